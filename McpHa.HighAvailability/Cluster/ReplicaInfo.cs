@@ -1,0 +1,25 @@
+namespace McpHa.HighAvailability.Cluster;
+
+/// <summary>What a replica says of itself.</summary>
+/// <param name="Id">Unique per process start; characters <c>[A-Za-z0-9-]</c>.</param>
+/// <param name="Address">Base address at which its peers and the balancers reach it.</param>
+/// <param name="Draining">It is shutting down: no new sessions.</param>
+/// <param name="Sessions">Sessions that it owns.</param>
+/// <param name="Calls">Client requests that it is working on.</param>
+/// <param name="Started">When the process started (UTC).</param>
+/// <param name="Version">Version of the server program.</param>
+/// <param name="ProcessId">Operating system process id.</param>
+public sealed record ReplicaInfo(
+    string Id,
+    Uri Address,
+    bool Draining,
+    int Sessions,
+    int Calls,
+    DateTimeOffset Started,
+    string Version,
+    int ProcessId);
+
+/// <summary>A replica as the registry holds it.</summary>
+/// <param name="Replica">Its last heartbeat.</param>
+/// <param name="Age">Time since that heartbeat, by the backend's clock.</param>
+public sealed record RegisteredReplica(ReplicaInfo Replica, TimeSpan Age);

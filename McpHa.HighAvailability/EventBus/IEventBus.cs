@@ -1,0 +1,18 @@
+namespace McpHa.HighAvailability.EventBus;
+
+/// <summary>Publish/subscribe by topic across the replicas of a cluster.</summary>
+/// <remarks>
+/// Delivery is at most once, to every subscriber of every replica including the publisher's own, in publishing order per
+/// publisher and topic. Nothing is kept: what must survive is in the journal, the bus only wakes. While the backend is away
+/// messages are lost; subscriptions come back by themselves.
+/// </remarks>
+public interface IEventBus
+{
+    /// <summary>Publishes to a topic. Returns when the backend has accepted the message.</summary>
+    /// <exception cref="Sessions.StoreUnavailableException">The backend cannot be reached.</exception>
+    ValueTask PublishAsync(string topic, ReadOnlyMemory<byte> payload, CancellationToken cancellationToken = default);
+
+    /// <summary>Calls <paramref name="handler"/> for each message of a topic, one at a time; returns when the subscription is in force.</summary>
+    /// <returns>Dispose it to end the subscription; no call starts afterwards.</returns>
+    ValueTask<IAsyncDisposable> SubscribeAsync(string topic, Func<ReadOnlyMemory<byte>, ValueTask> handler, CancellationToken cancellationToken = default);
+}

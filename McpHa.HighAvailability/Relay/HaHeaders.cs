@@ -1,0 +1,26 @@
+namespace McpHa.HighAvailability.Relay;
+
+/// <summary>Headers that replicas and balancers exchange. None of them is trusted with anything, none reaches a client through a relay.</summary>
+public static class HaHeaders
+{
+    /// <summary>Common prefix; a relay strips every such header in both directions before it adds its own.</summary>
+    public const string Prefix = "Mcp-Ha-";
+
+    /// <summary>Request: a relay is asking (value <c>1</c>), so the answer may carry <see cref="Owner"/> and <see cref="Cursor"/>.</summary>
+    public const string Relay = "Mcp-Ha-Relay";
+
+    /// <summary>
+    /// Request: forwarded by a peer; the value is the replica id that it is meant for. A replica that is not meant, or does not own
+    /// the session, answers 421 and never forwards again.
+    /// </summary>
+    public const string Hop = "Mcp-Ha-Hop";
+
+    /// <summary>Response: replica id of the session's owner.</summary>
+    public const string Owner = "Mcp-Ha-Owner";
+
+    /// <summary>Response of an SSE stream: the event id from which the stream can be resumed before its first event.</summary>
+    public const string Cursor = "Mcp-Ha-Cursor";
+
+    /// <summary>Response 503: the refusal passes by itself (draining, store away); ask again, here or elsewhere (value <c>1</c>).</summary>
+    public const string Transient = "Mcp-Ha-Transient";
+}

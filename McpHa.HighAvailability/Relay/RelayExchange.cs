@@ -1,0 +1,23 @@
+namespace McpHa.HighAvailability.Relay;
+
+/// <summary>One HTTP exchange of a client, as the relay sends it on.</summary>
+public sealed record RelayExchange
+{
+    /// <summary><c>POST</c>, <c>GET</c> or <c>DELETE</c>.</summary>
+    public required HttpMethod Method { get; init; }
+
+    /// <summary>Path and query at the replica, e.g. <c>/mcp</c>.</summary>
+    public required string PathAndQuery { get; init; }
+
+    /// <summary>The whole request body; empty for GET and DELETE.</summary>
+    public ReadOnlyMemory<byte> Body { get; init; }
+
+    /// <summary>
+    /// Whether the request may be sent again after it may have arrived. True for everything within a session, where replicas
+    /// recognise a repetition; false for the stateless revision, where they cannot.
+    /// </summary>
+    public required bool Repeatable { get; init; }
+
+    /// <summary>How long the exchange is held while no replica can serve it, counted from each break anew.</summary>
+    public TimeSpan HoldTime { get; init; } = TimeSpan.FromSeconds(30);
+}
