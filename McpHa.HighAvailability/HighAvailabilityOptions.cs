@@ -1,0 +1,73 @@
+using McpHa.HighAvailability.Sessions;
+
+namespace McpHa.HighAvailability;
+
+/// <summary>Settings of a highly available MCP server. Bound from the configuration section <c>HighAvailability</c>.</summary>
+public sealed class HighAvailabilityOptions
+{
+    /// <summary>Name of the configuration section.</summary>
+    public const string SectionName = "HighAvailability";
+
+    /// <summary>
+    /// Id of this replica: characters <c>[A-Za-z0-9-]</c>, at most 64, different at every process start. Default: generated.
+    /// </summary>
+    public string? ReplicaId { get; set; }
+
+    /// <summary>
+    /// Address at which peers and balancers reach this replica, e.g. <c>http://10.0.0.7:8080</c>. Default: what the server is bound to.
+    /// </summary>
+    public Uri? AdvertisedAddress { get; set; }
+
+    /// <summary>Which clients get a session. Default: <see cref="SessionMode.Hybrid"/>.</summary>
+    public SessionMode SessionMode { get; set; } = SessionMode.Hybrid;
+
+    /// <summary>Whether a message may reach the client before it is journaled. Default: <see cref="Durability.Durable"/>.</summary>
+    public Durability Durability { get; set; } = Durability.Durable;
+
+    /// <summary>
+    /// How long a durable message waits for a store that does not answer before it goes out all the same, counted in the metric
+    /// <c>mcp.ha.events.unjournaled</c>. Default: 5 s.
+    /// </summary>
+    public TimeSpan DurableTimeout { get; set; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Most journal entries of a session that wait for a store that is away; the oldest are given up first. Default: 1,000.</summary>
+    public int PendingEntries { get; set; } = 1_000;
+
+    /// <summary>Largest request body in bytes. Default: 4 MiB.</summary>
+    public int MaxRequestBodySize { get; set; } = 4 * 1024 * 1024;
+
+    /// <summary>How long calls in flight may take to finish when the replica is told to stop. Default: 30 s.</summary>
+    public TimeSpan DrainTimeout { get; set; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>Distance of SSE comments on a quiet stream. Default: 15 s.</summary>
+    public TimeSpan KeepAlive { get; set; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>How many completed calls per session are remembered, to answer a repeated request without running it again. Default: 64.</summary>
+    public int RememberedCalls { get; set; } = 64;
+
+    /// <summary>How long a request is held while the session's owner or the store cannot be reached. Default: 30 s.</summary>
+    public TimeSpan HoldTime { get; set; } = TimeSpan.FromSeconds(30);
+}
+
+/// <summary>Which clients get a session.</summary>
+public enum SessionMode
+{
+    /// <summary>Clients that initialise get a session, clients of the stateless revision (2026-07-28) are served without one.</summary>
+    Hybrid,
+
+    /// <summary>Only sessions: 2026-07-28 is refused with -32022, so that clients that can do both fall back to a session.</summary>
+    Stateful,
+
+    /// <summary>No sessions: every request stands for itself.</summary>
+    Stateless,
+}
+
+/// <summary>When a message may be sent to the client.</summary>
+public enum Durability
+{
+    /// <summary>After the journal has it: nothing that a client saw can be unknown to the next owner.</summary>
+    Durable,
+
+    /// <summary>At once, the journal follows: faster, and a crash may leave a gap.</summary>
+    Fast,
+}

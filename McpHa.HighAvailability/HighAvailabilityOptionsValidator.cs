@@ -1,0 +1,43 @@
+using McpHa.HighAvailability.Affinity;
+using Microsoft.Extensions.Options;
+
+namespace McpHa.HighAvailability;
+
+/// <summary>Checks the options at start; every message names the property and the cure.</summary>
+internal sealed class HighAvailabilityOptionsValidator : IValidateOptions<HighAvailabilityOptions>
+{
+    public ValidateOptionsResult Validate(string? name, HighAvailabilityOptions options)
+    {
+        List<string> errors = [];
+        if (options.ReplicaId is { } id && (id.Length > 64 || !SessionIds.IsWellFormed(id)))
+            errors.Add("HighAvailability:ReplicaId must be 1 to 64 characters of [A-Za-z0-9-]; leave it out to have one generated.");
+        if (options.AdvertisedAddress is { } address &&
+            (!address.IsAbsoluteUri || address.Scheme is not ("http" or "https") || address.PathAndQuery is not ("/" or "")))
+            errors.Add("HighAvailability:AdvertisedAddress must be an absolute http or https address without a path, such as http://10.0.0.7:8080; leave it out to use what the server is bound to.");
+        if (!Enum.IsDefined(options.SessionMode))
+            errors.Add("HighAvailability:SessionMode must be Hybrid, Stateful or Stateless.");
+        if (!Enum.IsDefined(options.Durability))
+            errors.Add("HighAvailability:Durability must be Durable or Fast.");
+
+        Between(options.DurableTimeout, TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(1), nameof(options.DurableTimeout), "00:00:05");
+        Between(options.DrainTimeout, TimeSpan.Zero, TimeSpan.FromHours(1), nameof(options.DrainTimeout), "00:00:30");
+        Between(options.KeepAlive, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(5), nameof(options.KeepAlive), "00:00:15");
+        Between(options.HoldTime, TimeSpan.Zero, TimeSpan.FromMinutes(10), nameof(options.HoldTime), "00:00:30");
+        AtLeast(options.PendingEntries, 1, nameof(options.PendingEntries), 1_000);
+        AtLeast(options.MaxRequestBodySize, 1_024, nameof(options.MaxRequestBodySize), 4 * 1024 * 1024);
+        AtLeast(options.RememberedCalls, 0, nameof(options.RememberedCalls), 64);
+        return errors.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(errors);
+
+        void Between(TimeSpan value, TimeSpan low, TimeSpan high, string property, string example)
+        {
+            if (value < low || value > high)
+                errors.Add($"HighAvailability:{property} is {value}; set it between {low} and {high}, for example {example}.");
+        }
+
+        void AtLeast(int value, int low, string property, int example)
+        {
+            if (value < low)
+                errors.Add($"HighAvailability:{property} is {value}; set it to {low} or more, for example {example}.");
+        }
+    }
+}
