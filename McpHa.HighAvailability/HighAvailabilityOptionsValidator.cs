@@ -1,4 +1,3 @@
-using McpHa.HighAvailability.Affinity;
 using Microsoft.Extensions.Options;
 
 namespace McpHa.HighAvailability;
@@ -9,7 +8,7 @@ internal sealed class HighAvailabilityOptionsValidator : IValidateOptions<HighAv
     public ValidateOptionsResult Validate(string? name, HighAvailabilityOptions options)
     {
         List<string> errors = [];
-        if (options.ReplicaId is { } id && (id.Length > 64 || !SessionIds.IsWellFormed(id)))
+        if (options.ReplicaId is { } id && (id.Length is 0 or > 64 || id.Any(c => !char.IsAsciiLetterOrDigit(c) && c != '-')))
             errors.Add("HighAvailability:ReplicaId must be 1 to 64 characters of [A-Za-z0-9-]; leave it out to have one generated.");
         if (options.AdvertisedAddress is { } address &&
             (!address.IsAbsoluteUri || address.Scheme is not ("http" or "https") || address.PathAndQuery is not ("/" or "")))
