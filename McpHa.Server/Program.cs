@@ -1,0 +1,26 @@
+using McpHa.HighAvailability;
+using McpHa.HighAvailability.Redis;
+using McpHa.Server.Resources;
+using McpHa.Server.Tools;
+using ModelContextProtocol.Protocol;
+
+var builder = WebApplication.CreateBuilder(args);
+builder.AddServiceDefaults();
+builder.AddRedisClient("redis");
+
+builder.Services.AddSingleton<AnnouncementBoard>();
+builder.Services.AddSingleton<DeliveryLog>();
+builder.Services.AddMcpServer(options =>
+    {
+        options.ServerInfo = new Implementation { Name = "failover-sample", Version = "1.0.0", Title = "Failover sample" };
+        options.ServerInstructions = "Call where_am_i, kill the replica that it names, and call it again.";
+    })
+    .WithHighAvailability(ha => ha.UseRedis())
+    .WithToolsFromAssembly()
+    .WithPromptsFromAssembly()
+    .WithResourcesFromAssembly();
+
+var app = builder.Build();
+app.MapHighlyAvailableMcp("/mcp");
+app.MapDefaultEndpoints();
+app.Run();
