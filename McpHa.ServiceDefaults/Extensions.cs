@@ -1,0 +1,106 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Diagnostics.HealthChecks;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Logging;
+using OpenTelemetry;
+using OpenTelemetry.Metrics;
+using OpenTelemetry.Trace;
+
+namespace Microsoft.Extensions.Hosting;
+
+/// <summary>What every service of the application has in common: telemetry, health, service discovery, resilience.</summary>
+public static class Extensions
+{
+    private const string HealthEndpointPath = "/health";
+    private const string AlivenessEndpointPath = "/alive";
+
+    // Source and meter of the high availability library, and of the MCP SDK.
+    private static readonly string[] _mcpTelemetry = ["Mcp.HighAvailability", "Experimental.ModelContextProtocol"];
+
+    /// <summary>Adds telemetry, health checks, service discovery, and resilience for clients of <see cref="IHttpClientFactory"/>.</summary>
+    public static TBuilder AddServiceDefaults<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder
+    {
+        builder.ConfigureOpenTelemetry();
+        builder.AddDefaultHealthChecks();
+        builder.Services.AddServiceDiscovery();
+        builder.Services.ConfigureHttpClientDefaults(http =>
+        {
+            http.AddStandardResilienceHandler();
+            http.AddServiceDiscovery();
+        });
+
+        return builder;
+    }
+
+    /// <summary>Logs, metrics and traces by OpenTelemetry. Does nothing while there is nowhere to export them to.</summary>
+    public static TBuilder ConfigureOpenTelemetry<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder
+    {
+        // A span that nobody exports still costs its allocation on every request.
+        if (!builder.HasOtlpEndpoint())
+            return builder;
+
+        builder.Logging.AddOpenTelemetry(logging =>
+        {
+            logging.IncludeFormattedMessage = true;
+            logging.IncludeScopes = true;
+        });
+
+        builder.Services.AddOpenTelemetry()
+            .WithMetrics(metrics => metrics
+                .AddMeter(_mcpTelemetry)
+                .AddAspNetCoreInstrumentation()
+                .AddHttpClientInstrumentation()
+                .AddRuntimeInstrumentation())
+            .WithTracing(tracing => tracing
+                .AddSource(builder.Environment.ApplicationName)
+                .AddSource(_mcpTelemetry)
+                .AddAspNetCoreInstrumentation(options => options.Filter = context =>
+                    // Probes come every few seconds and say nothing about the traffic.
+                    !context.Request.Path.StartsWithSegments(HealthEndpointPath)
+                    && !context.Request.Path.StartsWithSegments(AlivenessEndpointPath))
+                .AddHttpClientInstrumentation());
+
+        return builder.AddOpenTelemetryExporters();
+    }
+
+    /// <summary>A check that says the process answers at all, and Redis checks that do not take a working replica out.</summary>
+    public static TBuilder AddDefaultHealthChecks<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder
+    {
+        builder.Services.AddHealthChecks().AddCheck("self", () => HealthCheckResult.Healthy(), ["live"]);
+
+        // A replica goes on serving the sessions it owns while Redis is away. Were it Unhealthy then, every replica would be
+        // taken out of rotation at the same moment, and a short outage of Redis would be an outage of the application.
+        builder.Services.PostConfigure<HealthCheckServiceOptions>(options =>
+        {
+            foreach (var check in options.Registrations.Where(check => check.Name.StartsWith("StackExchange.Redis", StringComparison.Ordinal)))
+                check.FailureStatus = HealthStatus.Degraded;
+        });
+
+        return builder;
+    }
+
+    /// <summary>
+    /// Maps <c>/health</c> (every check passes: ready for traffic) and <c>/alive</c> (the process answers), in every environment
+    /// because probes need them. The answer is the status word, without details.
+    /// </summary>
+    public static WebApplication MapDefaultEndpoints(this WebApplication app)
+    {
+        app.MapHealthChecks(HealthEndpointPath);
+        app.MapHealthChecks(AlivenessEndpointPath, new HealthCheckOptions { Predicate = check => check.Tags.Contains("live") });
+
+        return app;
+    }
+
+    private static TBuilder AddOpenTelemetryExporters<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder
+    {
+        // Other exporters are added here; widen the condition in ConfigureOpenTelemetry with them.
+        if (builder.HasOtlpEndpoint())
+            builder.Services.AddOpenTelemetry().UseOtlpExporter();
+
+        return builder;
+    }
+
+    private static bool HasOtlpEndpoint<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder =>
+        !string.IsNullOrWhiteSpace(builder.Configuration["OTEL_EXPORTER_OTLP_ENDPOINT"]);
+}
