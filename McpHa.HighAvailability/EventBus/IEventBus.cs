@@ -2,8 +2,8 @@ namespace McpHa.HighAvailability.EventBus;
 
 /// <summary>Publish/subscribe by topic across the replicas of a cluster.</summary>
 /// <remarks>
-/// Delivery is at most once, to every subscriber of every replica including the publisher's own, in publishing order per
-/// publisher and topic. Nothing is kept: what must survive is in the journal, the bus only wakes. While the backend is away
+/// Delivery is at most once, to every subscriber of every replica including the publisher's own; messages may overtake one
+/// another. Nothing is kept: what must survive is in the journal, the bus only wakes. While the backend is away
 /// messages are lost; subscriptions come back by themselves.
 /// </remarks>
 public interface IEventBus
@@ -13,6 +13,7 @@ public interface IEventBus
     ValueTask PublishAsync(string topic, ReadOnlyMemory<byte> payload, CancellationToken cancellationToken = default);
 
     /// <summary>Calls <paramref name="handler"/> for each message of a topic, one at a time; returns when the subscription is in force.</summary>
-    /// <returns>Dispose it to end the subscription; no call starts afterwards.</returns>
+    /// <remarks>What the handler throws is logged and costs that message only. A subscriber that falls far behind loses its oldest messages.</remarks>
+    /// <returns>Dispose it to end the subscription; no call starts afterwards, one that is running goes on.</returns>
     ValueTask<IAsyncDisposable> SubscribeAsync(string topic, Func<ReadOnlyMemory<byte>, ValueTask> handler, CancellationToken cancellationToken = default);
 }

@@ -33,21 +33,24 @@ public interface ISessionStore
     ValueTask<TakeOver> TakeOverAsync(string sessionId, long expectedEpoch, string newOwner, CancellationToken cancellationToken = default);
 
     /// <summary>Applies a commit under the fence.</summary>
+    /// <exception cref="ArgumentException">Positions of the appended entries do not ascend, or were used before; nothing is applied.</exception>
     ValueTask<CommitResult> CommitAsync(string sessionId, SessionCommit commit, CancellationToken cancellationToken = default);
 
     /// <summary>Reads the whole session state (committed values only).</summary>
     ValueTask<IReadOnlyDictionary<string, ReadOnlyMemory<byte>>> ReadStateAsync(string sessionId, CancellationToken cancellationToken = default);
 
     /// <summary>Hands a session over: clears the owner if <paramref name="epoch"/> is current. Anyone may take it over afterwards.</summary>
+    /// <remarks>The epoch stays as it is until then: the caller has stopped committing before it calls this.</remarks>
     ValueTask<CommitResult> ReleaseAsync(string sessionId, long epoch, CancellationToken cancellationToken = default);
 
-    /// <summary>Ends a session if <paramref name="epoch"/> is current: removes all of it and leaves the mark.</summary>
+    /// <summary>Ends a session if <paramref name="epoch"/> is current: removes all of it and leaves the mark. Ending it again at that epoch answers <see cref="CommitResult.Committed"/>.</summary>
     ValueTask<CommitResult> EndAsync(string sessionId, long epoch, CancellationToken cancellationToken = default);
 
     /// <summary>
     /// Writes a whole session back after the backend lost its data, unless the store holds it already: with a larger or equal epoch
     /// of another owner, or marked as ended, the answer is <see cref="CommitResult.Fenced"/>.
     /// </summary>
+    /// <remarks>What the store holds of this owner and epoch is replaced if it misses commits, and left alone otherwise.</remarks>
     ValueTask<CommitResult> WriteBackAsync(
         SessionSnapshot snapshot,
         IReadOnlyDictionary<string, ReadOnlyMemory<byte>> state,

@@ -4,7 +4,7 @@ namespace McpHa.HighAvailability.Sessions;
 /// <remarks>Each method is one atomic step per handle. When the backend is away: <see cref="StoreUnavailableException"/>; every method may be repeated.</remarks>
 public interface IStateHandleStore
 {
-    /// <summary>Creates empty state under a new handle, bound to a user (empty: anybody).</summary>
+    /// <summary>Creates empty state under a new handle, bound to a user (empty: anybody). Does nothing when the handle exists.</summary>
     ValueTask CreateAsync(string handle, string user, CancellationToken cancellationToken = default);
 
     /// <summary>Reads a handle's state; <see langword="null"/> when it is unknown or expired. Reading starts its expiry anew.</summary>

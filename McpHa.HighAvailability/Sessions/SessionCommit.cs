@@ -7,7 +7,9 @@ namespace McpHa.HighAvailability.Sessions;
 /// Commits of one owner are numbered 1, 2, 3… and sent one after the other. A commit whose number is not larger than
 /// <see cref="SessionRecord.LastCommit"/> was applied before (its answer was lost): the store answers
 /// <see cref="CommitResult.Committed"/> and changes nothing, so a commit may be repeated until an answer arrives.
-/// A take-over carries the number on: the new owner goes on from <see cref="SessionRecord.LastCommit"/>.
+/// A number that leaves one out tells that the store has lost commits (a fail-over to a replica that lagged): the answer is
+/// <see cref="CommitResult.Lost"/>. A take-over carries the number on: the new owner goes on from <see cref="SessionRecord.LastCommit"/>.
+/// The memory behind a commit may be kept by the store: do not change or reuse it afterwards.
 /// </remarks>
 public sealed class SessionCommit
 {
@@ -48,9 +50,12 @@ public enum CommitResult
     /// <summary>Applied (now or, when it was a repetition, before).</summary>
     Committed,
 
-    /// <summary>Refused: another epoch is current, or the session was ended. The writer must stop at once.</summary>
+    /// <summary>Refused: a larger epoch is current, or the session was ended. The writer must stop at once.</summary>
     Fenced,
 
-    /// <summary>Refused: the store has no such session and no mark that it was ended, so it has lost its data. Write it back.</summary>
+    /// <summary>
+    /// Refused: the store has lost data. It has no such session and no mark that it was ended, or it holds an epoch smaller than
+    /// the writer's, or it misses commits before this one. Write the session back.
+    /// </summary>
     Lost,
 }

@@ -1,0 +1,27 @@
+using McpHa.HighAvailability.Cluster;
+using McpHa.HighAvailability.EventBus;
+using McpHa.HighAvailability.Journal;
+using McpHa.HighAvailability.Sessions;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+
+namespace McpHa.HighAvailability;
+
+/// <summary>The embedded default behind every seam.</summary>
+internal static class InMemoryBackend
+{
+    /// <summary>Registers the in-memory implementation of every seam that has none yet.</summary>
+    public static IServiceCollection TryAddInMemoryBackend(this IServiceCollection services)
+    {
+        services.AddOptions();
+        services.AddLogging();
+        services.TryAddSingleton(TimeProvider.System);
+        services.TryAddSingleton<InMemorySessions>();
+        services.TryAddSingleton<ISessionStore, InMemorySessionStore>();
+        services.TryAddSingleton<ISessionJournal, InMemorySessionJournal>();
+        services.TryAddSingleton<IEventBus, InMemoryEventBus>();
+        services.TryAddSingleton<IReplicaRegistry, InMemoryReplicaRegistry>();
+        services.TryAddSingleton<IStateHandleStore, InMemoryStateHandleStore>();
+        return services;
+    }
+}

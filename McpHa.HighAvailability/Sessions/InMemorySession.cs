@@ -1,0 +1,146 @@
+using McpHa.HighAvailability.Journal;
+
+namespace McpHa.HighAvailability.Sessions;
+
+/// <summary>One session of <see cref="InMemorySessions"/>. Every access holds the lock on the instance.</summary>
+internal sealed class InMemorySession(SessionRecord record)
+{
+    private readonly Dictionary<string, ReadOnlyMemory<byte>> _calls = [];
+    private readonly Dictionary<string, ReadOnlyMemory<byte>> _state = [];
+    private readonly List<JournalEntry> _journal = [];
+    private long _bytes;
+    private long _top;
+
+    /// <summary>The record; of an ended session only its epoch counts.</summary>
+    public SessionRecord Record { get; set; } = record;
+
+    /// <summary>When the session, or the mark of its end, is forgotten.</summary>
+    public DateTimeOffset Expires { get; set; }
+
+    public bool Ended { get; private set; }
+
+    /// <summary>Applies a commit that has passed the fence.</summary>
+    public void Apply(SessionCommit commit, SessionStoreOptions options, DateTimeOffset now)
+    {
+        Append(commit.Append);
+        foreach (var position in commit.Remove)
+            Remove(position);
+
+        Change(_calls, commit.Calls);
+        Change(_state, commit.State);
+        Record = Record with
+        {
+            LastPosition = commit.LastPosition,
+            LastCommit = commit.Number,
+            Handshake = commit.Handshake.Count == 0 ? Record.Handshake : Changed(Record.Handshake, commit.Handshake),
+        };
+
+        if (commit.Touch)
+            TrimByAge(now - options.JournalAge);
+        TrimToBounds(options);
+    }
+
+    public SessionSnapshot Snapshot() => new(Record, new Dictionary<string, ReadOnlyMemory<byte>>(_calls), [.. _journal]);
+
+    public IReadOnlyDictionary<string, ReadOnlyMemory<byte>> State() => new Dictionary<string, ReadOnlyMemory<byte>>(_state);
+
+    public JournalEntry[] Read(string stream, long after) => [.. _journal.Where(entry => entry.Position > after && entry.Stream == stream)];
+
+    public void End()
+    {
+        Ended = true;
+        Clear();
+    }
+
+    public void Replace(SessionSnapshot snapshot, IReadOnlyDictionary<string, ReadOnlyMemory<byte>> state, SessionStoreOptions options)
+    {
+        Clear();
+        Record = snapshot.Record;
+        foreach (var call in snapshot.Calls)
+            _calls[call.Key] = call.Value;
+        foreach (var value in state)
+            _state[value.Key] = value.Value;
+        Append(snapshot.Journal);
+        TrimToBounds(options);
+    }
+
+    private void Append(IReadOnlyList<JournalEntry> entries)
+    {
+        if (entries.Count > 0 && entries[0].Position <= _top)
+            throw JournalPositions.Taken(Record.Id);
+
+        foreach (var entry in entries)
+        {
+            _journal.Add(entry);
+            _bytes += entry.Payload.Length;
+            _top = entry.Position;
+        }
+    }
+
+    private void Remove(long position)
+    {
+        var index = _journal.FindIndex(entry => entry.Position == position);
+        if (index < 0)
+            return;
+        _bytes -= _journal[index].Payload.Length;
+        _journal.RemoveAt(index);
+    }
+
+    private void TrimByAge(DateTimeOffset oldest)
+    {
+        var count = 0;
+        while (count < _journal.Count - 1 && _journal[count].Time < oldest)
+            count++;
+        RemoveOldest(count);
+    }
+
+    private void TrimToBounds(SessionStoreOptions options)
+    {
+        if (_journal.Count <= options.JournalEntries && _bytes <= options.JournalBytes)
+            return;
+
+        var entries = JournalTrimming.Entries(options);
+        var bytes = JournalTrimming.Bytes(options);
+        var count = 0;
+        var left = _bytes;
+        while (count < _journal.Count - 1 && (_journal.Count - count > entries || left > bytes))
+            left -= _journal[count++].Payload.Length;
+        RemoveOldest(count);
+    }
+
+    private void RemoveOldest(int count)
+    {
+        for (var i = 0; i < count; i++)
+            _bytes -= _journal[i].Payload.Length;
+        _journal.RemoveRange(0, count);
+    }
+
+    private void Clear()
+    {
+        _calls.Clear();
+        _state.Clear();
+        _journal.Clear();
+        _bytes = 0;
+        _top = 0;
+    }
+
+    private static Dictionary<string, ReadOnlyMemory<byte>> Changed(
+        IReadOnlyDictionary<string, ReadOnlyMemory<byte>> before,
+        IReadOnlyList<KeyValuePair<string, ReadOnlyMemory<byte>?>> changes)
+    {
+        var after = new Dictionary<string, ReadOnlyMemory<byte>>(before);
+        Change(after, changes);
+        return after;
+    }
+
+    private static void Change(Dictionary<string, ReadOnlyMemory<byte>> table, IReadOnlyList<KeyValuePair<string, ReadOnlyMemory<byte>?>> changes)
+    {
+        foreach (var (key, value) in changes)
+        {
+            if (value is { } set)
+                table[key] = set;
+            else
+                table.Remove(key);
+        }
+    }
+}

@@ -1,0 +1,149 @@
+using McpHa.HighAvailability.Journal;
+using McpHa.HighAvailability.Sessions;
+using static McpHa.Tests.SessionSamples;
+
+namespace McpHa.Tests;
+
+/// <summary>What every <see cref="ISessionJournal"/> reads back, and how journals are bounded.</summary>
+public abstract class JournalContract
+{
+    protected abstract (ISessionStore Store, ISessionJournal Journal) Backend(SessionStoreOptions? options = null);
+
+    [SkippableFact]
+    public async Task A_stream_is_read_alone_in_order_and_above_a_position()
+    {
+        var (store, journal) = Backend();
+        var id = await CreatedAsync(store);
+        await store.CommitAsync(id, Commit(1, 1, Entry(1, "a", "1"), Entry(2, "b", "2"), Entry(3, "a", "3", previous: 1)));
+        await store.CommitAsync(id, Commit(2, 1, Entry(7, "a", "7", previous: 3) with { Answers = "call" }));
+
+        Assert.Equal(["1", "3", "7"], (await ReadAsync(journal, id, "a", 0)).Select(entry => Text(entry.Payload)));
+        var entry = Assert.Single(await ReadAsync(journal, id, "a", 3));
+        Assert.Equal((7L, "a", 3L, "call", Now), (entry.Position, entry.Stream, entry.Previous, entry.Answers, entry.Time));
+        Assert.Empty(await ReadAsync(journal, id, "a", 7));
+        Assert.Empty(await ReadAsync(journal, id, "c", 0));
+    }
+
+    [SkippableFact]
+    public async Task The_journal_of_an_unknown_session_is_empty()
+    {
+        var (_, journal) = Backend();
+
+        Assert.Empty(await ReadAsync(journal, NewId(), "a", 0));
+    }
+
+    [SkippableFact]
+    public async Task A_long_journal_is_read_whole_and_only_once()
+    {
+        var (store, journal) = Backend();
+        var id = await CreatedAsync(store);
+        var entries = Enumerable.Range(1, 900).Select(n => Entry(n, n % 3 == 0 ? "a" : "b", n.ToString())).ToArray();
+        await store.CommitAsync(id, Commit(1, 1, entries));
+
+        var read = await ReadAsync(journal, id, "a", 150);
+
+        Assert.Equal(entries.Where(entry => entry.Stream == "a" && entry.Position > 150).Select(entry => entry.Position), read.Select(entry => entry.Position));
+    }
+
+    [SkippableFact]
+    public async Task Removed_positions_are_gone_and_the_others_stay()
+    {
+        var (store, journal) = Backend();
+        var id = await CreatedAsync(store);
+        await store.CommitAsync(id, Commit(1, 1, Entry(1, "a"), Entry(2, "a"), Entry(3, "a")));
+        await store.CommitAsync(id, new() { Epoch = 1, Number = 2, LastPosition = 4, Append = [Entry(4, "b")], Remove = [2, 99] });
+
+        Assert.Equal([1, 3], await PositionsAsync(journal, id, "a"));
+        Assert.Equal([4], await PositionsAsync(journal, id, "b"));
+    }
+
+    [SkippableFact]
+    public async Task Above_the_bound_on_entries_the_oldest_go_and_the_gap_shows()
+    {
+        var (store, journal) = Backend(new() { JournalEntries = 3 });
+        var id = await CreatedAsync(store);
+        for (var n = 1; n <= 5; n++)
+            await store.CommitAsync(id, Commit(n, 1, Entry(n, "a", previous: n - 1)));
+
+        var kept = await ReadAsync(journal, id, "a", 0);
+
+        Assert.Equal([3, 4, 5], kept.Select(entry => entry.Position));
+        Assert.Equal(2, kept[0].Previous);
+    }
+
+    [SkippableFact]
+    public async Task A_full_journal_never_holds_more_than_its_bound_and_always_the_newest()
+    {
+        var (store, journal) = Backend(new() { JournalEntries = 32 });
+        var id = await CreatedAsync(store);
+        for (var n = 1; n <= 100; n++)
+        {
+            await store.CommitAsync(id, Commit(n, 1, Entry(n, "a")));
+            var kept = await PositionsAsync(journal, id, "a");
+            Assert.InRange(kept.Count, Math.Min(n, 30), 32);
+            Assert.Equal(Enumerable.Range(n - kept.Count + 1, kept.Count).Select(position => (long)position), kept);
+        }
+    }
+
+    [SkippableFact]
+    public async Task Above_the_bound_on_bytes_the_oldest_go_but_never_the_newest()
+    {
+        var (store, journal) = Backend(new() { JournalBytes = 100 });
+        var id = await CreatedAsync(store);
+        await store.CommitAsync(id, Commit(1, 1, Entry(1, "a", new('x', 40)), Entry(2, "a", new('x', 40)), Entry(3, "a", new('x', 40))));
+        Assert.Equal([2, 3], await PositionsAsync(journal, id, "a"));
+
+        await store.CommitAsync(id, Commit(2, 1, Entry(4, "a", new('x', 500))));
+        Assert.Equal([4], await PositionsAsync(journal, id, "a"));
+
+        await store.CommitAsync(id, Commit(3, 1, Entry(5, "a", "small")));
+        Assert.Equal([5], await PositionsAsync(journal, id, "a"));
+    }
+
+    [SkippableFact]
+    public async Task Bytes_that_were_removed_or_trimmed_count_no_longer()
+    {
+        var (store, journal) = Backend(new() { JournalBytes = 100 });
+        var id = await CreatedAsync(store);
+        await store.CommitAsync(id, Commit(1, 1, Entry(1, "a", new('x', 90)), Entry(2, "a", new('x', 5))));
+        await store.CommitAsync(id, new() { Epoch = 1, Number = 2, LastPosition = 3, Append = [Entry(3, "a", new('x', 80))], Remove = [1] });
+
+        Assert.Equal([2, 3], await PositionsAsync(journal, id, "a"));
+    }
+
+    [SkippableFact]
+    public async Task A_touch_removes_entries_that_are_too_old_but_never_the_newest()
+    {
+        var (store, journal) = Backend(new() { JournalAge = TimeSpan.FromMinutes(10) });
+        var id = await CreatedAsync(store);
+        var old = DateTimeOffset.UtcNow.AddMinutes(-11);
+        await store.CommitAsync(id, Commit(1, 1, [.. Enumerable.Range(1, 40).Select(n => Entry(n, "a", time: old)), Entry(41, "a")]));
+        Assert.Equal(41, (await PositionsAsync(journal, id, "a")).Count);
+
+        await store.CommitAsync(id, new() { Epoch = 1, Number = 2, LastPosition = 41, Touch = true });
+        Assert.Equal([41], await PositionsAsync(journal, id, "a"));
+
+        await store.CommitAsync(id, new() { Epoch = 1, Number = 3, LastPosition = 43, Append = [Entry(42, "a", time: old), Entry(43, "a", time: old)], Touch = true });
+        Assert.Equal([41, 42, 43], await PositionsAsync(journal, id, "a"));
+        await store.CommitAsync(id, new() { Epoch = 1, Number = 4, LastPosition = 43, Remove = [41], Touch = true });
+        Assert.Equal([43], await PositionsAsync(journal, id, "a"));
+    }
+
+    private static async Task<string> CreatedAsync(ISessionStore store)
+    {
+        var id = NewId();
+        Assert.True(await store.CreateAsync(Record(id)));
+        return id;
+    }
+
+    private static async Task<JournalEntry[]> ReadAsync(ISessionJournal journal, string id, string stream, long after)
+    {
+        var entries = new List<JournalEntry>();
+        await foreach (var entry in journal.ReadAsync(id, stream, after))
+            entries.Add(entry);
+        return [.. entries];
+    }
+
+    private static async Task<List<long>> PositionsAsync(ISessionJournal journal, string id, string stream) =>
+        [.. (await ReadAsync(journal, id, stream, 0)).Select(entry => entry.Position)];
+}

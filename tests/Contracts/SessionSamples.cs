@@ -1,0 +1,53 @@
+using System.Text;
+using McpHa.HighAvailability.Journal;
+using McpHa.HighAvailability.Sessions;
+
+namespace McpHa.Tests;
+
+/// <summary>Sessions, commits and entries for the contract tests.</summary>
+internal static class SessionSamples
+{
+    public static readonly DateTimeOffset Now = DateTimeOffset.FromUnixTimeMilliseconds(DateTimeOffset.UtcNow.ToUnixTimeMilliseconds());
+
+    public static string NewId() => "t-" + Guid.NewGuid().ToString("N");
+
+    public static ReadOnlyMemory<byte> Utf8(string text) => Encoding.UTF8.GetBytes(text);
+
+    public static string Text(ReadOnlyMemory<byte> payload) => Encoding.UTF8.GetString(payload.Span);
+
+    public static SessionRecord Record(string id, string owner = "a") => new()
+    {
+        Id = id,
+        Owner = owner,
+        Epoch = 1,
+        User = "user:ü",
+        TraceParent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        ProtocolVersion = "2025-11-25",
+        Created = Now,
+        Handshake = new Dictionary<string, ReadOnlyMemory<byte>> { [HandshakeKeys.Initialize] = Utf8("""{"method":"initialize"}""") },
+    };
+
+    public static JournalEntry Entry(long position, string stream = "s1", string payload = "{}", long previous = 0, DateTimeOffset? time = null) => new()
+    {
+        Position = position,
+        Stream = stream,
+        Previous = previous,
+        Payload = Utf8(payload),
+        Time = time ?? Now,
+    };
+
+    public static SessionCommit Commit(long number, long epoch = 1, params JournalEntry[] append) => new()
+    {
+        Epoch = epoch,
+        Number = number,
+        LastPosition = append.Length == 0 ? 0 : append[^1].Position,
+        Append = append,
+    };
+
+    public static KeyValuePair<string, ReadOnlyMemory<byte>?> Set(string key, string value) => new(key, Utf8(value));
+
+    public static KeyValuePair<string, ReadOnlyMemory<byte>?> Remove(string key) => new(key, null);
+
+    public static Dictionary<string, string> Texts(IReadOnlyDictionary<string, ReadOnlyMemory<byte>> values) =>
+        values.ToDictionary(value => value.Key, value => Text(value.Value));
+}

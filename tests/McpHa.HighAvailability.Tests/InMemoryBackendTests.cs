@@ -1,0 +1,74 @@
+using McpHa.HighAvailability.Cluster;
+using McpHa.HighAvailability.EventBus;
+using McpHa.HighAvailability.Journal;
+using McpHa.HighAvailability.Sessions;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+
+namespace McpHa.Tests;
+
+public sealed class InMemorySessionStoreTests : SessionStoreContract
+{
+    private InMemorySessions? _sessions;
+
+    [Fact]
+    public async Task Sessions_that_nobody_looks_at_are_swept_when_others_are_created()
+    {
+        var time = new SettableTime();
+        var sessions = new InMemorySessions(time, Options.Create(new SessionStoreOptions()));
+        var store = new InMemorySessionStore(sessions);
+        for (var n = 0; n < 100; n++)
+            await store.CreateAsync(SessionSamples.Record(SessionSamples.NewId()));
+
+        time.Now += TimeSpan.FromHours(5);
+        await store.CreateAsync(SessionSamples.Record(SessionSamples.NewId()));
+
+        Assert.Equal(1, sessions.Count);
+    }
+
+    protected override ISessionStore Store(SessionStoreOptions? options = null) =>
+        new InMemorySessionStore(_sessions = new InMemorySessions(TimeProvider.System, Options.Create(options ?? new())));
+
+    protected override Task WipeAsync()
+    {
+        _sessions!.Clear();
+        return Task.CompletedTask;
+    }
+}
+
+public sealed class InMemoryJournalTests : JournalContract
+{
+    protected override (ISessionStore Store, ISessionJournal Journal) Backend(SessionStoreOptions? options = null)
+    {
+        var sessions = new InMemorySessions(TimeProvider.System, Options.Create(options ?? new()));
+        return (new InMemorySessionStore(sessions), new InMemorySessionJournal(sessions));
+    }
+}
+
+public sealed class InMemoryEventBusTests : EventBusContract
+{
+    protected override (IEventBus One, IEventBus Other) Members()
+    {
+        var bus = new InMemoryEventBus(NullLogger<InMemoryEventBus>.Instance);
+        return (bus, bus);
+    }
+}
+
+public sealed class InMemoryReplicaRegistryTests : ReplicaRegistryContract
+{
+    private readonly SettableTime _time = new();
+
+    protected override IReplicaRegistry Registry() => new InMemoryReplicaRegistry(_time);
+
+    protected override Task AgeAsync(string replicaId, TimeSpan by)
+    {
+        _time.Now += by;
+        return Task.CompletedTask;
+    }
+}
+
+public sealed class InMemoryStateHandleStoreTests : StateHandleStoreContract
+{
+    protected override IStateHandleStore Store(StateHandleOptions? options = null) =>
+        new InMemoryStateHandleStore(TimeProvider.System, Options.Create(options ?? new()));
+}
