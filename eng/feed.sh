@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# What does the package feed have? Sourced by ./run and ./test, from the root.
+# What does the package feed have? Sourced by ./run and ./test, from the root; run by itself it answers and writes the same file.
 #
 #   feed_prepare      sets FEED_LACKS to the groups that do not restore (Aspire Redis Telemetry; empty on a full feed), and writes
-#                     or removes the root's Directory.Build.targets accordingly
+#                     or removes the root's Directory.Build.targets and Directory.Solution.targets accordingly
+#   feed_lacks GROUP  true when that group does not restore
 #
 # The answer is kept in artifacts/feed until the package sources or the versions asked for change. FEED=probe asks again,
 # FEED=full and FEED=basic set it by hand.
 
+FEED_LACKS=''
 FEED_FILE=artifacts/feed
 FEED_GROUPS='Aspire Redis Telemetry'
 
@@ -36,21 +38,41 @@ feed_unreachable() {
   [ "$1" = "$FEED_GROUPS" ] && ! cat artifacts/feed-probe/*.log | grep -qE 'NU110[1-9]'
 }
 
+# Left alone when it says the same already.
+feed_write() {
+  [ "$(cat "$1" 2> /dev/null)" = "$2" ] || printf '%s\n' "$2" > "$1"
+}
+
 feed_marker() {
   if [ -z "$FEED_LACKS" ]; then
-    rm -f Directory.Build.targets
+    rm -f Directory.Build.targets Directory.Solution.targets
     return
   fi
-  local content
-  content="<!-- Written by eng/feed.sh. The package feed lacks: $FEED_LACKS -->
+  local lacks head
+  lacks=$(printf '%s' "$FEED_LACKS" | tr ' ' ';')
+  head="<!-- Written by eng/feed.sh: what the package feed lacks. -->
 <Project>
   <PropertyGroup>
-    <FeedLacks>$(printf '%s' "$FEED_LACKS" | tr ' ' ';')</FeedLacks>
-  </PropertyGroup>
+    <FeedLacks>$lacks</FeedLacks>
+  </PropertyGroup>"
+  feed_write Directory.Build.targets "$head
   <Import Project=\"eng/basic-feed/BasicFeed.targets\" />
 </Project>"
-  # Left alone when it says the same already: a newer file would make every project restore again.
-  [ "$(cat Directory.Build.targets 2>/dev/null)" = "$content" ] || printf '%s\n' "$content" > Directory.Build.targets
+  feed_write Directory.Solution.targets "$head
+  <Import Project=\"eng/basic-feed/BasicFeed.Solution.targets\" />
+</Project>"
+}
+
+feed_lacks() {
+  case " $FEED_LACKS " in *" $1 "*) return 0 ;; *) return 1 ;; esac
+}
+
+feed_missing_aspire() {
+  [ "${FEED:-}" = basic ] && printf 'FEED=basic says that there is no Aspire' || printf 'this package feed has no Aspire %s' "$(feed_aspire_version)"
+}
+
+feed_aspire_version() {
+  sed -n 's/.*"Aspire.Hosting.Redis" Version="\([^"]*\)".*/\1/p' Directory.Packages.props
 }
 
 feed_prepare() {
@@ -76,3 +98,11 @@ feed_prepare() {
   esac
   feed_marker
 }
+
+# Run, not sourced.
+if [ "${BASH_SOURCE[0]}" = "$0" ]; then
+  set -euo pipefail
+  cd "$(dirname "$0")/.."
+  feed_prepare
+  echo "The package feed lacks: ${FEED_LACKS:-nothing}"
+fi
