@@ -1,25 +1,273 @@
+using McpHa.HighAvailability.EventBus;
+using McpHa.HighAvailability.Sessions;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 
 namespace McpHa.HighAvailability.Cluster;
 
 /// <summary>Who is alive, where, and who is draining: one view per process, kept by heartbeats through the <see cref="IReplicaRegistry"/>.</summary>
-public sealed class ReplicaDirectory : BackgroundService
+/// <remarks>
+/// While the registry is away the last view stays as it is: nobody is given up for a silence that may be our own. Reports of
+/// refused connections count all the time. This process's own replica is never given up.
+/// </remarks>
+public sealed partial class ReplicaDirectory : BackgroundService
 {
+    /// <summary>Topic of the event bus on which replicas say that they joined, started to drain, or left.</summary>
+    public const string Topic = "replicas";
+
+    // A replica that is not bound yet looks this often whether it is.
+    private static readonly TimeSpan BindPoll = TimeSpan.FromMilliseconds(25);
+
+    private readonly IReplicaRegistry _registry;
+    private readonly ISelfReplica? _self;
+    private readonly IEventBus? _bus;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly ClusterOptions _options;
+    private readonly ReplicaView _view;
+    private readonly long _origin;
+    private readonly ITimer _sweep;
+    private readonly SemaphoreSlim _wake = new(0, 1);
+    private readonly SemaphoreSlim _reading = new(1, 1);
+    private IAsyncDisposable? _subscription;
+    private TimeSpan _lastReadAsked = TimeSpan.MinValue;
+    private bool _away;
+    private bool _joined;
+    private (bool Joined, bool Draining) _told;
+
+    /// <summary>Creates the directory; it knows nobody until it runs (or is refreshed).</summary>
+    public ReplicaDirectory(
+        IReplicaRegistry registry,
+        IOptions<ClusterOptions> options,
+        TimeProvider time,
+        ILogger<ReplicaDirectory> logger,
+        ISelfReplica? self = null,
+        IEventBus? bus = null)
+    {
+        (_registry, _self, _bus, _time, _logger, _options) = (registry, self, bus, time, logger, options.Value);
+        _view = new ReplicaView(_options, self?.Id);
+        _origin = time.GetTimestamp();
+        _sweep = time.CreateTimer(static state => ((ReplicaDirectory)state!).Sweep(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
+
     /// <summary>All replicas that are alive now: heartbeat not overdue, not reported unreachable since. Includes draining ones and this process's own.</summary>
-    public IReadOnlyList<ReplicaInfo> Alive => throw new NotImplementedException();
+    public IReadOnlyList<ReplicaInfo> Alive => _view.Alive;
+
+    /// <summary>Completes when a replica next joins, starts to drain or is lost. Take it before looking at <see cref="Alive"/>.</summary>
+    public Task Changed => _view.Changed;
 
     /// <summary>A replica that is alive, by id.</summary>
-    public ReplicaInfo? Find(string replicaId) => throw new NotImplementedException();
+    public ReplicaInfo? Find(string replicaId) => _view.Find(replicaId);
 
     /// <summary>A token that ends as soon as the replica is no longer alive (already ended when it is not now).</summary>
-    public CancellationToken LostToken(string replicaId) => throw new NotImplementedException();
+    public CancellationToken LostToken(string replicaId) => _view.LostToken(replicaId);
+
+    /// <summary>All replicas that the registry holds, lost ones included, with the time since their last heartbeat. For display.</summary>
+    public IReadOnlyList<RegisteredReplica> Known() => _view.Known(Now);
 
     /// <summary>Takes a replica out of <see cref="Alive"/> at once, because a connection to it was refused; its next heartbeat brings it back.</summary>
-    public void ReportUnreachable(string replicaId) => throw new NotImplementedException();
+    public void ReportUnreachable(string replicaId)
+    {
+        if (_view.Suspect(replicaId, Now))
+            LogUnreachable(replicaId);
+    }
 
-    /// <summary>Reads the registry now, so that the view is at most as old as this call.</summary>
-    public ValueTask RefreshAsync(CancellationToken cancellationToken = default) => throw new NotImplementedException();
+    /// <summary>Sends the next heartbeat at once and tells the others. Call it when the server is bound and when draining begins.</summary>
+    public void Announce()
+    {
+        try
+        {
+            _wake.Release();
+        }
+        catch (SemaphoreFullException)
+        {
+            // The loop is to wake already.
+        }
+    }
+
+    /// <summary>Reads the registry now, so that the view is at most as old as this call. When the registry is away the view stays as it is.</summary>
+    public async ValueTask RefreshAsync(CancellationToken cancellationToken = default)
+    {
+        var asked = Now;
+        await _reading.WaitAsync(cancellationToken);
+        try
+        {
+            if (_lastReadAsked < asked) // otherwise somebody's reading that began after this call has just ended
+                await BeatAsync(cancellationToken);
+        }
+        finally
+        {
+            _reading.Release();
+        }
+    }
 
     /// <inheritdoc/>
-    protected override Task ExecuteAsync(CancellationToken stoppingToken) => throw new NotImplementedException();
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            try
+            {
+                await RefreshAsync(stoppingToken);
+                if (!_away)
+                    await TellOthersAsync(stoppingToken);
+            }
+            catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
+            {
+                LogLoopFailed(exception);
+            }
+
+            try
+            {
+                await SleepAsync(stoppingToken);
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+        }
+    }
+
+    /// <summary>Stops beating and takes this replica out of the registry, so that nobody has to wait for its silence.</summary>
+    public override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await base.StopAsync(cancellationToken);
+        try
+        {
+            if (_subscription is not null)
+                await _subscription.DisposeAsync();
+
+            if (_self is not null && _joined)
+            {
+                await _registry.LeaveAsync(_self.Id, cancellationToken);
+                if (_bus is not null)
+                    await _bus.PublishAsync(Topic, ReadOnlyMemory<byte>.Empty, cancellationToken);
+            }
+        }
+        catch (Exception exception) when (exception is StoreUnavailableException or OperationCanceledException)
+        {
+            LogLeaveFailed(exception); // the others find out by the missing heartbeats
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Dispose()
+    {
+        _sweep.Dispose();
+        base.Dispose();
+    }
+
+    private TimeSpan Now => _time.GetElapsedTime(_origin);
+
+    // Runs under _reading.
+    private async ValueTask BeatAsync(CancellationToken cancellationToken)
+    {
+        var before = _lastReadAsked = Now;
+        var self = _self?.Describe();
+        if (self is not null)
+            _view.ApplySelf(self, before);
+
+        // A registry that hangs must not stop us from noticing that it does.
+        using var patience = new CancellationTokenSource(2 * _options.HeartbeatInterval, _time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
+        try
+        {
+            var reading = await _registry.BeatAsync(self, either.Token).AsTask().WaitAsync(either.Token);
+            _view.Apply(self, reading, before, Now);
+            _joined |= self is not null;
+            Sweep();
+        }
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            if (!_away)
+                LogAway(exception);
+
+            _away = true;
+            return;
+        }
+
+        if (_away)
+            LogBack(Alive.Count);
+
+        _away = false;
+    }
+
+    private async ValueTask TellOthersAsync(CancellationToken cancellationToken)
+    {
+        if (_bus is null)
+            return;
+
+        try
+        {
+            _subscription ??= await _bus.SubscribeAsync(Topic, _ =>
+            {
+                Announce();
+                return ValueTask.CompletedTask;
+            }, cancellationToken);
+
+            var now = (_joined, _self is not null && Find(_self.Id) is { Draining: true });
+            if (now == _told)
+                return;
+
+            _told = now;
+            await _bus.PublishAsync(Topic, ReadOnlyMemory<byte>.Empty, cancellationToken);
+        }
+        catch (StoreUnavailableException)
+        {
+            // The bus only saves time; the next heartbeats say the same, and its backend is the one that the readings report on.
+        }
+    }
+
+    private async Task SleepAsync(CancellationToken cancellationToken)
+    {
+        var unbound = _self is not null && Find(_self.Id) is null;
+        if (!unbound)
+        {
+            await WaitForWakeAsync(_options.HeartbeatInterval, cancellationToken);
+            return;
+        }
+
+        for (var waited = TimeSpan.Zero; waited < _options.HeartbeatInterval && _self!.Describe() is null; waited += BindPoll)
+        {
+            if (await WaitForWakeAsync(BindPoll, cancellationToken))
+                return;
+        }
+    }
+
+    private async Task<bool> WaitForWakeAsync(TimeSpan atMost, CancellationToken cancellationToken)
+    {
+        using var timeout = new CancellationTokenSource(atMost, _time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
+        try
+        {
+            await _wake.WaitAsync(either.Token);
+            return true;
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return false;
+        }
+    }
+
+    private void Sweep()
+    {
+        var next = _view.Sweep(Now);
+        _sweep.Change(next is { } left ? (left > TimeSpan.Zero ? left : TimeSpan.FromMilliseconds(1)) : Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Replica {ReplicaId} refused a connection and is taken for dead until its next heartbeat.")]
+    private partial void LogUnreachable(string replicaId);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The replica registry is away. The last view of the cluster is kept; nobody is given up for missing heartbeats meanwhile.")]
+    private partial void LogAway(Exception exception);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "The replica registry is back; {Alive} replicas are alive.")]
+    private partial void LogBack(int alive);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "A heartbeat failed unexpectedly; the next one follows.")]
+    private partial void LogLoopFailed(Exception exception);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "This replica could not say goodbye to the registry; the others will miss its heartbeats.")]
+    private partial void LogLeaveFailed(Exception exception);
 }

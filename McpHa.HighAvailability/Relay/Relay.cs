@@ -1,0 +1,71 @@
+using System.Text;
+using McpHa.HighAvailability.Cluster;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace McpHa.HighAvailability.Relay;
+
+/// <summary>
+/// Sends HTTP exchanges of clients on to replicas and survives the replicas: used by replicas for peer forwarding, by the balancer
+/// for everything. One per process.
+/// </summary>
+/// <remarks>
+/// <para>Whole answers go to the client only when they have arrived whole; of event streams only whole events go. When a replica breaks, the
+/// route names the next one: a stream goes on from its last event id on the same client response, everything else is sent again if the
+/// exchange is repeatable.</para>
+/// <para>A client that reads slowly slows its replica down; memory per exchange is bounded by <see cref="RelayOptions.MaxMessageBytes"/>.</para>
+/// </remarks>
+public sealed class Relay : IDisposable
+{
+    private readonly RelayKeepAlive _keepAlive;
+
+    internal Relay(ReplicaDirectory directory, RelayOptions options, RelayMetrics metrics, ILogger logger)
+    {
+        (Directory, Options, Metrics, Logger) = (directory, options, metrics, logger);
+        _keepAlive = new RelayKeepAlive(options.KeepAliveInterval);
+        Invoker = new HttpMessageInvoker(new SocketsHttpHandler
+        {
+            UseCookies = false,
+            AllowAutoRedirect = false,
+            UseProxy = false,
+            ActivityHeadersPropagator = null,
+            ConnectTimeout = options.ConnectTimeout,
+            // Below the 130 s after which Kestrel closes idle connections: a request must not race with that.
+            PooledConnectionIdleTimeout = TimeSpan.FromSeconds(60),
+            // An abandoned stream is closed and not read to its end, which may never come.
+            ResponseDrainTimeout = TimeSpan.FromMilliseconds(50),
+            RequestHeaderEncodingSelector = static (_, _) => Encoding.UTF8,
+        });
+    }
+
+    internal ReplicaDirectory Directory { get; }
+
+    internal RelayOptions Options { get; }
+
+    internal RelayMetrics Metrics { get; }
+
+    internal ILogger Logger { get; }
+
+    internal HttpMessageInvoker Invoker { get; }
+
+    /// <summary>Relays one exchange until the client has its whole response, or an error that says what is known, or has gone.</summary>
+    /// <param name="context">The client's request (for its headers) and response.</param>
+    /// <param name="exchange">What to send.</param>
+    /// <param name="route">Where to send it, attempt by attempt.</param>
+    /// <param name="cancellationToken">Ends when the client has gone, e.g. <see cref="HttpContext.RequestAborted"/>; the replica's connection is then closed.</param>
+    public Task RelayAsync(HttpContext context, RelayExchange exchange, IRelayRoute route, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        ArgumentNullException.ThrowIfNull(exchange);
+        ArgumentNullException.ThrowIfNull(route);
+        return new RelayRun(this, new RelayClient(context, _keepAlive), context, exchange, route, cancellationToken).RunAsync();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _keepAlive.Dispose();
+        Invoker.Dispose();
+    }
+}

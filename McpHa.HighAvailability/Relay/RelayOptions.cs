@@ -1,0 +1,32 @@
+using Microsoft.Extensions.Options;
+
+namespace McpHa.HighAvailability.Relay;
+
+/// <summary>How exchanges are relayed.</summary>
+public sealed class RelayOptions
+{
+    /// <summary>How long a connection attempt to a replica may take. Default: 1 second.</summary>
+    public TimeSpan ConnectTimeout { get; set; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>A comment is sent on an SSE response that was silent for this long. Default: 15 seconds.</summary>
+    public TimeSpan KeepAliveInterval { get; set; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>Largest JSON answer, and largest single SSE event, that is relayed, in bytes. Default: 64 MiB.</summary>
+    public int MaxMessageBytes { get; set; } = 64 * 1024 * 1024;
+}
+
+internal sealed class RelayOptionsValidator : IValidateOptions<RelayOptions>
+{
+    public ValidateOptionsResult Validate(string? name, RelayOptions options)
+    {
+        List<string> failures = [];
+        if (options.ConnectTimeout <= TimeSpan.Zero || options.ConnectTimeout > TimeSpan.FromSeconds(30))
+            failures.Add($"RelayOptions.ConnectTimeout is {options.ConnectTimeout}; set it above zero and at most to 30 seconds: failover waits for it.");
+        if (options.KeepAliveInterval < TimeSpan.FromMilliseconds(10) || options.KeepAliveInterval > TimeSpan.FromHours(1))
+            failures.Add($"RelayOptions.KeepAliveInterval is {options.KeepAliveInterval}; set it between 10 milliseconds and 1 hour, and below the idle time-out of anything in front.");
+        if (options.MaxMessageBytes < 4096)
+            failures.Add($"RelayOptions.MaxMessageBytes is {options.MaxMessageBytes}; set it to 4096 or more: larger answers of tools are not relayed.");
+
+        return failures.Count > 0 ? ValidateOptionsResult.Fail(failures) : ValidateOptionsResult.Success;
+    }
+}

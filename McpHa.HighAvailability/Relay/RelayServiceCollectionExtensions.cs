@@ -1,0 +1,27 @@
+using McpHa.HighAvailability.Cluster;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace McpHa.HighAvailability.Relay;
+
+/// <summary>Registers the relay pattern.</summary>
+public static class RelayServiceCollectionExtensions
+{
+    /// <summary>Adds the <see cref="Relay"/> and the <see cref="ReplicaDirectory"/> it asks. May be called twice.</summary>
+    public static IServiceCollection AddRelay(this IServiceCollection services)
+    {
+        services.AddReplicaDirectory();
+        services.AddMetrics();
+        services.AddOptions<RelayOptions>().ValidateOnStart();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<RelayOptions>, RelayOptionsValidator>());
+        services.TryAddSingleton<RelayMetrics>();
+        services.TryAddSingleton(static provider => new Relay(
+            provider.GetRequiredService<ReplicaDirectory>(),
+            provider.GetRequiredService<IOptions<RelayOptions>>().Value,
+            provider.GetRequiredService<RelayMetrics>(),
+            provider.GetRequiredService<ILogger<Relay>>()));
+        return services;
+    }
+}

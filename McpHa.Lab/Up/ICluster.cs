@@ -1,0 +1,23 @@
+using McpHa.Lab.Processes;
+
+namespace McpHa.Lab.Up;
+
+/// <summary>A running cluster, of processes or within this one.</summary>
+internal interface ICluster : IAsyncDisposable
+{
+    /// <summary>What this cluster is, for the first line of output.</summary>
+    string Description { get; }
+
+    /// <summary>Everything that runs or should run.</summary>
+    IReadOnlyList<MemberStatus> Members { get; }
+
+    /// <summary>Starts it; completes when all members are healthy.</summary>
+    /// <exception cref="LabException">A member did not start.</exception>
+    Task StartAsync(CancellationToken cancellationToken);
+
+    /// <summary>Sends a member a signal; ignored if it is down.</summary>
+    void Send(string id, Signal signal);
+
+    /// <summary>The cluster as other programs see it: only what is healthy.</summary>
+    ClusterFile ToFile();
+}

@@ -1,0 +1,156 @@
+using McpHa.Lab.Processes;
+
+namespace McpHa.Lab.Up;
+
+/// <summary>Redis, replicas and balancers as processes of their own.</summary>
+internal sealed class ProcessCluster : ICluster
+{
+    private static readonly TimeSpan StopGrace = TimeSpan.FromSeconds(8);
+
+    private readonly UpOptions _options;
+    private readonly Action<string> _say;
+    private readonly Action _changed;
+    private readonly Telemetry? _telemetry;
+    private readonly string _redis;
+    private readonly List<Member> _stores = [];
+    private readonly List<Member> _replicas = [];
+    private readonly List<Member> _balancers = [];
+
+    /// <param name="options">What was asked for.</param>
+    /// <param name="dashboard">The dashboard to start along with it, if any.</param>
+    /// <param name="say">Takes a line about what happens.</param>
+    /// <param name="changed">Called after every change of a member.</param>
+    public ProcessCluster(UpOptions options, AspireDashboard? dashboard, Action<string> say, Action changed)
+    {
+        _options = options;
+        _say = say;
+        _changed = changed;
+        _telemetry = dashboard?.Telemetry;
+        Dashboard = dashboard?.Url;
+
+        var redisPort = options.Redis is null ? Ports.Free() : 0;
+        _redis = options.Redis ?? $"127.0.0.1:{redisPort}";
+        if (options.Redis is null)
+            Add(_stores, Role.Redis, () => RedisLaunch(redisPort));
+        if (dashboard is not null)
+            Add(_stores, Role.Dashboard, () => dashboard.Launch(Log("dashboard")));
+        for (var number = 1; number <= options.Replicas; number++)
+        {
+            var name = $"server{number}";
+            Add(_replicas, Role.Replica, () => ReplicaLaunch(name));
+        }
+
+        for (var number = 1; number <= options.Balancers; number++)
+        {
+            var name = $"balancer{number}";
+            var port = options.Port + number - 1;
+            Add(_balancers, Role.Balancer, () => BalancerLaunch(name, port));
+        }
+    }
+
+    private Uri? Dashboard { get; }
+
+    public string Description =>
+        $"Starting {Plural(_replicas.Count, "replica")} and {Plural(_balancers.Count, "balancer")} as processes, " +
+        (_options.Redis is null ? "with a redis-server of their own." : $"on the Redis at {RedisConnection.Addresses(_options.Redis)}.");
+
+    public IReadOnlyList<MemberStatus> Members => [.. All.Select(member => member.Status)];
+
+    private IEnumerable<Member> All => [.. _stores, .. _replicas, .. _balancers];
+
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        if (_options.Redis is not null)
+            await RedisConnection.CheckAsync(_options.Redis);
+
+        // Whoever fails first decides: no need to wait for the others.
+        using var failing = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        foreach (IEnumerable<Member> wave in (IEnumerable<Member>[])[_stores, [.. _replicas, .. _balancers]])
+        {
+            var starts = wave.Select(member => member.StartAsync(failing.Token)).ToList();
+            try
+            {
+                await foreach (var start in Task.WhenEach(starts))
+                    await start;
+            }
+            catch
+            {
+                await failing.CancelAsync();
+                await Task.WhenAll(starts).ContinueWith(static _ => { }, TaskScheduler.Default);
+                throw;
+            }
+        }
+    }
+
+    public void Send(string id, Signal signal) => All.FirstOrDefault(member => member.Status.Id == id)?.Send(signal);
+
+    public ClusterFile ToFile()
+    {
+        var healthy = Members.Where(member => member is { State: MemberState.Healthy, ProcessId: not null }).ToLookup(member => member.Role);
+        var redis = healthy[Role.Redis].FirstOrDefault();
+        return new(
+            new Uri(Address(_options.Port), "/mcp"),
+            [.. healthy[Role.Balancer].Select(member => new ClusterFile.BalancerEntry(member.ProcessId!.Value, member.Url!))],
+            [.. healthy[Role.Replica].Select(member => new ClusterFile.ReplicaEntry(member.Id, member.ProcessId!.Value, member.Url!))],
+            _options.Redis is null && redis is null ? null : new(redis?.ProcessId, _redis),
+            healthy[Role.Dashboard].FirstOrDefault() is null ? null : Dashboard);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        // The way in first, what the others lean on last.
+        foreach (var wave in (List<Member>[])[_balancers, _replicas, _stores])
+            await Task.WhenAll(wave.Select(member => member.StopAsync(StopGrace)));
+    }
+
+    private void Add(List<Member> members, Role role, Func<Launch> launch) =>
+        members.Add(new Member(role, launch, _options.Restart, _say, _changed));
+
+    private Launch RedisLaunch(int port) => new(
+        "redis",
+        new UriBuilder("redis", "127.0.0.1", port).Uri,
+        RedisServer.At(port, Path.Combine(_options.Folder, "redis"), Log("redis")),
+        cancellationToken => Probe.RedisAsync(port, cancellationToken));
+
+    private Launch ReplicaLaunch(string name)
+    {
+        var id = $"{name}-{Random.Shared.Next(0x10000):x4}";
+        var url = Address(Ports.Free());
+        var environment = Settings("server", id);
+        environment["HighAvailability__ReplicaId"] = id;
+        environment["HighAvailability__AdvertisedAddress"] = url.GetLeftPart(UriPartial.Authority);
+        return new(
+            id,
+            url,
+            SolutionProgram.Server.At(name, url, environment, Log(name)),
+            cancellationToken => Probe.HealthAsync(url, cancellationToken));
+    }
+
+    private Launch BalancerLaunch(string name, int port)
+    {
+        var url = Address(port);
+        return new(
+            name,
+            url,
+            SolutionProgram.Balancer.At(name, url, Settings("balancer", name), Log(name)),
+            cancellationToken => Probe.HealthAsync(url, cancellationToken));
+    }
+
+    private Dictionary<string, string?> Settings(string service, string instance)
+    {
+        var settings = new Dictionary<string, string?>
+        {
+            ["ConnectionStrings__redis"] = _redis,
+            ["OTEL_SERVICE_NAME"] = service,
+            ["OTEL_RESOURCE_ATTRIBUTES"] = $"service.instance.id={instance}",
+        };
+        _telemetry?.AddTo(settings);
+        return settings;
+    }
+
+    private string Log(string name) => Path.Combine(_options.Folder, "logs", name + ".log");
+
+    private static Uri Address(int port) => new($"http://127.0.0.1:{port}");
+
+    private static string Plural(int count, string noun) => count == 1 ? $"1 {noun}" : $"{count} {noun}s";
+}

@@ -1,0 +1,46 @@
+using System.CommandLine;
+using McpHa.Lab.Processes;
+
+namespace McpHa.Lab.Up;
+
+/// <summary><c>up</c>: a local cluster to look at and to break.</summary>
+internal static class UpCommand
+{
+    public static Command Create()
+    {
+        var replicas = Count("--replicas", "Number of server replicas.", 3, 1, 50);
+        var balancers = Count("--balancers", "Number of balancers; further ones listen on the ports after --port.", 1, 1, 10);
+        var port = Count("--port", "Port of the first balancer on 127.0.0.1.", 5200, 1, 65_535);
+        var redis = new Option<string?>("--redis") { Description = "Connection string of a Redis to use instead of starting one.", HelpName = "CONNECTION" };
+        var noRestart = new Option<bool>("--no-restart") { Description = "Do not start again what dies." };
+        var dashboard = new Option<bool>("--dashboard") { Description = "Start the Aspire dashboard; all processes export their telemetry to it." };
+
+        var command = new Command("up", "Starts Redis, server replicas and balancers on this machine, and keeps them running until Ctrl-C.")
+        {
+            replicas, balancers, port, redis, noRestart, dashboard,
+        };
+        command.SetAction((result, cancellationToken) => UpSession.RunAsync(
+            new UpOptions(
+                result.GetValue(replicas),
+                result.GetValue(balancers),
+                result.GetValue(port),
+                result.GetValue(redis),
+                Restart: !result.GetValue(noRestart),
+                result.GetValue(dashboard),
+                Path.GetFullPath(".lab")),
+            cancellationToken));
+        return command;
+    }
+
+    private static Option<int> Count(string name, string description, int value, int low, int high)
+    {
+        var option = new Option<int>(name) { Description = description, DefaultValueFactory = _ => value };
+        option.Validators.Add(result =>
+        {
+            // A value that is no number has its own error already.
+            if (int.TryParse(result.Tokens.SingleOrDefault()?.Value, out var given) && (given < low || given > high))
+                result.AddError($"{name} must be between {low} and {high}, not {given}.");
+        });
+        return option;
+    }
+}

@@ -1,0 +1,18 @@
+namespace McpHa.Lab.Up;
+
+/// <summary>What <c>up</c> was asked for.</summary>
+/// <param name="Replicas">Number of server replicas.</param>
+/// <param name="Balancers">Number of balancers; the first listens on <paramref name="Port"/>, each further one on the next port.</param>
+/// <param name="Port">Port of the first balancer.</param>
+/// <param name="Redis">Connection string of a Redis to use; <see langword="null"/>: start one.</param>
+/// <param name="Restart">Whether what dies is started again.</param>
+/// <param name="Dashboard">Whether to start the Aspire dashboard.</param>
+/// <param name="Folder">Folder for data, logs and the cluster file.</param>
+internal sealed record UpOptions(
+    int Replicas,
+    int Balancers,
+    int Port,
+    string? Redis,
+    bool Restart,
+    bool Dashboard,
+    string Folder);

@@ -1,0 +1,104 @@
+using McpHa.Lab.Processes;
+using Spectre.Console;
+
+namespace McpHa.Lab.Up;
+
+/// <summary>One run of <c>up</c>, from the checks to the last process gone.</summary>
+internal sealed class UpSession
+{
+    private readonly UpOptions _options;
+    private readonly string _file;
+    private readonly Lock _writing = new();
+    private ICluster? _cluster;
+
+    private UpSession(UpOptions options)
+    {
+        _options = options;
+        _file = Path.Combine(options.Folder, "cluster.json");
+    }
+
+    /// <summary>Runs until <paramref name="cancellationToken"/> ends or the user quits.</summary>
+    /// <returns>The exit code.</returns>
+    public static Task<int> RunAsync(UpOptions options, CancellationToken cancellationToken) =>
+        new UpSession(options).RunAsync(cancellationToken);
+
+    private async Task<int> RunAsync(CancellationToken cancellationToken)
+    {
+        CheckPorts();
+        using var folder = LockFolder();
+        File.Delete(_file);
+
+        IView view = IsTerminal() ? new LiveView() : new PlainView();
+        try
+        {
+            await using var cluster = await ChooseAsync(view, cancellationToken);
+            lock (_writing)
+                _cluster = cluster;
+
+            view.Say(cluster.Description);
+            await cluster.StartAsync(cancellationToken);
+            foreach (var member in cluster.Members)
+                view.Say($"  {member.Id,-14} pid {member.ProcessId,-7} {member.Url?.ToString().TrimEnd('/')}");
+            view.Say($"  logs           {Path.Combine(_options.Folder, "logs")}");
+            view.Say($"ready {cluster.ToFile().Endpoint}");
+            await view.RunAsync(cluster, cancellationToken);
+            view.Say("stopping");
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // Ctrl-C while it was still starting: all that had started has been ended.
+        }
+        finally
+        {
+            lock (_writing)
+                _cluster = null;
+            File.Delete(_file);
+        }
+
+        return 0;
+    }
+
+    private async Task<ICluster> ChooseAsync(IView view, CancellationToken cancellationToken)
+    {
+        var inOneProcess = _options.Redis is null && RedisServer.Executable is null;
+        if (!inOneProcess && OperatingSystem.IsWindows())
+            throw new LabException("--redis needs replicas as processes, which Lab runs on Linux and macOS only: use WSL, or leave out --redis.");
+
+        var dashboard = _options.Dashboard ? await AspireDashboard.LocateAsync(_options, view.Say, cancellationToken) : null;
+        return new ProcessCluster(_options, dashboard, view.Say, WriteFile);
+    }
+
+    private void WriteFile()
+    {
+        lock (_writing)
+            _cluster?.ToFile().WriteTo(_file);
+    }
+
+    private void CheckPorts()
+    {
+        for (var port = _options.Port; port < _options.Port + _options.Balancers; port++)
+        {
+            if (port > 65_535)
+                throw new LabException($"--port {_options.Port} leaves no port for balancer {port - _options.Port + 1}: choose a smaller one.");
+            if (!Ports.IsFree(port))
+                throw new LabException($"Port {port} on 127.0.0.1 is taken or not allowed: choose another one with --port.");
+        }
+    }
+
+    private FileStream LockFolder()
+    {
+        Directory.CreateDirectory(_options.Folder);
+        try
+        {
+            // Two of them would share one Redis data folder and destroy it.
+            return new FileStream(Path.Combine(_options.Folder, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (IOException)
+        {
+            throw new LabException($"Another cluster runs in {_options.Folder}: stop it, or start this one in another directory.");
+        }
+    }
+
+    private static bool IsTerminal() =>
+        !Console.IsOutputRedirected && !Console.IsInputRedirected && AnsiConsole.Profile.Capabilities.Interactive;
+}
