@@ -14,10 +14,11 @@ internal static class UpCommand
         var redis = new Option<string?>("--redis") { Description = "Connection string of a Redis to use instead of starting one.", HelpName = "CONNECTION" };
         var noRestart = new Option<bool>("--no-restart") { Description = "Do not start again what dies." };
         var dashboard = new Option<bool>("--dashboard") { Description = "Start the Aspire dashboard; all processes export their telemetry to it." };
+        var endWithParent = new Option<bool>("--end-with-parent") { Description = "End when the process that started Lab ends.", Hidden = true };
 
         var command = new Command("up", "Starts Redis, server replicas and balancers on this machine, and keeps them running until Ctrl-C.")
         {
-            replicas, balancers, port, redis, noRestart, dashboard,
+            replicas, balancers, port, redis, noRestart, dashboard, endWithParent,
         };
         command.SetAction((result, cancellationToken) => UpSession.RunAsync(
             new UpOptions(
@@ -27,6 +28,7 @@ internal static class UpCommand
                 result.GetValue(redis),
                 Restart: !result.GetValue(noRestart),
                 result.GetValue(dashboard),
+                result.GetValue(endWithParent),
                 Path.GetFullPath(".lab")),
             cancellationToken));
         return command;

@@ -7,6 +7,7 @@ namespace McpHa.Lab.Up;
 /// <param name="Redis">Connection string of a Redis to use; <see langword="null"/>: start one.</param>
 /// <param name="Restart">Whether what dies is started again.</param>
 /// <param name="Dashboard">Whether to start the Aspire dashboard.</param>
+/// <param name="EndWithParent">Whether to end when the process that started Lab ends: for tests, whose host may be killed.</param>
 /// <param name="Folder">Folder for data, logs and the cluster file.</param>
 internal sealed record UpOptions(
     int Replicas,
@@ -15,4 +16,5 @@ internal sealed record UpOptions(
     string? Redis,
     bool Restart,
     bool Dashboard,
+    bool EndWithParent,
     string Folder);

@@ -19,8 +19,14 @@ internal sealed class UpSession
 
     /// <summary>Runs until <paramref name="cancellationToken"/> ends or the user quits.</summary>
     /// <returns>The exit code.</returns>
-    public static Task<int> RunAsync(UpOptions options, CancellationToken cancellationToken) =>
-        new UpSession(options).RunAsync(cancellationToken);
+    public static async Task<int> RunAsync(UpOptions options, CancellationToken cancellationToken)
+    {
+        if (!options.EndWithParent)
+            return await new UpSession(options).RunAsync(cancellationToken);
+
+        using var ending = ParentProcess.EndingWith(cancellationToken);
+        return await new UpSession(options).RunAsync(ending.Token);
+    }
 
     private async Task<int> RunAsync(CancellationToken cancellationToken)
     {

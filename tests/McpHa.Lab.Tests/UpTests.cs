@@ -1,0 +1,190 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace McpHa.Tests;
+
+/// <summary><c>up</c> with real processes.</summary>
+public sealed class UpTests : IAsyncLifetime
+{
+    private readonly HttpClient _http = new() { Timeout = TimeSpan.FromSeconds(10) };
+    private LabCluster? _started;
+
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public async Task DisposeAsync()
+    {
+        _http.Dispose();
+        if (_started is not null)
+            await _started.DisposeAsync();
+    }
+
+    [SkippableFact]
+    public async Task All_that_cluster_json_names_is_alive_and_healthy()
+    {
+        var cluster = await StartAsync(new() { Replicas = 2, Balancers = 2 });
+
+        var state = cluster.State;
+
+        Assert.Equal(cluster.Endpoint, state.Endpoint);
+        Assert.Equal(2, state.Replicas.Count);
+        Assert.Equal([cluster.Port, cluster.Port + 1], state.Balancers.Select(balancer => balancer.Url.Port));
+        Assert.NotNull(state.Redis?.Pid);
+        Assert.Null(state.Dashboard);
+        Assert.All(state.ProcessIds, process => Assert.True(Processes.IsAlive(process)));
+        foreach (var url in state.Replicas.Select(replica => replica.Url).Concat(state.Balancers.Select(balancer => balancer.Url)))
+            Assert.Equal(HttpStatusCode.OK, (await _http.GetAsync(new Uri(url, "/health"))).StatusCode);
+        Assert.Contains($"ready {cluster.Endpoint}\n", cluster.Output + "\n", StringComparison.Ordinal);
+    }
+
+    [SkippableFact]
+    public async Task A_killed_replica_is_replaced_by_a_new_one_with_another_id()
+    {
+        var cluster = await StartAsync(new() { Replicas = 2 });
+        var victim = cluster.State.Replicas[0];
+        var other = cluster.State.Replicas[1];
+
+        cluster.Kill(victim.Id);
+
+        await cluster.WaitForAsync(state => state.Replicas.Count == 1 && state.Replicas[0] == other, "the dead replica to be taken out");
+        var replaced = await cluster.WaitForAsync(state => state.Replicas.Count == 2, "another one in its place");
+        var replacement = replaced.Replicas.Single(replica => replica != other);
+        Assert.NotEqual(victim.Id, replacement.Id);
+        Assert.NotEqual(victim.Pid, replacement.Pid);
+        Assert.False(Processes.IsAlive(victim.Pid));
+        Assert.True(Processes.IsAlive(replacement.Pid));
+        Assert.Equal(HttpStatusCode.OK, (await _http.GetAsync(new Uri(replacement.Url, "/health"))).StatusCode);
+    }
+
+    [SkippableFact]
+    public async Task A_balancer_and_Redis_that_die_come_back_at_their_addresses()
+    {
+        var cluster = await StartAsync(new() { Replicas = 1 });
+        var before = cluster.State;
+
+        Processes.Send(before.Balancers[0].Pid, Processes.SigKill);
+        Processes.Send(before.Redis!.Pid!.Value, Processes.SigKill);
+
+        var after = await cluster.WaitForAsync(
+            state => state.Balancers.Count == 1 && state.Balancers[0].Pid != before.Balancers[0].Pid
+                && state.Redis?.Pid is { } redis && redis != before.Redis.Pid,
+            "balancer and Redis to be back");
+        Assert.Equal(before.Balancers[0].Url, after.Balancers[0].Url);
+        Assert.Equal(before.Redis.ConnectionString, after.Redis!.ConnectionString);
+    }
+
+    [SkippableFact]
+    public async Task With_no_restart_a_killed_replica_stays_dead()
+    {
+        var cluster = await StartAsync(new() { Replicas = 2, Restart = false });
+        var victim = cluster.State.Replicas[0];
+
+        cluster.Kill(victim.Id);
+
+        await cluster.WaitForAsync(state => state.Replicas.Count == 1, "the dead replica to be taken out");
+        await Wait.UntilAsync(() => cluster.Output.Contains($"{victim.Id} (pid {victim.Pid}) was killed; it stays down", StringComparison.Ordinal), "Lab to say so");
+    }
+
+    [SkippableFact]
+    public async Task SIGTERM_leaves_no_process_and_no_cluster_file()
+    {
+        var cluster = await StartAsync(new() { Replicas = 2 });
+        var processes = cluster.State.ProcessIds.ToList();
+
+        var exitCode = await cluster.StopAsync();
+
+        Assert.Equal(0, exitCode);
+        Assert.DoesNotContain(processes, Processes.IsAlive);
+        Assert.False(File.Exists(Path.Combine(cluster.Folder, ".lab", "cluster.json")));
+    }
+
+    [SkippableFact]
+    public async Task Killing_Lab_itself_leaves_no_process()
+    {
+        var cluster = await StartAsync(new() { Replicas = 2 });
+        var processes = cluster.State.ProcessIds.ToList();
+
+        await cluster.KillLabAsync();
+
+        await Wait.UntilAsync(() => !processes.Any(Processes.IsAlive), "all processes to end");
+        await Wait.UntilAsync(() => Guardians(cluster.Folder) == 0, "their guardians to end");
+    }
+
+    [SkippableFact]
+    public async Task A_port_that_is_taken_is_an_error_that_names_the_option()
+    {
+        Skip.If(LabCluster.Unavailable is not null, LabCluster.Unavailable);
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        var port = ((IPEndPoint)listener.LocalEndpoint).Port;
+
+        var (exitCode, output) = await LabCluster.StartAndFailAsync(new() { Replicas = 1 }, port);
+
+        Assert.Equal(1, exitCode);
+        Assert.Contains($"{port}", output, StringComparison.Ordinal);
+        Assert.Contains("--port", output, StringComparison.Ordinal);
+    }
+
+    [SkippableFact]
+    public async Task An_unreachable_Redis_is_an_error_that_names_the_address_and_no_password()
+    {
+        Skip.If(LabCluster.Unavailable is not null, LabCluster.Unavailable);
+
+        var (exitCode, output) = await LabCluster.StartAndFailAsync(new() { Replicas = 1, Redis = "127.0.0.1:1,password=open-sesame,connectTimeout=500" });
+
+        Assert.Equal(1, exitCode);
+        Assert.Contains("127.0.0.1:1", output, StringComparison.Ordinal);
+        Assert.DoesNotContain("open-sesame", output, StringComparison.Ordinal);
+    }
+
+    [SkippableFact]
+    public async Task A_replica_that_does_not_start_ends_Lab_with_its_last_lines()
+    {
+        Skip.If(LabCluster.Unavailable is not null, LabCluster.Unavailable);
+
+        // Kestrel refuses to start with an end point that makes no sense.
+        var (exitCode, output) = await LabCluster.StartAndFailAsync(new()
+        {
+            Replicas = 1,
+            Environment = new Dictionary<string, string?> { ["Kestrel__Endpoints__Broken__Url"] = "nonsense" },
+        });
+
+        Assert.Equal(1, exitCode);
+        Assert.Contains("did not start", output, StringComparison.Ordinal);
+        Assert.Contains("nonsense", output, StringComparison.Ordinal);
+    }
+
+    [SkippableFact]
+    public async Task A_second_cluster_in_the_same_directory_is_refused()
+    {
+        var cluster = await StartAsync(new() { Replicas = 1 });
+
+        var (exitCode, output) = await LabCluster.StartAndFailAsync(new() { Replicas = 1, Folder = cluster.Folder });
+
+        Assert.Equal(1, exitCode);
+        Assert.Contains("Another cluster runs", output, StringComparison.Ordinal);
+        Assert.Single(cluster.State.Replicas);
+    }
+
+    private async Task<LabCluster> StartAsync(LabClusterOptions options)
+    {
+        Skip.If(LabCluster.Unavailable is not null, LabCluster.Unavailable);
+        return _started = await LabCluster.StartAsync(options);
+    }
+
+    /// <summary>How many shells still watch over a process whose log is in the folder.</summary>
+    private static int Guardians(string folder) => OperatingSystem.IsLinux()
+        ? Directory.EnumerateDirectories("/proc").Count(process => CommandLine(process) is { } line && line.Contains("guardian", StringComparison.Ordinal) && line.Contains(folder, StringComparison.Ordinal))
+        : 0;
+
+    private static string? CommandLine(string process)
+    {
+        try
+        {
+            return File.ReadAllText(Path.Combine(process, "cmdline"));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+}
