@@ -1,0 +1,102 @@
+namespace McpHa.HighAvailability.Journal;
+
+/// <summary>One logical HTTP stream of a session, and the connections that read it now.</summary>
+/// <remarks>
+/// A stream that answers a call is sent to everybody who asked (a repeated request attaches too). Of a GET stream only the
+/// connection that came last gets messages: an older one is a connection that the client has given up, and is left to die.
+/// </remarks>
+internal sealed class EventStream(string id)
+{
+    private readonly Lock _gate = new();
+    private StreamSubscription[] _readers = [];
+    private bool _primed;
+    private bool _completed;
+    private bool _moved;
+
+    public string Id { get; } = id;
+
+    /// <summary>Position of the last entry on this stream; guarded by the session's commit queue.</summary>
+    public long LastPosition { get; set; }
+
+    public bool HasReader => Volatile.Read(ref _readers).Length > 0;
+
+    private bool ToAll => Id[0] == EventId.CallStream;
+
+    public StreamSubscription Attach()
+    {
+        var reader = new StreamSubscription { Stream = this };
+        lock (_gate)
+        {
+            _readers = [.. _readers, reader];
+            if (_primed)
+                reader.Prime();
+            if (_completed)
+                reader.Complete();
+            if (_moved)
+                reader.Move();
+        }
+
+        return reader;
+    }
+
+    public void Detach(StreamSubscription reader)
+    {
+        lock (_gate)
+            _readers = _readers.Length == 1 && _readers[0] == reader ? [] : [.. _readers.Where(r => r != reader)];
+    }
+
+    public void Publish(JournalEntry entry)
+    {
+        var readers = Volatile.Read(ref _readers);
+        if (ToAll)
+        {
+            foreach (var reader in readers)
+                reader.Post(entry);
+        }
+        else if (readers.Length > 0)
+        {
+            readers[^1].Post(entry);
+        }
+    }
+
+    /// <summary>The stream is known to the store: whoever loses the connection can resume it.</summary>
+    public void Prime()
+    {
+        StreamSubscription[] readers;
+        lock (_gate)
+        {
+            _primed = true;
+            readers = _readers;
+        }
+
+        foreach (var reader in readers)
+            reader.Prime();
+    }
+
+    public void Complete()
+    {
+        StreamSubscription[] readers;
+        lock (_gate)
+        {
+            _completed = true;
+            readers = _readers;
+        }
+
+        foreach (var reader in readers)
+            reader.Complete();
+    }
+
+    /// <summary>Ends all connections without another byte: the session is somebody else's.</summary>
+    public void Move()
+    {
+        StreamSubscription[] readers;
+        lock (_gate)
+        {
+            _moved = true;
+            readers = _readers;
+        }
+
+        foreach (var reader in readers)
+            reader.Move();
+    }
+}

@@ -1,0 +1,53 @@
+namespace McpHa.HighAvailability.Sessions;
+
+/// <summary>The client request that the current flow of execution works on, for services that are injected into tools.</summary>
+internal abstract class CallScope
+{
+    private static readonly AsyncLocal<CallScope?> Ambient = new();
+    private Dictionary<string, StateHandleTransaction>? _handles;
+
+    public static CallScope? Current
+    {
+        get => Ambient.Value;
+        set => Ambient.Value = value;
+    }
+
+    public abstract string? SessionId { get; }
+
+    public abstract long Epoch { get; }
+
+    /// <summary>Key of the user that sends the request; empty when anonymous.</summary>
+    public abstract string User { get; }
+
+    /// <summary>Unique over the cluster, and the same when the request is run again.</summary>
+    public abstract string CallId { get; }
+
+    /// <summary>This call's view of the session state; <see langword="null"/> without a session.</summary>
+    public abstract StateTransaction? SessionState { get; }
+
+    public IReadOnlyCollection<StateHandleTransaction> Handles => _handles is null ? [] : [.. _handles.Values];
+
+    /// <summary>Forgets everything that this run of the handler did to state, before it is run again in place.</summary>
+    public virtual void ForgetState() => _handles = null;
+
+    public StateHandleTransaction Add(StateHandleTransaction handle)
+    {
+        _handles ??= [];
+        lock (_handles)
+            return _handles.TryAdd(handle.Handle, handle) ? handle : _handles[handle.Handle];
+    }
+}
+
+/// <summary>A request of the stateless revision.</summary>
+internal sealed class StatelessCall(string user) : CallScope
+{
+    public override string? SessionId => null;
+
+    public override long Epoch => 0;
+
+    public override string User => user;
+
+    public override string CallId { get; } = Guid.NewGuid().ToString("N");
+
+    public override StateTransaction? SessionState => null;
+}

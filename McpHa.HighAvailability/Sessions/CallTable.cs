@@ -1,0 +1,64 @@
+using ModelContextProtocol.Protocol;
+
+namespace McpHa.HighAvailability.Sessions;
+
+/// <summary>Requests of a session that are in flight, and those that were lately answered. Guarded by the session's gate.</summary>
+internal sealed class CallTable(int remembered)
+{
+    private const int MostWithdrawn = 32;
+
+    private readonly Dictionary<string, OpenCall> _open = new(StringComparer.Ordinal);
+    private Dictionary<CallKey, string>? _answered;
+    private Queue<CallKey>? _answeredOrder;
+    private Queue<string>? _withdrawn;
+
+    public int Count => _open.Count;
+
+    public IReadOnlyCollection<OpenCall> Open => _open.Values;
+
+    public void Add(OpenCall call) => _open.Add(call.Stream.Id, call);
+
+    public void Remove(OpenCall call) => _open.Remove(call.Stream.Id);
+
+    public OpenCall? Find(string stream) => _open.GetValueOrDefault(stream);
+
+    // A session has a handful of calls open at a time: looking through them beats a second index.
+    public OpenCall? Find(CallKey key)
+    {
+        foreach (var call in _open.Values)
+        {
+            if (call.Key == key)
+                return call;
+        }
+
+        return null;
+    }
+
+    public IEnumerable<OpenCall> FindAll(RequestId clientId) => _open.Values.Where(c => c.ClientId == clientId);
+
+    /// <summary>Remembers which stream answered a request, for when the request is repeated.</summary>
+    public void Remember(CallKey key, string stream)
+    {
+        if (remembered == 0)
+            return;
+        _answered ??= [];
+        _answeredOrder ??= [];
+        if (_answeredOrder.Count >= remembered)
+            _answered.Remove(_answeredOrder.Dequeue());
+        if (_answered.TryAdd(key, stream))
+            _answeredOrder.Enqueue(key);
+    }
+
+    public string? Recall(CallKey key) => _answered?.GetValueOrDefault(key);
+
+    /// <summary>Remembers a call that the client has cancelled: nothing is left to be sent on its stream.</summary>
+    public void Withdraw(string stream)
+    {
+        _withdrawn ??= [];
+        if (_withdrawn.Count >= MostWithdrawn)
+            _withdrawn.Dequeue();
+        _withdrawn.Enqueue(stream);
+    }
+
+    public bool WasWithdrawn(string stream) => _withdrawn?.Contains(stream) == true;
+}

@@ -1,0 +1,86 @@
+using McpHa.HighAvailability.Journal;
+
+namespace McpHa.HighAvailability.Sessions;
+
+/// <summary>The GET streams of a session, and the messages that wait for one. Guarded by the session's gate.</summary>
+internal sealed class GetStreams(long epoch)
+{
+    /// <summary>Stream name under which messages wait in the journal until a GET stream takes them.</summary>
+    public const string WaitingStream = "w";
+
+    /// <summary>Most messages that wait; the oldest are given up.</summary>
+    public const int MostWaiting = 256;
+
+    private const int MostKnown = 32;
+
+    // Ordered by when a connection attached last.
+    private readonly List<EventStream> _known = [];
+    private readonly List<long> _waiting = [];
+    private long _opened;
+
+    public EventStream Waiting { get; } = new(WaitingStream);
+
+    public int WaitingCount => _waiting.Count;
+
+    /// <summary>Waiting messages are being moved to a stream: newer ones must queue up behind them.</summary>
+    public bool Moving { get; set; }
+
+    public bool HasReader => _known.Exists(s => s.HasReader);
+
+    public IEnumerable<EventStream> Known => _known;
+
+    /// <summary>Where a message goes now: the newest stream that somebody reads, or the waiting ones.</summary>
+    public EventStream Target
+    {
+        get
+        {
+            if (!Moving)
+            {
+                for (var i = _known.Count - 1; i >= 0; i--)
+                {
+                    if (_known[i].HasReader)
+                        return _known[i];
+                }
+            }
+
+            return Waiting;
+        }
+    }
+
+    public EventStream Open()
+    {
+        var stream = new EventStream(EventId.NameStream(EventId.GetStream, epoch, ++_opened));
+        Touch(stream);
+        return stream;
+    }
+
+    /// <summary>The stream of that name; made anew when an earlier owner had opened it.</summary>
+    public EventStream Find(string id)
+    {
+        var stream = _known.Find(s => s.Id == id) ?? new EventStream(id);
+        Touch(stream);
+        return stream;
+    }
+
+    /// <summary>Notes a waiting message. Returns the position of one that must be given up for it, or 0.</summary>
+    public long AddWaiting(long position)
+    {
+        _waiting.Add(position);
+        if (_waiting.Count <= MostWaiting)
+            return 0;
+        var oldest = _waiting[0];
+        _waiting.RemoveAt(0);
+        return oldest;
+    }
+
+    /// <summary>Notes that a message no longer waits; <see langword="false"/> if it did not.</summary>
+    public bool TakeWaiting(long position) => _waiting.Remove(position);
+
+    private void Touch(EventStream stream)
+    {
+        _known.Remove(stream);
+        _known.Add(stream);
+        if (_known.Count > MostKnown && _known.FindIndex(s => !s.HasReader) is >= 0 and var unread)
+            _known.RemoveAt(unread);
+    }
+}

@@ -1,0 +1,45 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Text.Json.Serialization.Metadata;
+using ModelContextProtocol;
+using ModelContextProtocol.Protocol;
+
+namespace McpHa.HighAvailability.Sessions;
+
+/// <summary>The SDK's own JSON form of messages, and the error codes that are ours.</summary>
+internal static class JsonRpc
+{
+    /// <summary>The call's replica was lost and the call must not be run twice.</summary>
+    public const int MayHaveRun = -32010;
+
+    /// <summary>The server cannot serve the session at this moment.</summary>
+    public const int Unavailable = -32012;
+
+    /// <summary>The history that the client asks for is no longer kept.</summary>
+    public const int HistoryTrimmed = -32013;
+
+    /// <summary>The session is unknown or has ended (the code that the SDKs use).</summary>
+    public const int SessionNotFound = -32001;
+
+    /// <summary>Everything that is wrong with a request's HTTP form (the code that the SDKs use).</summary>
+    public const int BadRequest = -32000;
+
+    private static readonly JsonTypeInfo<JsonRpcMessage> MessageInfo =
+        (JsonTypeInfo<JsonRpcMessage>)McpJsonUtilities.DefaultOptions.GetTypeInfo(typeof(JsonRpcMessage));
+
+    public static byte[] Serialize(JsonRpcMessage message) => JsonSerializer.SerializeToUtf8Bytes(message, MessageInfo);
+
+    /// <summary>Reads a message; throws <see cref="JsonException"/> for anything that is none.</summary>
+    public static JsonRpcMessage Parse(ReadOnlySpan<byte> json) =>
+        JsonSerializer.Deserialize(json, MessageInfo) ?? throw new JsonException("null is not a JSON-RPC message.");
+
+    public static JsonRpcError Error(RequestId id, int code, string message, JsonNode? data = null) => new()
+    {
+        Id = id,
+        Error = new JsonRpcErrorDetail { Code = code, Message = message, Data = data },
+    };
+
+    /// <summary>A member of <c>params</c> as text; <see langword="null"/> if there is none.</summary>
+    public static string? TextParam(JsonNode? parameters, string name) =>
+        parameters is JsonObject o && o[name] is JsonValue value && value.TryGetValue(out string? text) ? text : null;
+}

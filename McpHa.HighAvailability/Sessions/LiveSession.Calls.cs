@@ -1,0 +1,289 @@
+using System.Security.Claims;
+using System.Text.Json.Nodes;
+using McpHa.HighAvailability.Journal;
+using ModelContextProtocol.Protocol;
+
+namespace McpHa.HighAvailability.Sessions;
+
+/// <summary>Client requests: begun, run, answered, each exactly once.</summary>
+internal sealed partial class LiveSession
+{
+    /// <summary>
+    /// Takes a client's request, and returns what reads its answer. A request that is in flight or was lately answered is not run
+    /// again: the reader gets the answer of the first one. <see langword="null"/>: the session is no longer served here.
+    /// </summary>
+    public async ValueTask<StreamSubscription?> AdmitAsync(JsonRpcRequest request, ReadOnlyMemory<byte> body, ClaimsPrincipal? user)
+    {
+        Touch();
+        var key = CallKey.Of(body.Span);
+        var rerun = RerunPolicy.Allows(request, _runtime.ServerOptions);
+        OpenCall call;
+        StreamSubscription reader;
+        CommitBatch beginning;
+        Task begun = Task.CompletedTask;
+        lock (Gate)
+        {
+            if (_closed)
+                return null;
+            if (Repeated(key) is { } repeated)
+                return repeated;
+
+            call = new(this, new EventStream(NextCallStream()), key, request, body);
+            reader = call.Stream.Attach();
+            Calls.Add(call);
+            beginning = Queue.Open();
+            beginning.SetCall(call.Stream.Id, new InFlightCall(key, body).ToBytes());
+            beginning.Then(new(EffectKind.Prime, call.Stream));
+            call.Beginning = beginning;
+            if (!rerun)
+                begun = beginning.Done;
+        }
+
+        if (rerun)
+        {
+            _runtime.LazyFlusher.Add(Queue, beginning);
+        }
+        else
+        {
+            // What must never run twice is written down before it runs once.
+            Queue.Flush();
+            await begun.ConfigureAwait(false);
+        }
+
+        Dispatch(call, user, ExecutionContext.Capture());
+        return reader;
+    }
+
+    /// <summary>Takes up a call that was in flight in an earlier owner: runs it again if it may be, ends it with an error otherwise.</summary>
+    public bool Resume(OpenCall call)
+    {
+        lock (Gate)
+            Calls.Add(call);
+        call.Stream.Prime();
+        if (RerunPolicy.Allows(call.Request, _runtime.ServerOptions))
+        {
+            _runtime.Metrics.Rerun();
+            Dispatch(call, null, null);
+            return true;
+        }
+
+        _runtime.Metrics.Refused();
+        var error = JsonRpc.Error(
+            new RequestId(call.Stream.Id),
+            JsonRpc.MayHaveRun,
+            $"The server that worked on this request was lost. It may have run, wholly or in part, and was not run again because '{Describe(call.Request)}' is not marked as safe to repeat.",
+            new JsonObject { ["reason"] = "replica-lost", ["requestId"] = JsonNode.Parse(JsonRpc.Serialize(new JsonRpcRequest { Id = call.ClientId, Method = call.Method }))?["id"]?.DeepClone(), ["mayHaveRun"] = true });
+        _ = AnswerAsync(call, error);
+        return false;
+    }
+
+    /// <summary>Journals a call's answer together with everything that the call has done to the session, then shows it.</summary>
+    public Task AnswerAsync(OpenCall call, JsonRpcMessageWithId message)
+    {
+        JsonRpcMessage answer = message is JsonRpcResponse response
+            ? new JsonRpcResponse { Id = call.ClientId, Result = response.Result }
+            : new JsonRpcError { Id = call.ClientId, Error = ((JsonRpcError)message).Error };
+        var payload = JsonRpc.Serialize(answer);
+        var failed = message is JsonRpcError || message is JsonRpcResponse { Result: JsonObject result } && result["isError"] is JsonValue flag && flag.TryGetValue(out bool isError) && isError;
+
+        lock (Gate)
+        {
+            if (!TryEnd(call))
+                return Task.CompletedTask;
+            Queue.Append(call.Stream, payload, call.Key.ToString());
+            var batch = Queue.Open();
+            batch.Then(new(EffectKind.Complete, call.Stream));
+            if (!failed)
+            {
+                if (call.TouchedState is { } state)
+                {
+                    foreach (var (key, value) in state.Writes)
+                        batch.SetState(key, value);
+                    State.Commit(state);
+                }
+
+                if (HandshakeChange(call) is { } change)
+                {
+                    batch.SetHandshake(change.Key, change.Value);
+                    Remember(change.Key, change.Value);
+                }
+            }
+            else if (call.TouchedState is { } abandoned)
+            {
+                SessionStateBag.Abandon(abandoned);
+            }
+
+            Calls.Remember(call.Key, call.Stream.Id);
+        }
+
+        Queue.Flush();
+        return Task.CompletedTask;
+    }
+
+    /// <summary>Sends a handler's question to the client, unless an earlier run has put it already.</summary>
+    public async Task AskAsync(OpenCall call, JsonRpcRequest question, CancellationToken cancellationToken)
+    {
+        var name = call.Questions.Name(question);
+        _questions[name] = question.Id;
+        if (call.History?.TakeAnswer(name) is { } known)
+        {
+            Deliver(name, known);
+            return;
+        }
+
+        if (call.History?.WasAsked(name) == true)
+            return;
+        await SendAsync(call, JsonRpc.Serialize(new JsonRpcRequest { Id = new RequestId(name), Method = question.Method, Params = question.Params }), mustArrive: true)
+            .WaitAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Sends a handler's notification to the client, unless an earlier run has sent it already.</summary>
+    public Task NotifyAsync(OpenCall call, JsonRpcNotification notification, CancellationToken cancellationToken)
+    {
+        var payload = JsonRpc.Serialize(WithQuestionName(notification));
+        return call.History?.WasSent(notification, payload) == true
+            ? Task.CompletedTask
+            : SendAsync(call, payload, mustArrive: false).WaitAsync(cancellationToken);
+    }
+
+    /// <summary>Withdraws a request that the client has cancelled: durably, so that no later owner runs it again.</summary>
+    public async ValueTask CancelAsync(JsonRpcNotification notification)
+    {
+        List<OpenCall> withdrawn = [];
+        Task done = Task.CompletedTask;
+        lock (Gate)
+        {
+            foreach (var call in Calls.FindAll(ClientRequestId(notification)).ToList())
+            {
+                if (!TryEnd(call))
+                    continue;
+                withdrawn.Add(call);
+                Calls.Withdraw(call.Stream.Id);
+                var batch = Queue.Open();
+                batch.Then(new(EffectKind.Complete, call.Stream));
+                done = batch.Done;
+            }
+        }
+
+        if (withdrawn.Count == 0)
+            return;
+        Queue.Flush();
+        if (_runtime.Durable)
+            await done.ConfigureAwait(false);
+        foreach (var call in withdrawn)
+        {
+            call.ForgetState();
+            var parameters = notification.Params?.DeepClone() ?? new JsonObject();
+            parameters["requestId"] = call.Stream.Id;
+            Transport.Feed(new JsonRpcNotification { Method = notification.Method, Params = parameters });
+        }
+    }
+
+    private static string Describe(JsonRpcRequest request) =>
+        request.Method == RequestMethods.ToolsCall ? JsonRpc.TextParam(request.Params, "name") ?? request.Method : request.Method;
+
+    private static RequestId ClientRequestId(JsonRpcNotification notification) =>
+        notification.Params is JsonObject o && o["requestId"] is JsonValue value
+            ? value.TryGetValue(out long number) ? new(number) : value.TryGetValue(out string? text) ? new(text) : default
+            : default;
+
+    // The SDK tells running requests and questions apart by id alone, so requests get ids that no question can have.
+    private void Dispatch(OpenCall call, ClaimsPrincipal? user, ExecutionContext? flow)
+    {
+        ExecutionContext? context = null;
+        if (flow is null)
+            Capture(null);
+        else
+            ExecutionContext.Run(flow, Capture, null);
+
+        Transport.Feed(new JsonRpcRequest
+        {
+            Id = new RequestId(call.Stream.Id),
+            Method = call.Request.Method,
+            Params = call.Request.Params,
+            Context = new JsonRpcMessageContext { RelatedTransport = call, User = user, ExecutionContext = context },
+        });
+
+        void Capture(object? _)
+        {
+            var before = CallScope.Current;
+            CallScope.Current = call;
+            context = ExecutionContext.Capture();
+            CallScope.Current = before;
+        }
+    }
+
+    // Under the gate.
+    private StreamSubscription? Repeated(CallKey key)
+    {
+        if (Calls.Find(key) is { } open)
+        {
+            _runtime.Metrics.Repeated();
+            var reader = open.Stream.Attach();
+            reader.StartWithCatchUp();
+            return reader;
+        }
+
+        if (Calls.Recall(key) is { } stream)
+        {
+            _runtime.Metrics.Repeated();
+            var answered = new EventStream(stream);
+            answered.Complete();
+            var reader = answered.Attach();
+            reader.StartWithCatchUp();
+            return reader;
+        }
+
+        return null;
+    }
+
+    // Under the gate. Takes a call out of the in-flight table; false when that has happened, or the session is not ours.
+    private bool TryEnd(OpenCall call)
+    {
+        if (call.Ended || _closed && _gone.Task.IsCompleted)
+            return false;
+        call.Ended = true;
+        Calls.Remove(call);
+        foreach (var question in call.Questions.Names)
+            _questions.TryRemove(question, out _);
+        var batch = Queue.Open();
+        if (call.Beginning == batch && batch.TakeBackCall(call.Stream.Id))
+            batch.ForgetPrime(call.Stream);
+        else
+            batch.SetCall(call.Stream.Id, null);
+        foreach (var answer in call.StoredAnswers)
+            batch.SetCall(answer, null);
+        return true;
+    }
+
+    private Task SendAsync(OpenCall call, ReadOnlyMemory<byte> payload, bool mustArrive)
+    {
+        Task done;
+        lock (Gate)
+        {
+            if (call.Ended || _gone.Task.IsCompleted)
+                return mustArrive ? Task.FromCanceled(new CancellationToken(true)) : Task.CompletedTask;
+            Queue.Append(call.Stream, payload);
+            done = _runtime.Durable ? Queue.Open().Done : Task.CompletedTask;
+        }
+
+        Queue.Flush();
+        return done;
+    }
+
+    private static KeyValuePair<string, ReadOnlyMemory<byte>?>? HandshakeChange(OpenCall call) => call.Method switch
+    {
+        RequestMethods.LoggingSetLevel => new(HandshakeKeys.LogLevel, call.Body),
+        RequestMethods.ResourcesSubscribe when JsonRpc.TextParam(call.Request.Params, "uri") is { } uri => new(HandshakeKeys.Subscription + uri, call.Body),
+        RequestMethods.ResourcesUnsubscribe when JsonRpc.TextParam(call.Request.Params, "uri") is { } uri => new(HandshakeKeys.Subscription + uri, null),
+        _ => null,
+    };
+
+    private void Remember(string key, ReadOnlyMemory<byte>? value)
+    {
+        if (value is { } message)
+            _handshake[key] = message;
+        else
+            _handshake.Remove(key);
+    }
+}

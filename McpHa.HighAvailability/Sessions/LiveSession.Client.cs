@@ -1,0 +1,119 @@
+using System.Collections.Concurrent;
+using System.Text.Json.Nodes;
+using McpHa.HighAvailability.Journal;
+using ModelContextProtocol.Protocol;
+
+namespace McpHa.HighAvailability.Sessions;
+
+/// <summary>What else a client sends: notifications, and answers to the server's questions.</summary>
+internal sealed partial class LiveSession
+{
+    // By the name that the client sees, the id that the SDK waits for.
+    private readonly ConcurrentDictionary<string, RequestId> _questions = new(StringComparer.Ordinal);
+    private long _unrelatedQuestions;
+
+    /// <summary>Takes a notification or an answer; returns when it is safe to tell the client so. <see langword="false"/>: not served here.</summary>
+    public async ValueTask<bool> AcceptAsync(JsonRpcMessage message, ReadOnlyMemory<byte> body)
+    {
+        Touch();
+        if (!Serves)
+            return false;
+        switch (message)
+        {
+            case JsonRpcNotification { Method: NotificationMethods.CancelledNotification } cancelled:
+                await CancelAsync(cancelled).ConfigureAwait(false);
+                break;
+            case JsonRpcNotification { Method: NotificationMethods.InitializedNotification }:
+                if (await RecordAsync(HandshakeKeys.Initialized, body).ConfigureAwait(false))
+                    Transport.Feed(message);
+                break;
+            case JsonRpcNotification:
+                Transport.Feed(message);
+                break;
+            case JsonRpcMessageWithId answer and not JsonRpcRequest:
+                return await AcceptAnswerAsync(answer, body).ConfigureAwait(false);
+        }
+
+        return true;
+    }
+
+    // The answer is stored before the handler sees it: a run in a later owner then finds it instead of asking again.
+    private async ValueTask<bool> AcceptAnswerAsync(JsonRpcMessageWithId answer, ReadOnlyMemory<byte> body)
+    {
+        if (answer.Id.Id is not string name)
+            return true;
+        if (CallQuestions.StreamOf(name) is { } stream)
+        {
+            OpenCall? call;
+            Task done;
+            lock (Gate)
+            {
+                if (_closed)
+                    return false;
+                call = Calls.Find(stream);
+                if (call is null)
+                    return true;
+                Queue.Open().SetCall(name, body);
+                call.StoredAnswers.Add(name);
+                done = Queue.Open().Done;
+            }
+
+            Queue.Flush();
+            if (_runtime.Durable)
+                await done.ConfigureAwait(false);
+            if (!_questions.ContainsKey(name) && call.History is { } history)
+            {
+                // The run that asks this has not come to it yet. It registers its question before it looks here.
+                history.AddAnswer(name, answer);
+                if (!_questions.ContainsKey(name) || history.TakeAnswer(name) is null)
+                    return true;
+            }
+        }
+
+        Deliver(name, answer);
+        return true;
+    }
+
+    private void Deliver(string name, JsonRpcMessageWithId answer)
+    {
+        // A question is answered once; whatever comes under its name later, or under a name that was never asked, is nobody's.
+        if (!_questions.TryRemove(name, out var waiting))
+            return;
+        answer.Id = waiting;
+        answer.Context = null;
+        Transport.Feed(answer);
+    }
+
+    private async ValueTask<bool> RecordAsync(string key, ReadOnlyMemory<byte> message)
+    {
+        Task done;
+        lock (Gate)
+        {
+            if (_closed || _handshake.ContainsKey(key))
+                return false;
+            Remember(key, message);
+            Queue.Open().SetHandshake(key, message);
+            done = Queue.Open().Done;
+        }
+
+        Queue.Flush();
+        if (_runtime.Durable)
+            await done.ConfigureAwait(false);
+        return true;
+    }
+
+    /// <summary>Puts the client's name of a question into the server's notification that it is cancelled. Never changes the original.</summary>
+    private JsonRpcNotification WithQuestionName(JsonRpcNotification notification)
+    {
+        if (notification.Method != NotificationMethods.CancelledNotification || notification.Params is not JsonObject parameters)
+            return notification;
+        var id = ClientRequestId(notification);
+        var name = _questions.FirstOrDefault(q => q.Value == id).Key;
+        if (name is null)
+            return notification;
+        var copy = (JsonObject)parameters.DeepClone();
+        copy["requestId"] = name;
+        _questions.TryRemove(name, out _);
+        return new JsonRpcNotification { Method = notification.Method, Params = copy };
+    }
+}

@@ -1,0 +1,193 @@
+using McpHa.HighAvailability.Journal;
+using ModelContextProtocol.Protocol;
+
+namespace McpHa.HighAvailability.Sessions;
+
+/// <summary>GET streams, what is sent on them, and resuming of any stream.</summary>
+internal sealed partial class LiveSession
+{
+    /// <summary>Sends what belongs to no client request: on the newest GET stream, or later, when there is one.</summary>
+    public Task SendUnrelatedAsync(JsonRpcMessage message, CancellationToken cancellationToken)
+    {
+        JsonRpcMessage outgoing;
+        switch (message)
+        {
+            case JsonRpcRequest question:
+                if (!GetStreams.HasReader)
+                {
+                    throw new InvalidOperationException(
+                        $"'{question.Method}' cannot be sent: the client has no GET stream open, so it would never hear of it. Ask from inside a tool, prompt or resource handler, with the McpServer that the request context gives.");
+                }
+
+                var name = EventId.NameStream('s', Epoch, Interlocked.Increment(ref _unrelatedQuestions));
+                _questions[name] = question.Id;
+                outgoing = new JsonRpcRequest { Id = new RequestId(name), Method = question.Method, Params = question.Params };
+                break;
+            case JsonRpcNotification notification:
+                outgoing = WithQuestionName(notification);
+                break;
+            default:
+                // An answer without a request of ours: nothing that a client could use.
+                return Task.CompletedTask;
+        }
+
+        var payload = JsonRpc.Serialize(outgoing);
+        Task done;
+        lock (Gate)
+        {
+            if (_closed)
+                return Task.CompletedTask;
+            var target = GetStreams.Target;
+            var entry = Queue.Append(target, payload);
+            if (target == GetStreams.Waiting && GetStreams.AddWaiting(entry.Position) is > 0 and var oldest)
+                Queue.Open().Remove(oldest);
+            done = _runtime.Durable ? Queue.Open().Done : Task.CompletedTask;
+        }
+
+        Queue.Flush();
+        return done.WaitAsync(cancellationToken);
+    }
+
+    /// <summary>Opens a GET stream. <see langword="null"/>: the session is no longer served here.</summary>
+    public StreamSubscription? OpenGet()
+    {
+        Touch();
+        StreamSubscription reader;
+        lock (Gate)
+        {
+            if (_closed)
+                return null;
+            var stream = GetStreams.Open();
+            stream.Prime();
+            reader = stream.Attach();
+        }
+
+        _ = MoveWaitingAsync(reader.Stream!);
+        return reader;
+    }
+
+    /// <summary>Goes on with a stream behind an event.</summary>
+    public async ValueTask<Resumption> ResumeAsync(EventId after, CancellationToken cancellationToken)
+    {
+        Touch();
+        if (after.Epoch > Epoch)
+            return new Resumption.Unknown();
+        StreamSubscription? reader = null;
+        lock (Gate)
+        {
+            if (_closed)
+                return new Resumption.Moved();
+            if (after.Position > Queue.LastPosition)
+                return new Resumption.Unknown();
+            if (after.IsCall)
+            {
+                if (Calls.WasWithdrawn(after.Stream))
+                    return new Resumption.NothingLeft();
+                reader = Calls.Find(after.Stream)?.Stream.Attach();
+            }
+            else
+            {
+                var stream = GetStreams.Find(after.Stream);
+                stream.Prime();
+                reader = stream.Attach();
+            }
+        }
+
+        // Attached before the journal is read, so nothing falls between the two; what comes twice is recognised by its position.
+        if (!_runtime.Durable)
+            await Queue.DrainAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
+        var (known, next) = await LookAsync(after, cancellationToken).ConfigureAwait(false);
+        if (next is { } first && first.Previous > after.Position)
+        {
+            reader?.Stream!.Detach(reader);
+            return new Resumption.Trimmed();
+        }
+
+        if (reader is null)
+        {
+            if (next is null)
+                return known ? new Resumption.NothingLeft() : new Resumption.Trimmed();
+            var answered = new EventStream(after.Stream);
+            answered.Prime();
+            answered.Complete();
+            reader = answered.Attach();
+        }
+
+        reader.StartWithCatchUp();
+        if (!after.IsCall)
+            _ = MoveWaitingAsync(reader.Stream!);
+        return new Resumption.Reading(reader);
+    }
+
+    /// <summary>The journaled messages of a stream behind a position.</summary>
+    public IAsyncEnumerable<JournalEntry> ReadJournalAsync(string stream, long after, CancellationToken cancellationToken) =>
+        _runtime.Journal.ReadAsync(Id, stream, after, cancellationToken);
+
+    /// <summary>A response that reads a stream has ended.</summary>
+    public static void Detach(StreamSubscription reader) => reader.Stream!.Detach(reader);
+
+    // Whether the journal knows the stream at all, and the first entry that the client has not seen.
+    private async ValueTask<(bool Known, JournalEntry? Next)> LookAsync(EventId after, CancellationToken cancellationToken)
+    {
+        var known = false;
+        await foreach (var entry in ReadJournalAsync(after.Stream, 0, cancellationToken).ConfigureAwait(false))
+        {
+            known = true;
+            if (entry.Position > after.Position)
+                return (true, entry);
+        }
+
+        return (known, null);
+    }
+
+    // Gives the messages that waited to a stream, in their order and each once: one commit writes them there and removes them here.
+    // While that goes on newer messages queue up behind them.
+    private async Task MoveWaitingAsync(EventStream target)
+    {
+        try
+        {
+            lock (Gate)
+            {
+                if (GetStreams.WaitingCount == 0 || GetStreams.Moving || _closed)
+                    return;
+                GetStreams.Moving = true;
+            }
+
+            while (true)
+            {
+                await Queue.DrainAsync().ConfigureAwait(false);
+                List<JournalEntry> waiting = [];
+                await foreach (var entry in ReadJournalAsync(GetStreams.WaitingStream, 0, CancellationToken.None).ConfigureAwait(false))
+                    waiting.Add(entry);
+                lock (Gate)
+                {
+                    foreach (var entry in waiting)
+                    {
+                        if (!GetStreams.TakeWaiting(entry.Position))
+                            continue;
+                        Queue.Append(target, entry.Payload);
+                        Queue.Open().Remove(entry.Position);
+                    }
+
+                    if (GetStreams.WaitingCount == 0 || waiting.Count == 0)
+                    {
+                        GetStreams.Moving = false;
+                        break;
+                    }
+                }
+            }
+
+            Queue.Flush();
+        }
+        catch (Exception e)
+        {
+            lock (Gate)
+                GetStreams.Moving = false;
+            if (e is not OperationCanceledException)
+                LogWaitingNotMoved(e, Id);
+        }
+    }
+
+    [Microsoft.Extensions.Logging.LoggerMessage(Level = Microsoft.Extensions.Logging.LogLevel.Warning, Message = "Session {SessionId}: messages that wait for a GET stream could not be given to it; the next one gets them.")]
+    private partial void LogWaitingNotMoved(Exception exception, string sessionId);
+}

@@ -1,0 +1,225 @@
+using McpHa.HighAvailability.Journal;
+using Microsoft.Extensions.Logging;
+using ModelContextProtocol.Server;
+
+namespace McpHa.HighAvailability.Sessions;
+
+/// <summary>A session in its owner: the SDK's server, what it has in flight, and the queue through which all of its writes go.</summary>
+/// <remarks>Invariant: nothing of a session that is closed here reaches a client or the store.</remarks>
+internal sealed partial class LiveSession : ICommitOwner
+{
+    private readonly SessionRuntime _runtime;
+    private readonly ILogger _logger;
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly TaskCompletionSource _gone = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Dictionary<string, ReadOnlyMemory<byte>> _handshake;
+    private readonly Action<LiveSession> _onGone;
+    private readonly SessionRecord _record;
+    private McpServer? _server;
+    private bool _closed;
+    private long _streams;
+
+    public LiveSession(SessionRuntime runtime, SessionRecord record, Action<LiveSession> onGone)
+    {
+        _runtime = runtime;
+        _logger = runtime.Logger;
+        _record = record;
+        _onGone = onGone;
+        _handshake = new(record.Handshake);
+        Queue = new(record.Id, record.Epoch, record.LastCommit, record.LastPosition, runtime.Commits, this);
+        Transport = new(this);
+        State = new(record.Id, runtime.Store);
+        Calls = new(runtime.Options.RememberedCalls);
+        GetStreams = new(record.Epoch);
+        LastUsed = runtime.Time.GetTimestamp();
+    }
+
+    public string Id => _record.Id;
+
+    public long Epoch => _record.Epoch;
+
+    public string User => _record.User;
+
+    public string ProtocolVersion { get; set; } = "";
+
+    public SessionRecord Record => _record;
+
+    public SessionTransport Transport { get; }
+
+    public SessionStateBag State { get; }
+
+    public CallTable Calls { get; }
+
+    public GetStreams GetStreams { get; }
+
+    public CommitQueue Queue { get; }
+
+    /// <summary>Timestamp of the last request.</summary>
+    public long LastUsed { get; private set; }
+
+    /// <summary>Completes when this replica serves the session no longer.</summary>
+    public Task Gone => _gone.Task;
+
+    /// <summary>Whether the session takes requests here. A closed one is about to be <see cref="Gone"/>.</summary>
+    public bool Serves => !Volatile.Read(ref _closed);
+
+    private Lock Gate => Queue.Gate;
+
+    /// <summary>Starts the SDK's server.</summary>
+    public void Start()
+    {
+        _server = _runtime.CreateServer(Transport);
+        _ = RunAsync(_server);
+    }
+
+    public void Touch() => LastUsed = _runtime.Time.GetTimestamp();
+
+    /// <summary>Whether the client has subscribed to a resource.</summary>
+    public bool IsSubscribed(string uri)
+    {
+        lock (Gate)
+            return _handshake.ContainsKey(HandshakeKeys.Subscription + uri);
+    }
+
+    /// <summary>The log level that the client asked for; <see langword="null"/> if it did not.</summary>
+    public ModelContextProtocol.Protocol.LoggingLevel? ClientLogLevel => _server?.LoggingLevel;
+
+    void ICommitOwner.Fenced() => Close();
+
+    async ValueTask<CommitResult> ICommitOwner.WriteBackAsync(long lastCommit, CancellationToken cancellationToken)
+    {
+        SessionSnapshot snapshot;
+        Dictionary<string, ReadOnlyMemory<byte>> state;
+        lock (Gate)
+        {
+            snapshot = new(
+                _record with
+                {
+                    ProtocolVersion = ProtocolVersion,
+                    Handshake = new Dictionary<string, ReadOnlyMemory<byte>>(_handshake),
+                    LastPosition = Queue.LastPosition,
+                    LastCommit = lastCommit,
+                },
+                Calls.Open.ToDictionary(c => c.Stream.Id, c => (ReadOnlyMemory<byte>)new InFlightCall(c.Key, c.Body).ToBytes()),
+                []);
+            state = new(State.Known);
+        }
+
+        return await _runtime.Store.WriteBackAsync(snapshot, state, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// Hands the session over: takes nothing new, writes what is left, and gives up the ownership, so that any replica may take it.
+    /// </summary>
+    public async Task ReleaseAsync(CancellationToken cancellationToken)
+    {
+        if (!StopServing())
+        {
+            await Gone.WaitAsync(cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
+        try
+        {
+            await Queue.DrainAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
+            await _runtime.Store.ReleaseAsync(Id, Epoch, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is StoreUnavailableException or OperationCanceledException)
+        {
+            // Not handed over: the others find out that this replica is gone, as after a crash.
+            LogNotReleased(Id, e.Message);
+        }
+        finally
+        {
+            Close();
+        }
+    }
+
+    /// <summary>Ends the session for good, everywhere.</summary>
+    public async Task EndAsync(string reason, CancellationToken cancellationToken)
+    {
+        StopServing();
+        await _runtime.Store.EndAsync(Id, Epoch, cancellationToken).ConfigureAwait(false);
+        _runtime.Metrics.Ended(reason);
+        Close();
+        LogEnded(Id, reason);
+    }
+
+    /// <summary>Ends the local copy: no byte and no write follows. Connections are cut, so that clients come back to the new owner.</summary>
+    public void Close()
+    {
+        StopServing();
+        if (!_gone.TrySetResult())
+            return;
+
+        Queue.Stop();
+        Transport.Close();
+        _onGone(this);
+        EventStream[] streams;
+        OpenCall[] calls;
+        lock (Gate)
+        {
+            calls = [.. Calls.Open];
+            streams = [.. GetStreams.Known, .. calls.Select(c => c.Stream)];
+        }
+
+        foreach (var stream in streams)
+            stream.Move();
+        foreach (var call in calls)
+            call.ForgetState();
+        _ = DisposeServerAsync();
+    }
+
+    private string NextCallStream() => EventId.NameStream(EventId.CallStream, Epoch, ++_streams);
+
+    private bool StopServing()
+    {
+        lock (Gate)
+        {
+            if (_closed)
+                return false;
+            _closed = true;
+            return true;
+        }
+    }
+
+    private async Task RunAsync(McpServer server)
+    {
+        try
+        {
+            await server.RunAsync(_stopping.Token).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is not OperationCanceledException || !_stopping.IsCancellationRequested)
+        {
+            LogServerFailed(e, Id);
+            Close();
+        }
+        catch (OperationCanceledException)
+        {
+            // The usual end.
+        }
+    }
+
+    private async Task DisposeServerAsync()
+    {
+        try
+        {
+            await _stopping.CancelAsync().ConfigureAwait(false);
+            if (_server is { } server)
+                await server.DisposeAsync().ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            LogServerFailed(e, Id);
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Session {SessionId} could not be handed over: {Reason}")]
+    private partial void LogNotReleased(string sessionId, string reason);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Session {SessionId} ended: {Reason}.")]
+    private partial void LogEnded(string sessionId, string reason);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Session {SessionId}: its server failed.")]
+    private partial void LogServerFailed(Exception exception, string sessionId);
+}

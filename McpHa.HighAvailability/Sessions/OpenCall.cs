@@ -1,0 +1,74 @@
+using System.Threading.Channels;
+using McpHa.HighAvailability.Journal;
+using ModelContextProtocol.Protocol;
+
+namespace McpHa.HighAvailability.Sessions;
+
+/// <summary>A client request in flight. To the SDK it is the transport that everything belonging to the request goes through.</summary>
+internal sealed class OpenCall(LiveSession session, EventStream stream, CallKey key, JsonRpcRequest request, ReadOnlyMemory<byte> body)
+    : CallScope, ITransport
+{
+    private StateTransaction? _state;
+
+    /// <summary>Stream that answers the request. Its name is the request's internal id, and stays the same across owners.</summary>
+    public EventStream Stream => stream;
+
+    public CallKey Key => key;
+
+    /// <summary>The id that the client chose.</summary>
+    public RequestId ClientId { get; } = request.Id;
+
+    public string Method => request.Method;
+
+    public JsonRpcRequest Request => request;
+
+    /// <summary>The request as it arrived.</summary>
+    public ReadOnlyMemory<byte> Body => body;
+
+    /// <summary>Questions that this run has sent to the client.</summary>
+    public CallQuestions Questions { get; } = new(stream.Id);
+
+    /// <summary>What an earlier run, in another owner, has sent and received; <see langword="null"/> on the first run.</summary>
+    public CallHistory? History { get; init; }
+
+    /// <summary>The batch that writes the call's beginning, while it may still be taken back. Guarded by the session's gate.</summary>
+    public CommitBatch? Beginning { get; set; }
+
+    /// <summary>Keys of answers that are in the in-flight table. Guarded by the session's gate.</summary>
+    public List<string> StoredAnswers { get; init; } = [];
+
+    /// <summary>The response is enqueued, or there will be none. Guarded by the session's gate.</summary>
+    public bool Ended { get; set; }
+
+    public override string? SessionId => session.Id;
+
+    public override long Epoch => session.Epoch;
+
+    public override string User => session.User;
+
+    public override string CallId => $"{session.Id}/{stream.Id}";
+
+    public override StateTransaction? SessionState => LazyInitializer.EnsureInitialized(ref _state, session.State.Begin);
+
+    /// <summary>The state that the call has touched, if it has.</summary>
+    public StateTransaction? TouchedState => Volatile.Read(ref _state);
+
+    public ChannelReader<JsonRpcMessage> MessageReader => session.Transport.MessageReader;
+
+    public Task SendMessageAsync(JsonRpcMessage message, CancellationToken cancellationToken = default) => message switch
+    {
+        JsonRpcResponse or JsonRpcError => session.AnswerAsync(this, (JsonRpcMessageWithId)message),
+        JsonRpcRequest question => session.AskAsync(this, question, cancellationToken),
+        _ => session.NotifyAsync(this, (JsonRpcNotification)message, cancellationToken),
+    };
+
+    public override void ForgetState()
+    {
+        base.ForgetState();
+        if (Interlocked.Exchange(ref _state, null) is { } state)
+            SessionStateBag.Abandon(state);
+    }
+
+    // The session owns everything that a call uses.
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+}

@@ -1,0 +1,193 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using McpHa.HighAvailability.Affinity;
+using McpHa.HighAvailability.Cluster;
+using McpHa.HighAvailability.Diagnostics;
+using Microsoft.Extensions.Logging;
+using ModelContextProtocol.Protocol;
+
+namespace McpHa.HighAvailability.Sessions;
+
+/// <summary>The sessions of this replica: opens them, finds who serves one, and takes over those whose owner is lost.</summary>
+/// <remarks>
+/// Taking over is safe at any suspicion, because the store fences the old owner. It is decided here, by what this replica itself
+/// knows of its peers, never by what a request says.
+/// </remarks>
+internal sealed partial class SessionHost(
+    SessionRuntime runtime, ReplicaDirectory directory, ILogger<SessionHost> logger)
+{
+    private const int MostRounds = 8;
+
+    private readonly ConcurrentDictionary<string, LiveSession> _sessions = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, Task<Ownership>> _takeOvers = new(StringComparer.Ordinal);
+
+    public IEnumerable<LiveSession> Sessions => _sessions.Values;
+
+    public int SessionCount => _sessions.Count;
+
+    public int CallCount => _sessions.Values.Sum(s => s.Calls.Count);
+
+    /// <summary>This replica is shutting down: it takes on no more sessions.</summary>
+    public bool Draining { get; set; }
+
+    /// <summary>Opens a session for a client's <c>initialize</c>. The answer is the server's; with an error there is no session.</summary>
+    public async Task<(LiveSession? Session, JsonRpcMessageWithId Answer)> OpenAsync(
+        JsonRpcRequest initialize, ReadOnlyMemory<byte> body, string user, CancellationToken cancellationToken)
+    {
+        var clientId = initialize.Id;
+        using var activity = HighAvailabilityDiagnostics.Source.StartActivity("session create");
+        var record = new SessionRecord
+        {
+            Id = SessionIds.New(runtime.ReplicaId),
+            Owner = runtime.ReplicaId,
+            Epoch = 1,
+            User = user,
+            TraceParent = activity?.Id ?? "",
+            ProtocolVersion = "",
+            Created = runtime.Time.GetUtcNow(),
+            Handshake = new Dictionary<string, ReadOnlyMemory<byte>> { [HandshakeKeys.Initialize] = body },
+        };
+        activity?.SetTag("mcp.session.id", record.Id);
+        var session = new LiveSession(runtime, record, Forget);
+        session.Start();
+        try
+        {
+            var answer = await Handshake.RunAsync(session, initialize, cancellationToken).ConfigureAwait(false);
+            answer!.Id = clientId;
+            if (answer is not JsonRpcResponse { Result: { } result })
+            {
+                session.Close();
+                return (null, answer);
+            }
+
+            session.ProtocolVersion = JsonRpc.TextParam(result, "protocolVersion") ?? "";
+            if (!await runtime.Store.CreateAsync(record with { ProtocolVersion = session.ProtocolVersion }, cancellationToken).ConfigureAwait(false))
+                throw new InvalidOperationException("A fresh session id is in use; the random number generator of this machine is broken.");
+            _sessions[record.Id] = session;
+            runtime.Metrics.Created();
+            LogOpened(record.Id, session.ProtocolVersion);
+            return (session, answer);
+        }
+        catch
+        {
+            session.Close();
+            throw;
+        }
+    }
+
+    /// <summary>Finds who serves a session; takes it over when nobody does.</summary>
+    /// <param name="sessionId">The session.</param>
+    /// <param name="cancellationToken">Gives up waiting; a take-over that has begun goes on.</param>
+    public async ValueTask<Ownership> FindAsync(string sessionId, CancellationToken cancellationToken)
+    {
+        for (var round = 0; round < MostRounds; round++)
+        {
+            if (_sessions.TryGetValue(sessionId, out var session))
+            {
+                if (session.Serves)
+                    return new Ownership.Local(session);
+                await session.Gone.WaitAsync(cancellationToken).ConfigureAwait(false);
+            }
+
+            if (_takeOvers.TryGetValue(sessionId, out var running))
+                return await running.WaitAsync(cancellationToken).ConfigureAwait(false);
+
+            SessionRecord? record;
+            try
+            {
+                record = await runtime.Store.FindAsync(sessionId, cancellationToken).ConfigureAwait(false);
+            }
+            catch (StoreUnavailableException e)
+            {
+                return new Ownership.Undecided(e.Message);
+            }
+
+            if (record is null)
+                return new Ownership.None();
+            if (record.Owner.Length > 0 && record.Owner != runtime.ReplicaId && directory.Find(record.Owner) is { } owner)
+                return new Ownership.Peer(owner);
+            if (Draining)
+                return directory.Alive.Where(r => !r.Draining && r.Id != runtime.ReplicaId).ToList() is { Count: > 0 } others
+                    ? new Ownership.Peer(Rendezvous.Choose(sessionId, others))
+                    : new Ownership.Undecided("This replica is shutting down and there is no other yet.");
+
+            // One take-over per session at a time in this replica; whoever comes meanwhile waits for it.
+            var started = new TaskCompletionSource<Ownership>(TaskCreationOptions.RunContinuationsAsynchronously);
+            if (_takeOvers.GetOrAdd(sessionId, started.Task) == started.Task)
+                _ = TakeOverAsync(record, started);
+        }
+
+        return new Ownership.Undecided("The session changes its owner all the time.");
+    }
+
+    private async Task TakeOverAsync(SessionRecord record, TaskCompletionSource<Ownership> result)
+    {
+        var ownership = await TryTakeOverAsync(record).ConfigureAwait(false);
+        _takeOvers.TryRemove(record.Id, out _);
+        result.SetResult(ownership);
+    }
+
+    private async Task<Ownership> TryTakeOverAsync(SessionRecord record)
+    {
+        var begun = runtime.Time.GetTimestamp();
+        var reason = record.Owner.Length == 0 ? "handed-over" : record.Owner == runtime.ReplicaId ? "local-copy-lost" : "owner-lost";
+        try
+        {
+            switch (await runtime.Store.TakeOverAsync(record.Id, record.Epoch, runtime.ReplicaId).ConfigureAwait(false))
+            {
+                case TakeOver.Taken taken:
+                    var (session, rerun, refused) = await SessionRestore.RunAsync(runtime, taken.Snapshot, Forget, CancellationToken.None).ConfigureAwait(false);
+                    _sessions[record.Id] = session;
+                    if (!session.Serves)
+                        Forget(session);
+                    var duration = runtime.Time.GetElapsedTime(begun);
+                    runtime.Metrics.TakenOver(reason, duration);
+                    Trace(session, record, reason, rerun, refused, taken.Snapshot.Journal.Count, duration);
+                    LogTakenOver(record.Id, record.Owner, session.Epoch, reason, duration.TotalMilliseconds, rerun, refused);
+                    return new Ownership.Local(session);
+                case TakeOver.Refused { Current.Owner: var winner } when directory.Find(winner) is { } peer && peer.Id != runtime.ReplicaId:
+                    return new Ownership.Peer(peer);
+                case TakeOver.Unknown:
+                    return new Ownership.None();
+                default:
+                    return new Ownership.Undecided("Another replica has just taken the session over.");
+            }
+        }
+        catch (StoreUnavailableException e)
+        {
+            return new Ownership.Undecided(e.Message);
+        }
+        catch (Exception e)
+        {
+            LogNotTakenOver(e, record.Id);
+            return new Ownership.Undecided("The session could not be restored.");
+        }
+    }
+
+    private void Forget(LiveSession session) => _sessions.TryRemove(new KeyValuePair<string, LiveSession>(session.Id, session));
+
+    private void Trace(LiveSession session, SessionRecord before, string reason, int rerun, int refused, int events, TimeSpan duration)
+    {
+        if (!ActivityContext.TryParse(before.TraceParent, null, out var trace))
+            return;
+        using var activity = HighAvailabilityDiagnostics.Source.StartActivity(
+            "take over", ActivityKind.Internal, trace, startTime: runtime.Time.GetUtcNow() - duration);
+        activity?.SetTag("mcp.session.id", session.Id);
+        activity?.SetTag("mcp.ha.epoch", session.Epoch);
+        activity?.SetTag("mcp.ha.from", before.Owner);
+        activity?.SetTag("mcp.ha.to", runtime.ReplicaId);
+        activity?.SetTag("mcp.ha.reason", reason);
+        activity?.SetTag("mcp.ha.events", events);
+        activity?.SetTag("mcp.ha.calls.rerun", rerun);
+        activity?.SetTag("mcp.ha.calls.refused", refused);
+    }
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Session {SessionId} opened, protocol {ProtocolVersion}.")]
+    private partial void LogOpened(string sessionId, string protocolVersion);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Session {SessionId} taken over from {Owner}, epoch {Epoch}, {Reason}, in {Milliseconds:0.0} ms; calls run again: {Rerun}, refused: {Refused}.")]
+    private partial void LogTakenOver(string sessionId, string owner, long epoch, string reason, double milliseconds, int rerun, int refused);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Session {SessionId} could not be restored here.")]
+    private partial void LogNotTakenOver(Exception exception, string sessionId);
+}

@@ -1,0 +1,100 @@
+using McpHa.HighAvailability.Journal;
+using Microsoft.Extensions.Logging;
+using ModelContextProtocol.Protocol;
+
+namespace McpHa.HighAvailability.Sessions;
+
+/// <summary>Brings a session to life in a new owner: a fresh server hears what the old one heard, then the open calls go on.</summary>
+internal static class SessionRestore
+{
+    private static readonly TimeSpan HandshakeTimeout = TimeSpan.FromSeconds(30);
+
+    /// <summary>Restores a session from what the take-over read. Returns it with how many calls run again and how many were refused.</summary>
+    public static async Task<(LiveSession Session, int Rerun, int Refused)> RunAsync(
+        SessionRuntime runtime, SessionSnapshot snapshot, Action<LiveSession> onGone, CancellationToken cancellationToken)
+    {
+        var session = new LiveSession(runtime, snapshot.Record, onGone) { ProtocolVersion = snapshot.Record.ProtocolVersion };
+        try
+        {
+            session.Start();
+            await ReplayHandshakeAsync(session, snapshot.Record, cancellationToken).ConfigureAwait(false);
+            var calls = TakeUpJournal(session, snapshot);
+            var rerun = calls.Count(session.Resume);
+            return (session, rerun, calls.Count - rerun);
+        }
+        catch
+        {
+            session.Close();
+            throw;
+        }
+    }
+
+    // Each step is awaited: messages of one session run concurrently, and a log level must not overtake the beginning.
+    private static async Task ReplayHandshakeAsync(LiveSession session, SessionRecord record, CancellationToken cancellationToken)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(HandshakeTimeout);
+        foreach (var (key, json) in record.Handshake.OrderBy(h => Order(h.Key)).ThenBy(h => h.Key, StringComparer.Ordinal))
+        {
+            var answer = await Handshake.RunAsync(session, JsonRpc.Parse(json.Span), limit.Token).ConfigureAwait(false);
+            if (answer is JsonRpcError { Error: var error } && key == HandshakeKeys.Initialize)
+                throw new InvalidDataException($"The session's own 'initialize' is refused by this server: {error.Message}. Do all replicas run the same version?");
+        }
+
+        static int Order(string key) => key switch
+        {
+            HandshakeKeys.Initialize => 0,
+            HandshakeKeys.Initialized => 1,
+            HandshakeKeys.LogLevel => 2,
+            _ => 3,
+        };
+    }
+
+    private static List<OpenCall> TakeUpJournal(LiveSession session, SessionSnapshot snapshot)
+    {
+        Dictionary<string, OpenCall> open = new(StringComparer.Ordinal);
+        foreach (var (stream, bytes) in snapshot.Calls.Where(c => CallQuestions.StreamOf(c.Key) is null))
+        {
+            var call = InFlightCall.Parse(bytes);
+            if (JsonRpc.Parse(call.Body.Span) is JsonRpcRequest request)
+                open.Add(stream, new OpenCall(session, new EventStream(stream), call.Key, request, call.Body) { History = new() });
+        }
+
+        lock (session.Queue.Gate)
+        {
+            foreach (var entry in snapshot.Journal)
+            {
+                if (open.TryGetValue(entry.Stream, out var call))
+                {
+                    call.Stream.LastPosition = entry.Position;
+                    call.History!.AddSent(entry.Payload);
+                }
+                else if (entry.Stream == GetStreams.WaitingStream)
+                {
+                    session.GetStreams.Waiting.LastPosition = entry.Position;
+                    session.GetStreams.AddWaiting(entry.Position);
+                }
+                else if (entry.Stream[0] == EventId.GetStream)
+                {
+                    session.GetStreams.Find(entry.Stream).LastPosition = entry.Position;
+                }
+                else if (CallKey.TryParse(entry.Answers, out var key))
+                {
+                    session.Calls.Remember(key, entry.Stream);
+                }
+            }
+        }
+
+        foreach (var (name, answer) in snapshot.Calls)
+        {
+            if (CallQuestions.StreamOf(name) is { } stream && open.TryGetValue(stream, out var call) &&
+                JsonRpc.Parse(answer.Span) is JsonRpcMessageWithId message)
+            {
+                call.History!.AddAnswer(name, message);
+                call.StoredAnswers.Add(name);
+            }
+        }
+
+        return [.. open.Values];
+    }
+}

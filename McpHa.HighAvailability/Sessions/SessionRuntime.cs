@@ -1,0 +1,48 @@
+using McpHa.HighAvailability.Cluster;
+using McpHa.HighAvailability.Diagnostics;
+using McpHa.HighAvailability.Journal;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using ModelContextProtocol.Server;
+
+namespace McpHa.HighAvailability.Sessions;
+
+/// <summary>What all sessions of a replica share.</summary>
+internal sealed class SessionRuntime(
+    ISelfReplica self,
+    ISessionStore store,
+    ISessionJournal journal,
+    CommitContext commits,
+    LazyFlusher lazyFlusher,
+    SessionMetrics metrics,
+    IOptions<HighAvailabilityOptions> options,
+    IOptions<McpServerOptions> serverOptions,
+    ILoggerFactory loggerFactory,
+    IServiceProvider services,
+    TimeProvider time)
+{
+    public string ReplicaId => self.Id;
+
+    public ISessionStore Store => store;
+
+    public ISessionJournal Journal => journal;
+
+    public CommitContext Commits => commits;
+
+    public LazyFlusher LazyFlusher => lazyFlusher;
+
+    public SessionMetrics Metrics => metrics;
+
+    public HighAvailabilityOptions Options { get; } = options.Value;
+
+    public McpServerOptions ServerOptions => serverOptions.Value;
+
+    public ILogger Logger { get; } = loggerFactory.CreateLogger<LiveSession>();
+
+    public TimeProvider Time => time;
+
+    public bool Durable { get; } = options.Value.Durability == Durability.Durable;
+
+    public McpServer CreateServer(SessionTransport transport) =>
+        McpServer.Create(transport, serverOptions.Value, loggerFactory, services);
+}
