@@ -20,7 +20,7 @@ internal sealed class EventStream(string id)
 
     public bool HasReader => Volatile.Read(ref _readers).Length > 0;
 
-    private bool ToAll => Id[0] == EventId.CallStream;
+    private bool ToAll => Id[0] == SseEventId.CallStream;
 
     public StreamSubscription Attach()
     {

@@ -20,4 +20,10 @@ public sealed record RelayExchange
 
     /// <summary>How long the exchange is held while no replica can serve it, counted from each break anew.</summary>
     public TimeSpan HoldTime { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>
+    /// Whether the asker is itself a relay (<see cref="HaHeaders.Relay"/>), and so is told <see cref="HaHeaders.Cursor"/>. Only between replicas: a
+    /// balancer tells its clients nothing.
+    /// </summary>
+    public bool ForRelay { get; init; }
 }

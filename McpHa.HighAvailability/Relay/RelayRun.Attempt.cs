@@ -210,7 +210,11 @@ internal sealed partial class RelayRun
         {
             client.StartStream(response);
             if (RelayHeaders.Get(response, HaHeaders.Cursor) is { } cursor)
+            {
                 SetCursor(Encoding.UTF8.GetBytes(cursor));
+                if (exchange.ForRelay)
+                    context.Response.Headers[HaHeaders.Cursor] = cursor;
+            }
         }
 
         using var splitter = new SseEventSplitter(relay.Options.MaxMessageBytes);

@@ -85,6 +85,21 @@ internal sealed partial class CommitQueue(
         _ = WriteAsync();
     }
 
+    /// <summary>Renews the store's expiry if that was last done so long ago.</summary>
+    public Task KeepAsync(TimeSpan age)
+    {
+        Task done;
+        lock (Gate)
+        {
+            if (context.Time.GetElapsedTime(_touched) < age)
+                return Task.CompletedTask;
+            done = Open().Done;
+        }
+
+        Flush();
+        return done;
+    }
+
     /// <summary>Waits until everything that is enqueued now is written.</summary>
     public Task DrainAsync()
     {

@@ -49,7 +49,7 @@ internal sealed class GetStreams(long epoch)
 
     public EventStream Open()
     {
-        var stream = new EventStream(EventId.NameStream(EventId.GetStream, epoch, ++_opened));
+        var stream = new EventStream(SseEventId.NameStream(SseEventId.GetStream, epoch, ++_opened));
         Touch(stream);
         return stream;
     }

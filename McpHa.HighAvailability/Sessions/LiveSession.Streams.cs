@@ -19,7 +19,7 @@ internal sealed partial class LiveSession
                         $"'{question.Method}' cannot be sent: the client has no GET stream open, so it would never hear of it. Ask from inside a tool, prompt or resource handler, with the McpServer that the request context gives.");
                 }
 
-                var name = EventId.NameStream('s', Epoch, Interlocked.Increment(ref _unrelatedQuestions));
+                var name = SseEventId.NameStream('s', Epoch, Interlocked.Increment(ref _unrelatedQuestions));
                 _questions[name] = question.Id;
                 outgoing = new JsonRpcRequest { Id = new RequestId(name), Method = question.Method, Params = question.Params };
                 break;
@@ -67,7 +67,7 @@ internal sealed partial class LiveSession
     }
 
     /// <summary>Goes on with a stream behind an event.</summary>
-    public async ValueTask<Resumption> ResumeAsync(EventId after, CancellationToken cancellationToken)
+    public async ValueTask<Resumption> ResumeAsync(SseEventId after, CancellationToken cancellationToken)
     {
         Touch();
         if (after.Epoch > Epoch)
@@ -127,7 +127,7 @@ internal sealed partial class LiveSession
     public static void Detach(StreamSubscription reader) => reader.Stream!.Detach(reader);
 
     // Whether the journal knows the stream at all, and the first entry that the client has not seen.
-    private async ValueTask<(bool Known, JournalEntry? Next)> LookAsync(EventId after, CancellationToken cancellationToken)
+    private async ValueTask<(bool Known, JournalEntry? Next)> LookAsync(SseEventId after, CancellationToken cancellationToken)
     {
         var known = false;
         await foreach (var entry in ReadJournalAsync(after.Stream, 0, cancellationToken).ConfigureAwait(false))

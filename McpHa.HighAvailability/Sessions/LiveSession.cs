@@ -65,6 +65,19 @@ internal sealed partial class LiveSession : ICommitOwner
 
     private Lock Gate => Queue.Gate;
 
+    /// <summary>Whether somebody reads a stream of it, or waits for a call.</summary>
+    public bool InUse
+    {
+        get
+        {
+            lock (Gate)
+                return Calls.Count > 0 || GetStreams.HasReader;
+        }
+    }
+
+    /// <summary>Keeps the store from expiring a session that is in use without writing anything.</summary>
+    public Task KeepAsync(TimeSpan age) => Queue.KeepAsync(age);
+
     /// <summary>Starts the SDK's server.</summary>
     public void Start()
     {
@@ -170,7 +183,7 @@ internal sealed partial class LiveSession : ICommitOwner
         _ = DisposeServerAsync();
     }
 
-    private string NextCallStream() => EventId.NameStream(EventId.CallStream, Epoch, ++_streams);
+    private string NextCallStream() => SseEventId.NameStream(SseEventId.CallStream, Epoch, ++_streams);
 
     private bool StopServing()
     {

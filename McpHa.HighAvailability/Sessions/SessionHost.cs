@@ -107,8 +107,8 @@ internal sealed partial class SessionHost(
             if (record.Owner.Length > 0 && record.Owner != runtime.ReplicaId && directory.Find(record.Owner) is { } owner)
                 return new Ownership.Peer(owner);
             if (Draining)
-                return directory.Alive.Where(r => !r.Draining && r.Id != runtime.ReplicaId).ToList() is { Count: > 0 } others
-                    ? new Ownership.Peer(Rendezvous.Choose(sessionId, others))
+                return Successor(sessionId) is { } successor
+                    ? new Ownership.Peer(successor)
                     : new Ownership.Undecided("This replica is shutting down and there is no other yet.");
 
             // One take-over per session at a time in this replica; whoever comes meanwhile waits for it.
@@ -119,6 +119,10 @@ internal sealed partial class SessionHost(
 
         return new Ownership.Undecided("The session changes its owner all the time.");
     }
+
+    /// <summary>Another replica, that is not draining, to serve a key; <see langword="null"/> when there is none.</summary>
+    public ReplicaInfo? Successor(string key) =>
+        Rendezvous.Choose(key, [.. directory.Alive.Where(r => !r.Draining && r.Id != runtime.ReplicaId)]);
 
     private async Task TakeOverAsync(SessionRecord record, TaskCompletionSource<Ownership> result)
     {

@@ -74,7 +74,7 @@ internal static class SessionRestore
                     session.GetStreams.Waiting.LastPosition = entry.Position;
                     session.GetStreams.AddWaiting(entry.Position);
                 }
-                else if (entry.Stream[0] == EventId.GetStream)
+                else if (entry.Stream[0] == SseEventId.GetStream)
                 {
                     session.GetStreams.Find(entry.Stream).LastPosition = entry.Position;
                 }

@@ -1,6 +1,6 @@
 using ModelContextProtocol;
 
-namespace McpHa.HighAvailability.Sessions;
+namespace McpHa.HighAvailability;
 
 /// <summary>Values by key, JSON, that survive the loss of a replica.</summary>
 /// <remarks>

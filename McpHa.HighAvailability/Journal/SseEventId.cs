@@ -7,7 +7,7 @@ namespace McpHa.HighAvailability.Journal;
 /// Streams are named <c>c{epoch}x{n}</c> (answers to the n-th request that the owner of that epoch accepted) or
 /// <c>g{epoch}x{n}</c> (its n-th GET stream), so a name is never given twice, whoever owns the session.
 /// </remarks>
-public readonly record struct EventId(string Stream, long Position)
+public readonly record struct SseEventId(string Stream, long Position)
 {
     /// <summary>First letter of streams that answer a client request.</summary>
     public const char CallStream = 'c';
@@ -26,7 +26,7 @@ public readonly record struct EventId(string Stream, long Position)
         string.Create(CultureInfo.InvariantCulture, $"{kind}{epoch}x{number}");
 
     /// <summary>Reads an event id. <see langword="false"/> for anything that this library cannot have issued.</summary>
-    public static bool TryParse(ReadOnlySpan<char> text, out EventId id)
+    public static bool TryParse(ReadOnlySpan<char> text, out SseEventId id)
     {
         id = default;
         var dash = text.IndexOf('-');

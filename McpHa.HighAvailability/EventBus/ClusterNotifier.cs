@@ -1,0 +1,133 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using McpHa.HighAvailability.Sessions;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using ModelContextProtocol.Protocol;
+
+namespace McpHa.HighAvailability.EventBus;
+
+/// <summary>Broadcasts over the event bus; every replica hands them to the sessions that it owns.</summary>
+internal sealed partial class ClusterNotifier(IEventBus bus, SessionHost host, ILogger<ClusterNotifier> logger) : IClusterNotifier, IHostedService
+{
+    private const string Topic = "notifications";
+    private static readonly TimeSpan Retry = TimeSpan.FromSeconds(1);
+
+    private readonly CancellationTokenSource _stopping = new();
+    private IAsyncDisposable? _subscription;
+
+    public ValueTask LogAsync(LoggingLevel level, string? logger, JsonElement data, CancellationToken cancellationToken = default)
+    {
+        var parameters = new JsonObject
+        {
+            ["level"] = JsonNamingPolicy.CamelCase.ConvertName(level.ToString()),
+            ["data"] = JsonSerializer.SerializeToNode(data),
+        };
+        if (logger is not null)
+            parameters["logger"] = logger;
+        return PublishAsync(NotificationMethods.LoggingMessageNotification, parameters, cancellationToken);
+    }
+
+    public ValueTask ResourceUpdatedAsync(string uri, CancellationToken cancellationToken = default) =>
+        PublishAsync(NotificationMethods.ResourceUpdatedNotification, new JsonObject { ["uri"] = uri }, cancellationToken);
+
+    public ValueTask ToolsChangedAsync(CancellationToken cancellationToken = default) =>
+        PublishAsync(NotificationMethods.ToolListChangedNotification, null, cancellationToken);
+
+    public ValueTask PromptsChangedAsync(CancellationToken cancellationToken = default) =>
+        PublishAsync(NotificationMethods.PromptListChangedNotification, null, cancellationToken);
+
+    public ValueTask ResourcesChangedAsync(CancellationToken cancellationToken = default) =>
+        PublishAsync(NotificationMethods.ResourceListChangedNotification, null, cancellationToken);
+
+    public Task StartAsync(CancellationToken cancellationToken)
+    {
+        _ = SubscribeAsync();
+        return Task.CompletedTask;
+    }
+
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await _stopping.CancelAsync().ConfigureAwait(false);
+        if (_subscription is { } subscription)
+            await subscription.DisposeAsync().ConfigureAwait(false);
+    }
+
+    private async Task SubscribeAsync()
+    {
+        while (!_stopping.IsCancellationRequested)
+        {
+            try
+            {
+                _subscription = await bus.SubscribeAsync(Topic, DeliverAsync, _stopping.Token).ConfigureAwait(false);
+                return;
+            }
+            catch (Exception e)
+            {
+                if (!_stopping.IsCancellationRequested)
+                    LogNotSubscribed(e);
+                await Task.Delay(Retry, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
+    }
+
+    private async ValueTask PublishAsync(string method, JsonObject? parameters, CancellationToken cancellationToken)
+    {
+        var payload = JsonRpc.Serialize(new JsonRpcNotification { Method = method, Params = parameters });
+        try
+        {
+            await bus.PublishAsync(Topic, payload, cancellationToken).ConfigureAwait(false);
+        }
+        catch (StoreUnavailableException e)
+        {
+            LogOnlyLocal(method, e.Message);
+            await DeliverAsync(payload).ConfigureAwait(false);
+        }
+    }
+
+    private ValueTask DeliverAsync(ReadOnlyMemory<byte> payload)
+    {
+        if (JsonRpc.Parse(payload.Span) is not JsonRpcNotification notification)
+            return ValueTask.CompletedTask;
+        foreach (var session in host.Sessions)
+        {
+            if (Wants(session, notification))
+                _ = SendAsync(session, new JsonRpcNotification { Method = notification.Method, Params = notification.Params });
+        }
+
+        return ValueTask.CompletedTask;
+    }
+
+    private static bool Wants(LiveSession session, JsonRpcNotification notification) => notification.Method switch
+    {
+        NotificationMethods.ResourceUpdatedNotification => JsonRpc.TextParam(notification.Params, "uri") is { } uri && session.IsSubscribed(uri),
+        NotificationMethods.LoggingMessageNotification => session.ClientLogLevel is not { } least ||
+            Enum.TryParse(JsonRpc.TextParam(notification.Params, "level"), ignoreCase: true, out LoggingLevel level) && level >= least,
+        _ => true,
+    };
+
+    private async Task SendAsync(LiveSession session, JsonRpcNotification notification)
+    {
+        try
+        {
+            await session.SendUnrelatedAsync(notification, CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            LogNotSent(e, session.Id, notification.Method);
+        }
+        catch (OperationCanceledException)
+        {
+            // The session was fenced or has ended meanwhile; its new owner hears the bus as well.
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Broadcasts of other replicas are not heard yet; the next attempt follows.")]
+    private partial void LogNotSubscribed(Exception exception);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The event bus is away, {Method} reaches only the sessions of this replica: {Reason}")]
+    private partial void LogOnlyLocal(string method, string reason);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Session {SessionId} did not get {Method}.")]
+    private partial void LogNotSent(Exception exception, string sessionId, string method);
+}

@@ -1,0 +1,42 @@
+using McpHa.HighAvailability;
+using McpHa.HighAvailability.Cluster;
+using McpHa.HighAvailability.Diagnostics;
+using McpHa.HighAvailability.Http;
+using McpHa.HighAvailability.Sessions;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Metadata;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+
+namespace Microsoft.AspNetCore.Builder;
+
+/// <summary>Maps a highly available MCP server.</summary>
+public static class HighAvailabilityEndpointRouteBuilderExtensions
+{
+    // So much more than our own limit that our own, clear error comes first.
+    private const int Slack = 64 * 1024;
+
+    /// <summary>Serves MCP's Streamable HTTP at a path, for clients of every revision.</summary>
+    /// <exception cref="InvalidOperationException"><c>WithHighAvailability()</c> was not called.</exception>
+    public static IEndpointConventionBuilder MapHighlyAvailableMcp(this IEndpointRouteBuilder endpoints, string pattern = "/mcp")
+    {
+        ArgumentNullException.ThrowIfNull(endpoints);
+        var services = endpoints.ServiceProvider;
+        var endpoint = services.GetService<McpEndpoint>() ?? throw new InvalidOperationException(
+            "MapHighlyAvailableMcp needs builder.Services.AddMcpServer().WithHighAvailability(); add it before builder.Build().");
+
+        var host = services.GetRequiredService<SessionHost>();
+        services.GetRequiredService<SelfReplica>().Load = () => (host.SessionCount, host.CallCount);
+        services.GetRequiredService<SessionMetrics>().Observe(() => host.SessionCount, () => host.CallCount);
+
+        var limit = services.GetRequiredService<IOptions<HighAvailabilityOptions>>().Value.MaxRequestBodySize;
+        var group = endpoints.MapGroup(pattern);
+        group.MapPost("", (RequestDelegate)endpoint.PostAsync).WithMetadata(new SizeLimit(limit + Slack));
+        group.MapGet("", (RequestDelegate)endpoint.GetAsync);
+        group.MapDelete("", (RequestDelegate)endpoint.DeleteAsync);
+        return group;
+    }
+
+    private sealed record SizeLimit(long? MaxRequestBodySize) : IRequestSizeLimitMetadata;
+}

@@ -1,0 +1,101 @@
+using McpHa.HighAvailability;
+using McpHa.HighAvailability.Cluster;
+using McpHa.HighAvailability.Diagnostics;
+using McpHa.HighAvailability.EventBus;
+using McpHa.HighAvailability.Http;
+using McpHa.HighAvailability.Relay;
+using McpHa.HighAvailability.Sessions;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
+using ModelContextProtocol.Protocol;
+using ModelContextProtocol.Server;
+
+namespace Microsoft.Extensions.DependencyInjection;
+
+/// <summary>Makes an MCP server highly available.</summary>
+public static class HighAvailabilityMcpServerBuilderExtensions
+{
+    /// <summary>
+    /// Lets the server's sessions survive the loss of its replicas. Without a backend (<c>ha => ha.UseRedis()</c>) everything is kept in
+    /// the memory of this one process. Map it with <c>app.MapHighlyAvailableMcp("/mcp")</c>.
+    /// </summary>
+    public static IMcpServerBuilder WithHighAvailability(this IMcpServerBuilder builder, Action<HighAvailabilityBuilder>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        var services = builder.Services;
+        configure?.Invoke(new HighAvailabilityBuilder(services));
+        services.TryAddInMemoryBackend();
+        services.AddMetrics();
+        services.AddRelay();
+        AddOptions(services);
+
+        services.TryAddSingleton<SelfReplica>();
+        services.TryAddSingleton<ISelfReplica>(static p => p.GetRequiredService<SelfReplica>());
+        services.TryAddSingleton<IReplicaContext, ReplicaContext>();
+        services.TryAddSingleton<ISessionState, SessionState>();
+        services.TryAddSingleton<SessionMetrics>();
+        services.TryAddSingleton<LazyFlusher>();
+        services.TryAddSingleton<CommitContext>();
+        services.TryAddSingleton<SessionRuntime>();
+        services.TryAddSingleton<SessionHost>();
+        services.TryAddSingleton<StateHandleFilter>();
+        services.TryAddSingleton<StatelessEndpoint>();
+        services.TryAddSingleton<KeepAliveClock>();
+        services.TryAddSingleton<McpEndpoint>();
+        services.TryAddSingleton<ClusterNotifier>();
+        services.TryAddSingleton<IClusterNotifier>(static p => p.GetRequiredService<ClusterNotifier>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, ClusterNotifier>(static p => p.GetRequiredService<ClusterNotifier>()));
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, DrainService>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, IdleSweep>());
+        return builder;
+    }
+
+    /// <summary>Changes settings in code, after the configuration section <c>HighAvailability</c> was read.</summary>
+    public static HighAvailabilityBuilder Configure(this HighAvailabilityBuilder builder, Action<HighAvailabilityOptions> configure)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        builder.Services.Configure(configure);
+        return builder;
+    }
+
+    private static void AddOptions(IServiceCollection services)
+    {
+        // Inserted first, so that what the user's code sets wins over the configuration.
+        Bind<HighAvailabilityOptions>("");
+        Bind<SessionStoreOptions>(":Sessions");
+        Bind<StateHandleOptions>(":StateHandles");
+        Bind<ClusterOptions>(":Cluster");
+        Bind<RelayOptions>(":Relay");
+        services.AddOptions<HighAvailabilityOptions>().ValidateOnStart();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<HighAvailabilityOptions>, HighAvailabilityOptionsValidator>());
+        services.AddOptions<McpServerOptions>().PostConfigure<StateHandleFilter>(Prepare);
+        services.AddOptions<HostOptions>().PostConfigure<IOptions<HighAvailabilityOptions>>(static (host, ha) =>
+        {
+            var needed = ha.Value.DrainTimeout + TimeSpan.FromSeconds(10);
+            if (host.ShutdownTimeout < needed)
+                host.ShutdownTimeout = needed;
+        });
+
+        void Bind<T>(string part) where T : class => services.Insert(0, ServiceDescriptor.Singleton<IConfigureOptions<T>>(p =>
+            new ConfigureNamedOptions<T>(Options.Options.DefaultName, o =>
+            {
+                if (p.GetService<IConfiguration>() is { } configuration)
+                    configuration.GetSection(HighAvailabilityOptions.SectionName + part).Bind(o);
+            })));
+    }
+
+    private static void Prepare(McpServerOptions options, StateHandleFilter handles)
+    {
+        Handshake.AddTo(options);
+        options.Filters.Request.CallToolFilters.Add(handles.Wrap);
+        if (options.ResourceCollection is not null || options.Handlers.ListResourcesHandler is not null)
+        {
+            // Subscriptions are kept by the library, whether or not the server has handlers for them.
+            options.Capabilities ??= new ServerCapabilities();
+            options.Capabilities.Resources ??= new ResourcesCapability();
+            options.Capabilities.Resources.Subscribe ??= true;
+        }
+    }
+}

@@ -1,0 +1,54 @@
+using System.Buffers;
+using System.Text;
+using McpHa.HighAvailability.Journal;
+using McpHa.HighAvailability.Relay;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace McpHa.HighAvailability.Http;
+
+/// <summary>An HTTP response that is an SSE stream.</summary>
+internal sealed class EventStreamResponse(HttpContext context)
+{
+    public bool Started { get; private set; }
+
+    /// <summary>Sends the headers. A relay is told where the stream can be resumed before its first event.</summary>
+    public void Start(SseEventId cursor)
+    {
+        Started = true;
+        var headers = context.Response.Headers;
+        headers.ContentType = "text/event-stream";
+        headers.CacheControl = "no-cache,no-store";
+        headers.ContentEncoding = "identity";
+        headers["X-Accel-Buffering"] = "no";
+        if (context.Request.Headers.ContainsKey(HaHeaders.Relay))
+            headers[HaHeaders.Cursor] = cursor.ToString();
+        context.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
+    }
+
+    /// <summary>An event with an id and no data: from here the client can resume.</summary>
+    public void WritePriming(SseEventId id)
+    {
+        Write("id: "u8);
+        Write(id.ToString());
+        Write("\ndata: \n\n"u8);
+    }
+
+    public void WriteEvent(JournalEntry entry)
+    {
+        Write("id: "u8);
+        Write(new SseEventId(entry.Stream, entry.Position).ToString());
+        Write("\nevent: message\ndata: "u8);
+        Write(entry.Payload.Span);
+        Write("\n\n"u8);
+    }
+
+    public void WriteKeepAlive() => Write(":\n\n"u8);
+
+    public async ValueTask FlushAsync(CancellationToken cancellationToken) =>
+        await context.Response.BodyWriter.FlushAsync(cancellationToken).ConfigureAwait(false);
+
+    private void Write(ReadOnlySpan<byte> bytes) => context.Response.BodyWriter.Write(bytes);
+
+    private void Write(string text) => Encoding.ASCII.GetBytes(text, context.Response.BodyWriter);
+}

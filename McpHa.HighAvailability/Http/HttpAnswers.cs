@@ -1,0 +1,76 @@
+using System.Text.Json.Nodes;
+using McpHa.HighAvailability.Relay;
+using McpHa.HighAvailability.Sessions;
+using Microsoft.AspNetCore.Http;
+using ModelContextProtocol;
+using ModelContextProtocol.Protocol;
+
+namespace McpHa.HighAvailability.Http;
+
+/// <summary>Answers that are not the session's: errors, each with a JSON-RPC body that says what to do.</summary>
+internal static class HttpAnswers
+{
+    public static Task BadRequestAsync(HttpContext context, string message, int code = JsonRpc.BadRequest, RequestId id = default) =>
+        ErrorAsync(context, StatusCodes.Status400BadRequest, code, message, id);
+
+    public static Task NotAcceptableAsync(HttpContext context, string accept) =>
+        ErrorAsync(context, StatusCodes.Status406NotAcceptable, JsonRpc.BadRequest, $"Not Acceptable: the client must accept {accept}; send the header 'Accept: {accept.Replace(" and ", ", ", StringComparison.Ordinal)}'.");
+
+    public static Task TooLargeAsync(HttpContext context, long limit) =>
+        ErrorAsync(context, StatusCodes.Status413PayloadTooLarge, JsonRpc.BadRequest, $"The request body is larger than {limit} bytes; send less, or raise HighAvailability:MaxRequestBodySize.");
+
+    public static Task SessionNotFoundAsync(HttpContext context, RequestId id = default) =>
+        ErrorAsync(context, StatusCodes.Status404NotFound, JsonRpc.SessionNotFound, "Session not found: it was never opened here, has ended, or has expired. Open a new one with 'initialize'.", id);
+
+    public static Task ForbiddenAsync(HttpContext context, RequestId id = default) =>
+        ErrorAsync(context, StatusCodes.Status403Forbidden, JsonRpc.BadRequest, "Forbidden: the session belongs to another user.", id);
+
+    /// <summary>A refusal that passes by itself. A relay asks again; a client is told when to.</summary>
+    public static Task UnavailableAsync(HttpContext context, string reason, RequestId id = default)
+    {
+        context.Response.Headers.RetryAfter = "1";
+        if (context.Request.Headers.ContainsKey(HaHeaders.Relay))
+            context.Response.Headers[HaHeaders.Transient] = "1";
+        return ErrorAsync(context, StatusCodes.Status503ServiceUnavailable, JsonRpc.Unavailable, $"The session cannot be served at this moment, try again: {reason}", id);
+    }
+
+    /// <summary>A peer asked for a session that is not ours.</summary>
+    public static Task NotOwnerAsync(HttpContext context, string? owner)
+    {
+        if (owner is not null)
+            context.Response.Headers[HaHeaders.Owner] = owner;
+        context.Response.StatusCode = StatusCodes.Status421MisdirectedRequest;
+        return Task.CompletedTask;
+    }
+
+    public static Task MethodNotAllowedAsync(HttpContext context, string message)
+    {
+        context.Response.Headers.Allow = HttpMethods.Post;
+        return ErrorAsync(context, StatusCodes.Status405MethodNotAllowed, JsonRpc.BadRequest, message);
+    }
+
+    public static Task UnsupportedVersionAsync(HttpContext context, string requested, IEnumerable<string> supported, RequestId id = default) =>
+        WriteAsync(context, StatusCodes.Status400BadRequest, JsonRpc.Error(
+            id,
+            (int)McpErrorCode.UnsupportedProtocolVersion,
+            $"Protocol version '{Printable(requested)}' is not supported here.",
+            new JsonObject { ["supported"] = new JsonArray([.. supported.Select(v => JsonValue.Create(v))]), ["requested"] = Printable(requested) }));
+
+    public static Task ErrorAsync(HttpContext context, int status, int code, string message, RequestId id = default) =>
+        WriteAsync(context, status, JsonRpc.Error(id, code, message));
+
+    public static Task WriteAsync(HttpContext context, int status, JsonRpcMessage message)
+    {
+        context.Response.StatusCode = status;
+        return JsonAsync(context, JsonRpc.Serialize(message));
+    }
+
+    public static Task JsonAsync(HttpContext context, ReadOnlyMemory<byte> json)
+    {
+        context.Response.ContentType = "application/json";
+        context.Response.ContentLength = json.Length;
+        return context.Response.BodyWriter.WriteAsync(json).AsTask();
+    }
+
+    private static string Printable(string value) => value.Length <= 64 ? value : value[..64] + "…";
+}

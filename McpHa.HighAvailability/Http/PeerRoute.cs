@@ -1,0 +1,46 @@
+using McpHa.HighAvailability.Cluster;
+using McpHa.HighAvailability.Relay;
+using McpHa.HighAvailability.Sessions;
+using Microsoft.AspNetCore.Http;
+
+namespace McpHa.HighAvailability.Http;
+
+/// <summary>The route of a request that a peer has to serve: to the owner, and when the owner is lost to whoever owns the session then.</summary>
+/// <remarks>When that is this replica, the exchange goes on through its own address: an open response is spliced the same way in all cases.</remarks>
+internal sealed class PeerRoute(
+    SessionHost host, SelfReplica self, TimeProvider time, string? sessionId, ReplicaInfo first, HttpContext context) : IRelayRoute
+{
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(25);
+
+    public async ValueTask<RelayTarget?> NextAsync(RelayFailure? previous, CancellationToken cancellationToken)
+    {
+        if (previous is null)
+            return Target(first);
+        while (true)
+        {
+            // Without a session (an 'initialize' that a draining replica passes on) any other replica will do.
+            var ownership = sessionId is not null
+                ? await host.FindAsync(sessionId, cancellationToken).ConfigureAwait(false)
+                : host.Successor(context.TraceIdentifier) is { } other ? new Ownership.Peer(other) : new Ownership.Undecided("");
+            var sameAgain = previous.Kind is RelayFailureKind.NotOwner or RelayFailureKind.Unavailable;
+            switch (ownership)
+            {
+                case Ownership.Peer { Replica: var peer } when !(sameAgain && peer.Id == previous.Target.ReplicaId):
+                    return Target(peer);
+                case Ownership.Local or Ownership.None when self.Describe() is { } here:
+                    return Target(here);
+            }
+
+            await Task.Delay(Pause, time, cancellationToken).ConfigureAwait(false);
+            previous = previous with { Kind = RelayFailureKind.Broken };
+        }
+    }
+
+    public void Learned(RelayTarget target, string? owner, string? sessionId)
+    {
+        if (owner is not null && context.Request.Headers.ContainsKey(HaHeaders.Relay) && !context.Response.HasStarted)
+            context.Response.Headers[HaHeaders.Owner] = owner;
+    }
+
+    private static RelayTarget Target(ReplicaInfo replica) => new(replica.Id, replica.Address, Hop: true);
+}

@@ -1,0 +1,140 @@
+using McpHa.HighAvailability.Journal;
+using McpHa.HighAvailability.Sessions;
+using Microsoft.AspNetCore.Http;
+using ModelContextProtocol.Protocol;
+
+namespace McpHa.HighAvailability.Http;
+
+/// <summary>Carries one stream of a session to one HTTP response.</summary>
+/// <remarks>Invariant: positions go up on a response, so what is both journaled and posted is sent once.</remarks>
+internal sealed class StreamPump(HttpContext context, LiveSession session, StreamSubscription reader, KeepAliveClock keepAlive, Diagnostics.SessionMetrics metrics)
+{
+    private readonly EventStreamResponse _response = new(context);
+    private long _position;
+    private bool _caughtUp;
+    private RequestId _requestId;
+
+    /// <summary>Answers a POST: a lone answer as JSON, everything else as a stream. <see langword="false"/>: nothing was sent, the session has moved.</summary>
+    public Task<bool> AnswerAsync(RequestId requestId)
+    {
+        _requestId = requestId;
+        return RunAsync(alwaysStream: false);
+    }
+
+    /// <summary>Serves a GET, from a position on. <see langword="false"/>: nothing was sent, the session has moved.</summary>
+    public async Task<bool> StreamAsync(long after)
+    {
+        _position = after;
+        try
+        {
+            await StartAsync(context.RequestAborted).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            LiveSession.Detach(reader);
+            return true;
+        }
+
+        return await RunAsync(alwaysStream: true).ConfigureAwait(false);
+    }
+
+    private async Task<bool> RunAsync(bool alwaysStream)
+    {
+        var gone = context.RequestAborted;
+        try
+        {
+            while (true)
+            {
+                var item = await reader.ReadAsync(gone).ConfigureAwait(false);
+                switch (item.Kind)
+                {
+                    case StreamItemKind.Event when !await SendAsync(item.Entry!, alwaysStream, gone).ConfigureAwait(false):
+                        return true;
+                    case StreamItemKind.Event:
+                        break;
+                    case StreamItemKind.CatchUp:
+                        _caughtUp = true;
+                        await foreach (var entry in session.ReadJournalAsync(reader.Stream!.Id, _position, gone).ConfigureAwait(false))
+                        {
+                            metrics.Replayed();
+                            if (!await SendAsync(entry, alwaysStream, gone).ConfigureAwait(false))
+                                return true;
+                        }
+
+                        break;
+                    case StreamItemKind.Primed:
+                        if (!_response.Started)
+                            await StartAsync(gone).ConfigureAwait(false);
+                        break;
+                    case StreamItemKind.KeepAlive:
+                        _response.WriteKeepAlive();
+                        await _response.FlushAsync(gone).ConfigureAwait(false);
+                        break;
+                    case StreamItemKind.Moved when !_response.Started:
+                        return false;
+                    case StreamItemKind.Moved:
+                        // Not a clean end: whoever reads must know that there is more, elsewhere.
+                        context.Abort();
+                        return true;
+                    case StreamItemKind.Completed when _caughtUp && !_response.Started:
+                        await HttpAnswers.ErrorAsync(
+                            context, StatusCodes.Status400BadRequest, JsonRpc.HistoryTrimmed,
+                            "This request was answered before and is not run again, but its answer is no longer kept. Send a new request with a new id.", _requestId).ConfigureAwait(false);
+                        return true;
+                    case StreamItemKind.Completed:
+                        if (!_response.Started)
+                            context.Response.StatusCode = StatusCodes.Status202Accepted;
+                        return true;
+                }
+            }
+        }
+        catch (OperationCanceledException) when (gone.IsCancellationRequested)
+        {
+            // The client has gone; its call goes on, and it may come back for the answer.
+            return true;
+        }
+        finally
+        {
+            if (_response.Started)
+                keepAlive.Remove(reader);
+            LiveSession.Detach(reader);
+        }
+    }
+
+    // False: the response is complete.
+    private async ValueTask<bool> SendAsync(JournalEntry entry, bool alwaysStream, CancellationToken gone)
+    {
+        if (entry.Position <= _position)
+            return true;
+        _position = entry.Position;
+        if (!_response.Started)
+        {
+            if (!alwaysStream && entry.Answers.Length > 0)
+            {
+                await HttpAnswers.JsonAsync(context, entry.Payload).ConfigureAwait(false);
+                return false;
+            }
+
+            Start(0);
+        }
+
+        _response.WriteEvent(entry);
+        await _response.FlushAsync(gone).ConfigureAwait(false);
+        return true;
+    }
+
+    private ValueTask StartAsync(CancellationToken gone)
+    {
+        Start(_position);
+        return _response.FlushAsync(gone);
+    }
+
+    private void Start(long cursor)
+    {
+        var id = new SseEventId(reader.Stream!.Id, cursor);
+        _response.Start(id);
+        if (McpHeaders.HasPriming(session.ProtocolVersion))
+            _response.WritePriming(id);
+        keepAlive.Add(reader);
+    }
+}

@@ -1,0 +1,41 @@
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace McpHa.HighAvailability.Sessions;
+
+/// <summary>Ends sessions that nobody has used for long. One timer per process; a session that is merely quiet costs nothing.</summary>
+internal sealed partial class IdleSweep(SessionHost host, TimeProvider time, IOptions<SessionStoreOptions> options, ILogger<IdleSweep> logger) : BackgroundService
+{
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        var idle = options.Value.IdleTimeout;
+        using var timer = new PeriodicTimer(idle / 8 < TimeSpan.FromMinutes(1) ? idle / 8 : TimeSpan.FromMinutes(1), time);
+        while (await timer.WaitForNextTickAsync(stoppingToken).ConfigureAwait(false))
+        {
+            foreach (var session in host.Sessions)
+            {
+                try
+                {
+                    await SweepAsync(session, idle, stoppingToken).ConfigureAwait(false);
+                }
+                catch (StoreUnavailableException e)
+                {
+                    LogLater(e.Message);
+                    break;
+                }
+            }
+        }
+    }
+
+    private async Task SweepAsync(LiveSession session, TimeSpan idle, CancellationToken cancellationToken)
+    {
+        if (session.InUse)
+            await session.KeepAsync(idle / 2).ConfigureAwait(false);
+        else if (time.GetElapsedTime(session.LastUsed) >= idle)
+            await session.EndAsync("idle", cancellationToken).ConfigureAwait(false);
+    }
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Idle sessions are ended later, the store is away: {Reason}")]
+    private partial void LogLater(string reason);
+}
