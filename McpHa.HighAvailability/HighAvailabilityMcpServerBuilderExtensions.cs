@@ -48,6 +48,7 @@ public static class HighAvailabilityMcpServerBuilderExtensions
         services.TryAddSingleton<IClusterNotifier>(static p => p.GetRequiredService<ClusterNotifier>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, ClusterNotifier>(static p => p.GetRequiredService<ClusterNotifier>()));
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, DrainService>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, OwnershipWatch>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, IdleSweep>());
         return builder;
     }

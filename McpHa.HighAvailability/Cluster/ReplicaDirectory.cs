@@ -57,6 +57,9 @@ public sealed partial class ReplicaDirectory : BackgroundService
     /// <summary>Completes when a replica next joins, starts to drain or is lost. Take it before looking at <see cref="Alive"/>.</summary>
     public Task Changed => _view.Changed;
 
+    /// <summary>How often the registry was away and came back. Whoever relies on messages of that time must look again.</summary>
+    public int Outages { get; private set; }
+
     /// <summary>A replica that is alive, by id.</summary>
     public ReplicaInfo? Find(string replicaId) => _view.Find(replicaId);
 
@@ -188,7 +191,10 @@ public sealed partial class ReplicaDirectory : BackgroundService
         }
 
         if (_away)
+        {
+            Outages++;
             LogBack(Alive.Count);
+        }
 
         _away = false;
     }

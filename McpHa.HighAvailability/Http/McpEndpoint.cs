@@ -102,15 +102,7 @@ internal sealed class McpEndpoint(
         var sessionId = context.Request.Headers[McpHeaders.SessionId].ToString();
         await WithSessionAsync(context, sessionId, default, default, async session =>
         {
-            try
-            {
-                await session.EndAsync("deleted by the client", context.RequestAborted).ConfigureAwait(false);
-            }
-            catch (StoreUnavailableException e)
-            {
-                await HttpAnswers.UnavailableAsync(context, e.Message).ConfigureAwait(false);
-            }
-
+            await session.EndAsync("deleted by the client", context.RequestAborted).ConfigureAwait(false);
             return true;
         }).ConfigureAwait(false);
     }
@@ -216,10 +208,13 @@ internal sealed class McpEndpoint(
                     }
 
                     Identify(context, session.Id);
-                    if (await serve(session).ConfigureAwait(false))
+                    if (await ServeAsync(context, session, serve).ConfigureAwait(false))
                         return;
                     break;
-                case Ownership.Peer { Replica: var owner } when hop.Length > 0:
+                case Ownership.Damaged { Reason: var damage }:
+                    await HttpAnswers.ErrorAsync(context, StatusCodes.Status500InternalServerError, (int)McpErrorCode.InternalError, damage, id).ConfigureAwait(false);
+                    return;
+                case Ownership.Peer { Replica: var owner } when hop.Length > 0: // one hop at most
                     await HttpAnswers.NotOwnerAsync(context, owner.Id).ConfigureAwait(false);
                     return;
                 case Ownership.Peer { Replica: var owner }:
@@ -239,6 +234,23 @@ internal sealed class McpEndpoint(
                     await Task.Delay(TimeSpan.FromMilliseconds(50), time, context.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                     break;
             }
+        }
+    }
+
+    // A store that goes away under a request is no answer: what has begun is cut, so that the client resumes; the rest is tried again.
+    private static async Task<bool> ServeAsync(HttpContext context, LiveSession session, Func<LiveSession, Task<bool>> serve)
+    {
+        try
+        {
+            return await serve(session).ConfigureAwait(false);
+        }
+        catch (StoreUnavailableException e)
+        {
+            if (context.Response.HasStarted)
+                context.Abort();
+            else
+                await HttpAnswers.UnavailableAsync(context, e.Message).ConfigureAwait(false);
+            return true;
         }
     }
 

@@ -47,7 +47,11 @@ internal sealed partial class LiveSession
         {
             // What must never run twice is written down before it runs once.
             Queue.Flush();
-            await begun.ConfigureAwait(false);
+            if (!await WrittenAsync(begun).ConfigureAwait(false))
+            {
+                Detach(reader);
+                return null;
+            }
         }
 
         Dispatch(call, user, ExecutionContext.Capture());
@@ -147,7 +151,8 @@ internal sealed partial class LiveSession
     }
 
     /// <summary>Withdraws a request that the client has cancelled: durably, so that no later owner runs it again.</summary>
-    public async ValueTask CancelAsync(JsonRpcNotification notification)
+    /// <returns><see langword="false"/>: the session is no longer served here.</returns>
+    public async ValueTask<bool> CancelAsync(JsonRpcNotification notification)
     {
         List<OpenCall> withdrawn = [];
         Task done = Task.CompletedTask;
@@ -166,10 +171,10 @@ internal sealed partial class LiveSession
         }
 
         if (withdrawn.Count == 0)
-            return;
+            return true;
         Queue.Flush();
-        if (_runtime.Durable)
-            await done.ConfigureAwait(false);
+        if (!await WrittenAsync(done).ConfigureAwait(false))
+            return false;
         foreach (var call in withdrawn)
         {
             call.ForgetState();
@@ -177,6 +182,15 @@ internal sealed partial class LiveSession
             parameters["requestId"] = call.Stream.Id;
             Transport.Feed(new JsonRpcNotification { Method = notification.Method, Params = parameters });
         }
+
+        return true;
+    }
+
+    // Waits for a commit; false when the session was fenced meanwhile.
+    private static async ValueTask<bool> WrittenAsync(Task done)
+    {
+        await done.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        return done.IsCompletedSuccessfully;
     }
 
     private static string Describe(JsonRpcRequest request) =>

@@ -21,12 +21,9 @@ internal sealed partial class LiveSession
         switch (message)
         {
             case JsonRpcNotification { Method: NotificationMethods.CancelledNotification } cancelled:
-                await CancelAsync(cancelled).ConfigureAwait(false);
-                break;
+                return await CancelAsync(cancelled).ConfigureAwait(false);
             case JsonRpcNotification { Method: NotificationMethods.InitializedNotification }:
-                if (await RecordAsync(HandshakeKeys.Initialized, body).ConfigureAwait(false))
-                    Transport.Feed(message);
-                break;
+                return await BeginAsync(message, body).ConfigureAwait(false);
             case JsonRpcNotification:
                 Transport.Feed(message);
                 break;
@@ -59,8 +56,8 @@ internal sealed partial class LiveSession
             }
 
             Queue.Flush();
-            if (_runtime.Durable)
-                await done.ConfigureAwait(false);
+            if (!await WrittenAsync(done).ConfigureAwait(false))
+                return false;
             if (!_questions.ContainsKey(name) && call.History is { } history)
             {
                 // The run that asks this has not come to it yet. It registers its question before it looks here.
@@ -84,22 +81,22 @@ internal sealed partial class LiveSession
         Transport.Feed(answer);
     }
 
-    private async ValueTask<bool> RecordAsync(string key, ReadOnlyMemory<byte> message)
+    private async ValueTask<bool> BeginAsync(JsonRpcMessage initialized, ReadOnlyMemory<byte> body)
     {
         Task done;
         lock (Gate)
         {
-            if (_closed || _handshake.ContainsKey(key))
+            if (_closed)
                 return false;
-            Remember(key, message);
-            Queue.Open().SetHandshake(key, message);
+            if (_handshake.ContainsKey(HandshakeKeys.Initialized))
+                return true;
+            Remember(HandshakeKeys.Initialized, body);
+            Queue.Open().SetHandshake(HandshakeKeys.Initialized, body);
             done = Queue.Open().Done;
         }
 
         Queue.Flush();
-        if (_runtime.Durable)
-            await done.ConfigureAwait(false);
-        return true;
+        return await WrittenAsync(done).ConfigureAwait(false) && Transport.Feed(initialized);
     }
 
     /// <summary>Puts the client's name of a question into the server's notification that it is cancelled. Never changes the original.</summary>

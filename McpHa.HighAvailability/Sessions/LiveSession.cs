@@ -78,6 +78,9 @@ internal sealed partial class LiveSession : ICommitOwner
     /// <summary>Keeps the store from expiring a session that is in use without writing anything.</summary>
     public Task KeepAsync(TimeSpan age) => Queue.KeepAsync(age);
 
+    /// <summary>Asks the store, by a commit, whether the session is still ours; ends the local copy if not.</summary>
+    public void Check() => _ = Queue.KeepAsync(TimeSpan.Zero);
+
     /// <summary>Starts the SDK's server.</summary>
     public void Start()
     {

@@ -9,6 +9,7 @@ internal sealed class OpenCall(LiveSession session, EventStream stream, CallKey 
     : CallScope, ITransport
 {
     private StateTransaction? _state;
+    private bool _ended;
 
     /// <summary>Stream that answers the request. Its name is the request's internal id, and stays the same across owners.</summary>
     public EventStream Stream => stream;
@@ -37,8 +38,12 @@ internal sealed class OpenCall(LiveSession session, EventStream stream, CallKey 
     /// <summary>Keys of answers that are in the in-flight table. Guarded by the session's gate.</summary>
     public List<string> StoredAnswers { get; init; } = [];
 
-    /// <summary>The response is enqueued, or there will be none. Guarded by the session's gate.</summary>
-    public bool Ended { get; set; }
+    /// <summary>The response is enqueued, or there will be none. Set under the session's gate.</summary>
+    public bool Ended
+    {
+        get => Volatile.Read(ref _ended);
+        set => Volatile.Write(ref _ended, value);
+    }
 
     public override string? SessionId => session.Id;
 
@@ -48,7 +53,19 @@ internal sealed class OpenCall(LiveSession session, EventStream stream, CallKey 
 
     public override string CallId => $"{session.Id}/{stream.Id}";
 
-    public override StateTransaction? SessionState => LazyInitializer.EnsureInitialized(ref _state, session.State.Begin);
+    public override StateTransaction? SessionState
+    {
+        get
+        {
+            var state = LazyInitializer.EnsureInitialized(ref _state, session.State.Begin);
+            if (!Ended)
+                return state;
+
+            // Code that goes on after its call has ended must not keep others from the state.
+            SessionStateBag.Abandon(state);
+            throw new OperationCanceledException("The call has ended; state can only be used while it runs.");
+        }
+    }
 
     /// <summary>The state that the call has touched, if it has.</summary>
     public StateTransaction? TouchedState => Volatile.Read(ref _state);

@@ -16,6 +16,10 @@ internal abstract record Ownership
     /// <summary>Nowhere: unknown, expired or ended.</summary>
     public sealed record None : Ownership;
 
+    /// <summary>The store holds something that is no session.</summary>
+    /// <param name="Reason">For the client and the log.</param>
+    public sealed record Damaged(string Reason) : Ownership;
+
     /// <summary>It cannot be told now; asking again later may help.</summary>
     /// <param name="Reason">For the client and the log.</param>
     public sealed record Undecided(string Reason) : Ownership;

@@ -3,6 +3,7 @@ using System.Diagnostics;
 using McpHa.HighAvailability.Affinity;
 using McpHa.HighAvailability.Cluster;
 using McpHa.HighAvailability.Diagnostics;
+using McpHa.HighAvailability.EventBus;
 using Microsoft.Extensions.Logging;
 using ModelContextProtocol.Protocol;
 
@@ -14,7 +15,7 @@ namespace McpHa.HighAvailability.Sessions;
 /// knows of its peers, never by what a request says.
 /// </remarks>
 internal sealed partial class SessionHost(
-    SessionRuntime runtime, ReplicaDirectory directory, ILogger<SessionHost> logger)
+    SessionRuntime runtime, ReplicaDirectory directory, IEventBus bus, ILogger<SessionHost> logger)
 {
     private const int MostRounds = 8;
 
@@ -75,6 +76,9 @@ internal sealed partial class SessionHost(
         }
     }
 
+    /// <summary>The session if this replica serves it.</summary>
+    public LiveSession? Find(string sessionId) => _sessions.GetValueOrDefault(sessionId);
+
     /// <summary>Finds who serves a session; takes it over when nobody does.</summary>
     /// <param name="sessionId">The session.</param>
     /// <param name="cancellationToken">Gives up waiting; a take-over that has begun goes on.</param>
@@ -101,9 +105,14 @@ internal sealed partial class SessionHost(
             {
                 return new Ownership.Undecided(e.Message);
             }
+            catch (InvalidDataException e)
+            {
+                LogDamaged(e, sessionId);
+                return new Ownership.Damaged("What is stored of this session is damaged. Open a new one with 'initialize'.");
+            }
 
             if (record is null)
-                return new Ownership.None();
+                return FirstOwner(sessionId) is { } first ? new Ownership.Peer(first) : new Ownership.None();
             if (record.Owner.Length > 0 && record.Owner != runtime.ReplicaId && directory.Find(record.Owner) is { } owner)
                 return new Ownership.Peer(owner);
             if (Draining)
@@ -123,6 +132,11 @@ internal sealed partial class SessionHost(
     /// <summary>Another replica, that is not draining, to serve a key; <see langword="null"/> when there is none.</summary>
     public ReplicaInfo? Successor(string key) =>
         Rendezvous.Choose(key, [.. directory.Alive.Where(r => !r.Draining && r.Id != runtime.ReplicaId)]);
+
+    // A store that has lost its data does not know what an owner has not written back yet, so whoever opened the session is asked.
+    private ReplicaInfo? FirstOwner(string sessionId) => SessionIds.HintOf(sessionId) is { } hint
+        ? directory.Alive.FirstOrDefault(r => r.Id != runtime.ReplicaId && AffinityHint.Of(r.Id) == hint)
+        : null;
 
     private async Task TakeOverAsync(SessionRecord record, TaskCompletionSource<Ownership> result)
     {
@@ -144,6 +158,7 @@ internal sealed partial class SessionHost(
                     _sessions[record.Id] = session;
                     if (!session.Serves)
                         Forget(session);
+                    _ = OwnershipWatch.AnnounceAsync(bus, session);
                     var duration = runtime.Time.GetElapsedTime(begun);
                     runtime.Metrics.TakenOver(reason, duration);
                     Trace(session, record, reason, rerun, refused, taken.Snapshot.Journal.Count, duration);
@@ -160,6 +175,11 @@ internal sealed partial class SessionHost(
         catch (StoreUnavailableException e)
         {
             return new Ownership.Undecided(e.Message);
+        }
+        catch (InvalidDataException e)
+        {
+            LogDamaged(e, record.Id);
+            return new Ownership.Damaged(e.Message);
         }
         catch (Exception e)
         {
@@ -185,6 +205,9 @@ internal sealed partial class SessionHost(
         activity?.SetTag("mcp.ha.calls.rerun", rerun);
         activity?.SetTag("mcp.ha.calls.refused", refused);
     }
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Session {SessionId}: what the store holds of it is damaged; other sessions go on.")]
+    private partial void LogDamaged(Exception exception, string sessionId);
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "Session {SessionId} opened, protocol {ProtocolVersion}.")]
     private partial void LogOpened(string sessionId, string protocolVersion);
