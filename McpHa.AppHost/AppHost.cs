@@ -12,7 +12,8 @@ var server = builder.AddProject<Projects.McpHa_Server>("server")
     .WithReference(redis)
     .WaitFor(redis)
     .WithReplicas(builder.Configuration.GetValue("Replicas", 3))
-    .WithHttpHealthCheck("/health");
+    .WithHttpHealthCheck("/health")
+    .WithUrlForEndpoint("http", url => url.DisplayText = "Any replica");
 
 // The way in for clients. It has no reference to the server's endpoint, which picks a replica at random, a dead one included:
 // it finds the replicas where they entered themselves.

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using OpenTelemetry.Metrics;
@@ -30,9 +31,8 @@ internal static class TelemetryInstrumentation
         configure?.Invoke(options);
 
         builder.AddSource("Microsoft.AspNetCore");
-        if (options.Filter is { } filter)
-            builder.ConfigureServices(services => services.AddHostedService(provider =>
-                new RequestFilter(filter, provider.GetRequiredService<DiagnosticListener>())));
+        builder.ConfigureServices(services => services.AddHostedService(provider =>
+            new RequestSpans(options.Filter, provider.GetRequiredService<DiagnosticListener>())));
 
         return builder;
     }
@@ -44,17 +44,22 @@ internal sealed class AspNetCoreTraceInstrumentationOptions
     public Func<HttpContext, bool>? Filter { get; set; }
 }
 
-/// <summary>Drops the spans of requests that the filter refuses, at their start: their children are dropped with them.</summary>
-internal sealed class RequestFilter(Func<HttpContext, bool> filter, DiagnosticListener host)
+/// <summary>
+/// Completes the host's request spans with route and status, and drops those of requests that the filter refuses: at their
+/// start, so that their children are dropped with them.
+/// </summary>
+internal sealed class RequestSpans(Func<HttpContext, bool>? filter, DiagnosticListener host)
     : IHostedService, IObserver<KeyValuePair<string, object?>>
 {
-    private const string Started = "Microsoft.AspNetCore.Hosting.HttpRequestIn.Start";
+    private const string Request = "Microsoft.AspNetCore.Hosting.HttpRequestIn";
+    private const string Started = Request + ".Start";
+    private const string Stopped = Request + ".Stop";
 
     private IDisposable? _subscription;
 
     public Task StartAsync(CancellationToken cancellationToken)
     {
-        _subscription = host.Subscribe(this, name => name.StartsWith("Microsoft.AspNetCore.Hosting.HttpRequestIn", StringComparison.Ordinal));
+        _subscription = host.Subscribe(this, name => name.StartsWith(Request, StringComparison.Ordinal));
         return Task.CompletedTask;
     }
 
@@ -66,11 +71,18 @@ internal sealed class RequestFilter(Func<HttpContext, bool> filter, DiagnosticLi
 
     public void OnNext(KeyValuePair<string, object?> value)
     {
-        if (value.Key != Started || value.Value is not HttpContext context || filter(context) || Activity.Current is not { } request)
+        if (value.Value is not HttpContext context || Activity.Current is not { } span)
             return;
 
-        request.IsAllDataRequested = false;
-        request.ActivityTraceFlags &= ~ActivityTraceFlags.Recorded;
+        if (value.Key == Started && filter?.Invoke(context) == false)
+        {
+            span.IsAllDataRequested = false;
+            span.ActivityTraceFlags &= ~ActivityTraceFlags.Recorded;
+        }
+        else if (value.Key == Stopped && span.IsAllDataRequested)
+        {
+            Complete(span, context);
+        }
     }
 
     public void OnCompleted()
@@ -79,5 +91,17 @@ internal sealed class RequestFilter(Func<HttpContext, bool> filter, DiagnosticLi
 
     public void OnError(Exception error)
     {
+    }
+
+    private static void Complete(Activity span, HttpContext context)
+    {
+        span.SetTag("http.response.status_code", context.Response.StatusCode);
+        if (context.Response.StatusCode >= StatusCodes.Status500InternalServerError)
+            span.SetStatus(ActivityStatusCode.Error);
+
+        var route = (context.GetEndpoint() as RouteEndpoint)?.RoutePattern.RawText;
+        span.DisplayName = route is null ? context.Request.Method : $"{context.Request.Method} {route}";
+        if (route is not null)
+            span.SetTag("http.route", route);
     }
 }
