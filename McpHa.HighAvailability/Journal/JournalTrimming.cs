@@ -11,4 +11,19 @@ internal static class JournalTrimming
     public static int Entries(SessionStoreOptions options) => options.JournalEntries - (options.JournalEntries / Slack);
 
     public static long Bytes(SessionStoreOptions options) => options.JournalBytes - (options.JournalBytes / Slack);
+
+    /// <summary>Index of the first entry to keep: 0 within the bounds, otherwise as far as to get below them, never behind the newest.</summary>
+    public static int FirstKept(IReadOnlyList<JournalEntry> journal, SessionStoreOptions options)
+    {
+        var bytes = 0L;
+        for (var i = 0; i < journal.Count; i++)
+            bytes += journal[i].Payload.Length;
+        if (journal.Count <= options.JournalEntries && bytes <= options.JournalBytes)
+            return 0;
+
+        var first = 0;
+        while (first < journal.Count - 1 && (journal.Count - first > Entries(options) || bytes > Bytes(options)))
+            bytes -= journal[first++].Payload.Length;
+        return first;
+    }
 }

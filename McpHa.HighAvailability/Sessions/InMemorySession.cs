@@ -96,16 +96,8 @@ internal sealed class InMemorySession(SessionRecord record)
 
     private void TrimToBounds(SessionStoreOptions options)
     {
-        if (_journal.Count <= options.JournalEntries && _bytes <= options.JournalBytes)
-            return;
-
-        var entries = JournalTrimming.Entries(options);
-        var bytes = JournalTrimming.Bytes(options);
-        var count = 0;
-        var left = _bytes;
-        while (count < _journal.Count - 1 && (_journal.Count - count > entries || left > bytes))
-            left -= _journal[count++].Payload.Length;
-        RemoveOldest(count);
+        if (_journal.Count > options.JournalEntries || _bytes > options.JournalBytes)
+            RemoveOldest(JournalTrimming.FirstKept(_journal, options));
     }
 
     private void RemoveOldest(int count)

@@ -1,0 +1,54 @@
+using System.Text.Json;
+using McpHa.HighAvailability.Cluster;
+using Microsoft.Extensions.Logging;
+using StackExchange.Redis;
+
+namespace McpHa.HighAvailability.Redis;
+
+/// <summary>Keeps the replicas in one hash; the clock is that of Redis.</summary>
+internal sealed partial class RedisReplicaRegistry(RedisConnection redis, ILogger<RedisReplicaRegistry> logger) : IReplicaRegistry
+{
+    public async ValueTask<IReadOnlyList<RegisteredReplica>> BeatAsync(ReplicaInfo? self, CancellationToken cancellationToken = default)
+    {
+        RedisValue json = self is null ? "" : JsonSerializer.SerializeToUtf8Bytes(self, ReplicaJson.Default.ReplicaInfo);
+        var result = await redis.EvaluateAsync(
+            RedisScripts.Beat,
+            [redis.Keys.Replicas],
+            [self?.Id ?? "", json, (long)ReplicaSilence.RemovedAfter.TotalMilliseconds],
+            cancellationToken);
+
+        var alive = (RedisValue[])result!;
+        var replicas = new List<RegisteredReplica>(alive.Length / 3);
+        for (var i = 0; i < alive.Length; i += 3)
+        {
+            if (Parse(alive[i], alive[i + 2]) is { } replica)
+                replicas.Add(new(replica, TimeSpan.FromMilliseconds((long)alive[i + 1])));
+        }
+
+        return replicas;
+    }
+
+    public async ValueTask LeaveAsync(string replicaId, CancellationToken cancellationToken = default) =>
+        await redis.RunAsync((database, key) => database.HashDeleteAsync(key, replicaId), redis.Keys.Replicas, cancellationToken);
+
+    /// <summary>One entry that cannot be read, from a newer version perhaps, must not hide all other replicas.</summary>
+    private ReplicaInfo? Parse(RedisValue id, RedisValue json)
+    {
+        try
+        {
+            var replica = JsonSerializer.Deserialize((byte[])json!, ReplicaJson.Default.ReplicaInfo);
+            if (replica is { Address: not null } && replica.Id == id)
+                return replica;
+            Unreadable(id!, null);
+        }
+        catch (JsonException e)
+        {
+            Unreadable(id!, e);
+        }
+
+        return null;
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The heartbeat of replica {ReplicaId} cannot be read, it is ignored")]
+    private partial void Unreadable(string replicaId, Exception? exception);
+}

@@ -1,0 +1,99 @@
+using McpHa.HighAvailability.Sessions;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+using StackExchange.Redis;
+
+namespace McpHa.HighAvailability.Redis;
+
+/// <summary>The application's Redis connection, with the faults of the client turned into those of the contracts.</summary>
+/// <remarks>The connection is looked up at first use, because making it may already mean to connect; it is never disposed here.</remarks>
+internal sealed class RedisConnection(IServiceProvider services, IOptions<RedisHighAvailabilityOptions> options)
+{
+    private IConnectionMultiplexer? _multiplexer;
+
+    public RedisKeys Keys { get; } = new(options.Value.KeyPrefix);
+
+    public IConnectionMultiplexer Multiplexer => _multiplexer ??=
+        services.GetService<IConnectionMultiplexer>()
+        ?? throw new InvalidOperationException(
+            $"The Redis backend needs an IConnectionMultiplexer: call builder.AddRedisClient(\"{options.Value.ConnectionName}\") or register one.");
+
+    /// <summary>Runs a script in one command.</summary>
+    public async ValueTask<RedisResult> EvaluateAsync(string script, RedisKey[] keys, RedisValue[] arguments, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var database = Multiplexer.GetDatabase();
+            try
+            {
+                return await database.ScriptEvaluateAsync(script, keys, arguments).WaitAsync(options.Value.CommandTimeout, cancellationToken);
+            }
+            catch (RedisServerException e) when (RedisFaults.IsUnknownScript(e))
+            {
+                // Redis has forgotten its scripts: a restart, a fail-over, SCRIPT FLUSH. The client loads it again now.
+                return await database.ScriptEvaluateAsync(script, keys, arguments).WaitAsync(options.Value.CommandTimeout, cancellationToken);
+            }
+        }
+        catch (Exception e) when (RedisFaults.Concerns(e, cancellationToken))
+        {
+            if (await TranslateAsync(e, keys) is { } translated)
+                throw translated;
+            throw;
+        }
+    }
+
+    /// <summary>Runs one command on one key.</summary>
+    public async ValueTask<T> RunAsync<T>(Func<IDatabase, RedisKey, Task<T>> command, RedisKey key, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await command(Multiplexer.GetDatabase(), key).WaitAsync(options.Value.CommandTimeout, cancellationToken);
+        }
+        catch (Exception e) when (RedisFaults.Concerns(e, cancellationToken))
+        {
+            if (await TranslateAsync(e, [key]) is { } translated)
+                throw translated;
+            throw;
+        }
+    }
+
+    /// <summary>Runs a command of the subscriber connection.</summary>
+    public async ValueTask SubscriberAsync(Func<ISubscriber, Task> command, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await command(Multiplexer.GetSubscriber()).WaitAsync(options.Value.CommandTimeout, cancellationToken);
+        }
+        catch (Exception e) when (RedisFaults.Concerns(e, cancellationToken))
+        {
+            if (await TranslateAsync(e, []) is { } translated)
+                throw translated;
+            throw;
+        }
+    }
+
+    private async ValueTask<Exception?> TranslateAsync(Exception fault, RedisKey[] keys)
+    {
+        if (RedisFaults.Unavailability(fault) is { } reason)
+            return new StoreUnavailableException($"Redis at {RedisFaults.Addresses(Multiplexer)} {reason}.", fault);
+        if (RedisFaults.IsWrongType(fault))
+            return await WrongTypeAsync(fault, keys);
+        if (RedisFaults.IsGarbage(fault))
+            return RedisFaults.InvalidRecord(keys[0], fault);
+        return null;
+    }
+
+    private async ValueTask<InvalidDataException> WrongTypeAsync(Exception fault, RedisKey[] keys)
+    {
+        var database = Multiplexer.GetDatabase();
+        foreach (var key in keys)
+        {
+            // Asked by name: not every version of the client knows all types.
+            var type = (string?)await database.ExecuteAsync("TYPE", key).WaitAsync(options.Value.CommandTimeout);
+            if (type != "none" && type != RedisKeys.TypeOf(key))
+                return new($"Redis key '{key}' holds a {type} where a {RedisKeys.TypeOf(key)} belongs; something else writes it. Remove the key, or give this cluster another KeyPrefix.", fault);
+        }
+
+        return new($"One of the Redis keys {string.Join(", ", keys)} held a value of the wrong type.", fault);
+    }
+}

@@ -1,0 +1,51 @@
+using System.Net;
+using StackExchange.Redis;
+
+namespace McpHa.HighAvailability.Redis;
+
+/// <summary>What exceptions of the Redis client mean.</summary>
+internal static class RedisFaults
+{
+    // Server errors that pass by themselves or by somebody's care for the server, not by a change here.
+    private static readonly string[] Passing =
+        ["NOSCRIPT", "LOADING", "READONLY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "NOREPLICAS", "MISCONF", "OOM", "BUSY", "NOAUTH", "WRONGPASS"];
+
+    public static bool Concerns(Exception fault, CancellationToken cancellationToken) => fault
+        is RedisException or RedisCommandException or TimeoutException or ObjectDisposedException
+        || (fault is OperationCanceledException && !cancellationToken.IsCancellationRequested);
+
+    public static bool IsUnknownScript(RedisServerException fault) => fault.Message.StartsWith("NOSCRIPT", StringComparison.Ordinal);
+
+    /// <summary>Why Redis counts as away; <see langword="null"/> when it does not. Holds no part of the connection string.</summary>
+    public static string? Unavailability(Exception fault) => fault switch
+    {
+        TimeoutException => "did not answer in time",
+        RedisConnectionException or RedisCommandException => "cannot be reached",
+        ObjectDisposedException or OperationCanceledException => "is not used any more, the connection was closed",
+        RedisServerException server when Passing.FirstOrDefault(word => Names(server, word)) is { } word => $"refuses the command ({word})",
+        _ => null,
+    };
+
+    public static bool IsWrongType(Exception fault) => fault is RedisServerException && fault.Message.Contains("WRONGTYPE", StringComparison.Ordinal);
+
+    public static bool IsGarbage(Exception fault) => fault is RedisServerException server && Names(server, RedisScripts.Garbage);
+
+    /// <summary>XADD refuses a position that is not above all earlier ones.</summary>
+    public static bool IsPositionTaken(RedisServerException fault) => fault.Message.Contains("equal or smaller", StringComparison.Ordinal);
+
+    public static InvalidDataException InvalidRecord(RedisKey key, Exception? inner = null) =>
+        new($"Redis key '{key}' holds something that is not ours; something else writes it. Remove the key, or give this cluster another KeyPrefix.", inner);
+
+    /// <summary>Where Redis is, as configured, without credentials.</summary>
+    public static string Addresses(IConnectionMultiplexer multiplexer) => Addresses(multiplexer.GetEndPoints(configuredOnly: true));
+
+    public static string Addresses(IEnumerable<EndPoint> endpoints) => string.Join(", ", endpoints.Select(endpoint => endpoint switch
+    {
+        DnsEndPoint name => $"{name.Host}:{name.Port}",
+        _ => endpoint.ToString(),
+    }));
+
+    // An error of a command inside a script may come with words of the script engine around it.
+    private static bool Names(RedisServerException fault, string word) =>
+        fault.Message.StartsWith(word, StringComparison.Ordinal) || fault.Message.Contains(": " + word, StringComparison.Ordinal) || fault.Message.Contains("-" + word, StringComparison.Ordinal);
+}

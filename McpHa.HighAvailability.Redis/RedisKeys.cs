@@ -1,0 +1,51 @@
+using StackExchange.Redis;
+
+namespace McpHa.HighAvailability.Redis;
+
+/// <summary>Every key and channel in Redis.</summary>
+/// <remarks>
+/// The braces are hash tags: in a Redis Cluster all keys of a session, and all keys of a handle, are in one hash slot, so
+/// that one script may write them. With the default prefix:
+/// <code>
+/// mcp-ha:{SESSION}:session   hash    the record; fields in <see cref="RedisFields"/>. Of an ended session only the field "ended"
+/// mcp-ha:{SESSION}:journal   stream  entry id POSITION-0, fields stream, previous, answers, time (Unix ms), payload
+/// mcp-ha:{SESSION}:calls     hash    the in-flight table
+/// mcp-ha:{SESSION}:state     hash    the session state
+/// mcp-ha:{HANDLE}:handle     hash    user, version, and the values as k:KEY
+/// mcp-ha:{HANDLE}:applied    hash    the remembered calls: r:CALL = response, and a ring s:SLOT = CALL to forget the oldest
+/// mcp-ha:replicas            hash    replica id = Unix ms of the last heartbeat, a space, ReplicaInfo as JSON
+/// mcp-ha:topic:TOPIC         channel of the event bus
+/// </code>
+/// </remarks>
+internal sealed class RedisKeys(string prefix)
+{
+    private const string JournalSuffix = "}:journal";
+
+    public RedisKey Replicas { get; } = prefix + "replicas";
+
+    public RedisKey Session(string sessionId) => Tagged(sessionId, "}:session");
+
+    public RedisKey Journal(string sessionId) => Tagged(sessionId, JournalSuffix);
+
+    public RedisKey Calls(string sessionId) => Tagged(sessionId, "}:calls");
+
+    public RedisKey State(string sessionId) => Tagged(sessionId, "}:state");
+
+    public RedisKey Handle(string handle) => Tagged(handle, "}:handle");
+
+    public RedisKey Applied(string handle) => Tagged(handle, "}:applied");
+
+    public RedisChannel Topic(string topic) => new(prefix + "topic:" + topic, RedisChannel.PatternMode.Literal);
+
+    /// <summary>Record, journal, calls, state: the order in which the scripts expect them.</summary>
+    public RedisKey[] WholeSession(string sessionId) => [Session(sessionId), Journal(sessionId), Calls(sessionId), State(sessionId)];
+
+    /// <summary>The type that Redis has to report for a key of ours.</summary>
+    public static string TypeOf(RedisKey key) => ((string?)key)!.EndsWith(JournalSuffix, StringComparison.Ordinal) ? "stream" : "hash";
+
+    private RedisKey Tagged(string tag, string suffix)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(tag);
+        return string.Concat(prefix, "{", tag, suffix);
+    }
+}

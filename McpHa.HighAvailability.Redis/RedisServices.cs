@@ -1,0 +1,48 @@
+using McpHa.HighAvailability;
+using McpHa.HighAvailability.Cluster;
+using McpHa.HighAvailability.EventBus;
+using McpHa.HighAvailability.Journal;
+using McpHa.HighAvailability.Redis;
+using McpHa.HighAvailability.Sessions;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
+
+namespace Microsoft.Extensions.DependencyInjection;
+
+/// <summary>Puts the cluster on Redis.</summary>
+public static class RedisServices
+{
+    /// <summary>Keeps sessions, journals, state and the replica directory in Redis, and uses it as event bus.</summary>
+    /// <remarks>The connection is the application's <c>IConnectionMultiplexer</c>, as <c>builder.AddRedisClient("redis")</c> registers it. The application does not start when it cannot be reached.</remarks>
+    /// <param name="ha">The builder.</param>
+    /// <param name="configure">Sets options; the defaults suit one cluster per Redis database.</param>
+    public static HighAvailabilityBuilder UseRedis(this HighAvailabilityBuilder ha, Action<RedisHighAvailabilityOptions>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(ha);
+        ha.Services.AddRedisReplicaRegistry(configure);
+        ha.Services.Replace(ServiceDescriptor.Singleton<ISessionStore, RedisSessionStore>());
+        ha.Services.Replace(ServiceDescriptor.Singleton<ISessionJournal, RedisSessionJournal>());
+        ha.Services.Replace(ServiceDescriptor.Singleton<IStateHandleStore, RedisStateHandleStore>());
+        return ha;
+    }
+
+    /// <summary>Registers only the replica registry and the event bus on Redis, which is what a balancer needs.</summary>
+    /// <param name="services">The services of the balancer.</param>
+    /// <param name="configure">Sets options; the same as those of the replicas.</param>
+    public static IServiceCollection AddRedisReplicaRegistry(this IServiceCollection services, Action<RedisHighAvailabilityOptions>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        var options = services.AddOptions<RedisHighAvailabilityOptions>().ValidateOnStart();
+        if (configure is not null)
+            options.Configure(configure);
+
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<RedisHighAvailabilityOptions>, RedisOptionsValidator>());
+        services.TryAddSingleton(TimeProvider.System);
+        services.TryAddSingleton<RedisConnection>();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, RedisStartCheck>());
+        services.Replace(ServiceDescriptor.Singleton<IReplicaRegistry, RedisReplicaRegistry>());
+        services.Replace(ServiceDescriptor.Singleton<IEventBus, RedisEventBus>());
+        return services;
+    }
+}

@@ -1,0 +1,116 @@
+using McpHa.HighAvailability.Journal;
+using McpHa.HighAvailability.Sessions;
+using Microsoft.Extensions.Options;
+using StackExchange.Redis;
+
+namespace McpHa.HighAvailability.Redis;
+
+/// <summary>Keeps sessions in Redis: every write is one script under the fence, every method one command.</summary>
+internal sealed class RedisSessionStore(RedisConnection redis, IOptions<SessionStoreOptions> options, TimeProvider time) : ISessionStore
+{
+    public async ValueTask<bool> CreateAsync(SessionRecord record, CancellationToken cancellationToken = default)
+    {
+        List<RedisValue> arguments = [Lifetime(options.Value), record.Owner, record.Epoch, record.Created.UtcTicks];
+        RedisSessionRecord.Write(record, arguments);
+        var result = await redis.EvaluateAsync(RedisScripts.Create, redis.Keys.WholeSession(record.Id), [.. arguments], cancellationToken);
+        return (long)result == 1;
+    }
+
+    public async ValueTask<SessionRecord?> FindAsync(string sessionId, CancellationToken cancellationToken = default)
+    {
+        var key = redis.Keys.Session(sessionId);
+        var fields = await redis.RunAsync(static (database, key) => database.HashGetAllAsync(key), key, cancellationToken);
+        return RedisSessionRecord.Read(sessionId, key, fields);
+    }
+
+    public async ValueTask<TakeOver> TakeOverAsync(string sessionId, long expectedEpoch, string newOwner, CancellationToken cancellationToken = default)
+    {
+        var keys = redis.Keys.WholeSession(sessionId);
+        var result = await redis.EvaluateAsync(RedisScripts.TakeOver, keys, [expectedEpoch, newOwner, Lifetime(options.Value)], cancellationToken);
+
+        var parts = (RedisResult[])result!;
+        if ((long)parts[0] < 0)
+            return new TakeOver.Unknown();
+
+        var record = RedisSessionRecord.Read(sessionId, keys[0], RedisFields.Pairs(parts[1])) ?? throw RedisFaults.InvalidRecord(keys[0]);
+        if ((long)parts[0] == 0)
+            return new TakeOver.Refused(record);
+
+        var calls = RedisFields.Table(RedisFields.Pairs(parts[2]));
+        return new TakeOver.Taken(new(record, calls, RedisJournalEntry.ReadAll(keys[1], parts[3])));
+    }
+
+    public async ValueTask<CommitResult> CommitAsync(string sessionId, SessionCommit commit, CancellationToken cancellationToken = default)
+    {
+        JournalPositions.ThrowIfNotAscending(commit.Append);
+        var keys = commit.Touch || commit.Calls.Count > 0 || commit.State.Count > 0
+            ? redis.Keys.WholeSession(sessionId)
+            : [redis.Keys.Session(sessionId), redis.Keys.Journal(sessionId)];
+        var arguments = RedisCommit.Arguments(commit, options.Value, time.GetUtcNow());
+        try
+        {
+            return Outcome(await redis.EvaluateAsync(RedisScripts.Commit, keys, arguments, cancellationToken));
+        }
+        catch (RedisServerException e) when (RedisFaults.IsPositionTaken(e))
+        {
+            throw JournalPositions.Taken(sessionId);
+        }
+    }
+
+    public async ValueTask<IReadOnlyDictionary<string, ReadOnlyMemory<byte>>> ReadStateAsync(string sessionId, CancellationToken cancellationToken = default) =>
+        RedisFields.Table(await redis.RunAsync(static (database, key) => database.HashGetAllAsync(key), redis.Keys.State(sessionId), cancellationToken));
+
+    public async ValueTask<CommitResult> ReleaseAsync(string sessionId, long epoch, CancellationToken cancellationToken = default) =>
+        Outcome(await redis.EvaluateAsync(RedisScripts.Release, [redis.Keys.Session(sessionId)], [epoch], cancellationToken));
+
+    public async ValueTask<CommitResult> EndAsync(string sessionId, long epoch, CancellationToken cancellationToken = default) =>
+        Outcome(await redis.EvaluateAsync(
+            RedisScripts.End,
+            redis.Keys.WholeSession(sessionId),
+            [epoch, Milliseconds(options.Value.EndedRetention)],
+            cancellationToken));
+
+    public async ValueTask<CommitResult> WriteBackAsync(
+        SessionSnapshot snapshot,
+        IReadOnlyDictionary<string, ReadOnlyMemory<byte>> state,
+        CancellationToken cancellationToken = default)
+    {
+        JournalPositions.ThrowIfNotAscending(snapshot.Journal);
+        var record = snapshot.Record;
+        var fields = new List<RedisValue>();
+        RedisSessionRecord.Write(record, fields);
+        var first = JournalTrimming.FirstKept(snapshot.Journal, options.Value);
+        var appends = snapshot.Journal.Count - first;
+
+        List<RedisValue> arguments =
+        [
+            record.Epoch, record.Owner, record.LastCommit, Lifetime(options.Value),
+            fields.Count / 2, snapshot.Calls.Count, state.Count, appends,
+            .. fields,
+        ];
+        foreach (var (key, value) in snapshot.Calls.Concat(state))
+        {
+            arguments.Add(key);
+            arguments.Add(RedisFields.Value(value));
+        }
+
+        var all = new RedisValue[arguments.Count + (appends * RedisJournalEntry.Arguments)];
+        arguments.CopyTo(all);
+        for (int i = first, at = arguments.Count; i < snapshot.Journal.Count; i++, at += RedisJournalEntry.Arguments)
+            RedisJournalEntry.Write(snapshot.Journal[i], all.AsSpan(at));
+
+        return Outcome(await redis.EvaluateAsync(RedisScripts.WriteBack, redis.Keys.WholeSession(record.Id), all, cancellationToken));
+    }
+
+    /// <summary>Milliseconds that the keys of a session live: twice the idle time, see <see cref="SessionStoreOptions.IdleTimeout"/>.</summary>
+    public static long Lifetime(SessionStoreOptions options) => Milliseconds(2 * options.IdleTimeout);
+
+    private static long Milliseconds(TimeSpan time) => Math.Max(1, (long)time.TotalMilliseconds);
+
+    private static CommitResult Outcome(RedisResult result) => (long)result switch
+    {
+        1 => CommitResult.Committed,
+        0 => CommitResult.Fenced,
+        _ => CommitResult.Lost,
+    };
+}

@@ -1,0 +1,90 @@
+using McpHa.HighAvailability.Cluster;
+using McpHa.HighAvailability.EventBus;
+using McpHa.HighAvailability.Journal;
+using McpHa.HighAvailability.Redis;
+using McpHa.HighAvailability.Sessions;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+using StackExchange.Redis;
+
+namespace McpHa.Tests;
+
+[Collection(RedisCollection.Name)]
+public sealed class RedisSessionStoreTests(RedisBackend redis) : SessionStoreContract
+{
+    protected override ISessionStore Store(SessionStoreOptions? options = null) => redis.Store(options);
+
+    protected override Task WipeAsync() => redis.WipeAsync();
+}
+
+[Collection(RedisCollection.Name)]
+public sealed class RedisJournalTests(RedisBackend redis) : JournalContract
+{
+    protected override (ISessionStore Store, ISessionJournal Journal) Backend(SessionStoreOptions? options = null) =>
+        (redis.Store(options), new RedisSessionJournal(redis.Connection()));
+}
+
+[Collection(RedisCollection.Name)]
+public sealed class RedisEventBusTests(RedisBackend redis) : EventBusContract, IDisposable
+{
+    private readonly List<ConnectionMultiplexer> _clients = [];
+
+    public void Dispose() => _clients.ForEach(client => client.Dispose());
+
+    protected override (IEventBus One, IEventBus Other) Members()
+    {
+        RedisServer.SkipIfMissing();
+        return (Member(), Member());
+    }
+
+    private RedisEventBus Member()
+    {
+        var client = ConnectionMultiplexer.Connect(redis.Server.ConnectionString);
+        _clients.Add(client);
+        return redis.Bus(client);
+    }
+}
+
+[Collection(RedisCollection.Name)]
+public sealed class RedisReplicaRegistryTests(RedisBackend redis) : ReplicaRegistryContract
+{
+    protected override IReplicaRegistry Registry()
+    {
+        RedisServer.SkipIfMissing();
+        redis.Database.KeyDelete(RedisBackend.Keys.Replicas);
+        return new RedisReplicaRegistry(redis.Connection(), NullLogger<RedisReplicaRegistry>.Instance);
+    }
+
+    protected override async Task AgeAsync(string replicaId, TimeSpan by)
+    {
+        var beat = ((string?)await redis.Database.HashGetAsync(RedisBackend.Keys.Replicas, replicaId))!.Split(' ', 2);
+        await redis.Database.HashSetAsync(RedisBackend.Keys.Replicas, replicaId, $"{long.Parse(beat[0]) - (long)by.TotalMilliseconds} {beat[1]}");
+    }
+
+    [SkippableFact]
+    public async Task A_heartbeat_that_cannot_be_read_hides_no_other_and_goes_away()
+    {
+        var registry = Registry();
+        var good = Replica();
+        await redis.Database.HashSetAsync(RedisBackend.Keys.Replicas, "garbage", "no heartbeat");
+        await redis.Database.HashSetAsync(RedisBackend.Keys.Replicas, "newer", $"{DateTimeOffset.UtcNow.ToUnixTimeMilliseconds()} {{]");
+        await redis.Database.HashSetAsync(RedisBackend.Keys.Replicas, "incomplete", $"{DateTimeOffset.UtcNow.ToUnixTimeMilliseconds()} {{}}");
+
+        Assert.Equal([good], (await registry.BeatAsync(good)).Select(entry => entry.Replica));
+        await AgeAsync("newer", TimeSpan.FromSeconds(61));
+        await AgeAsync("incomplete", TimeSpan.FromSeconds(61));
+        await registry.BeatAsync(null);
+
+        Assert.Equal(1, await redis.Database.HashLengthAsync(RedisBackend.Keys.Replicas));
+    }
+}
+
+[Collection(RedisCollection.Name)]
+public sealed class RedisStateHandleStoreTests(RedisBackend redis) : StateHandleStoreContract
+{
+    protected override IStateHandleStore Store(StateHandleOptions? options = null)
+    {
+        RedisServer.SkipIfMissing();
+        return new RedisStateHandleStore(redis.Connection(), Options.Create(options ?? new()));
+    }
+}
