@@ -46,6 +46,9 @@ internal static class RedisFaults
     }));
 
     // An error of a command inside a script may come with words of the script engine around it.
-    private static bool Names(RedisServerException fault, string word) =>
-        fault.Message.StartsWith(word, StringComparison.Ordinal) || fault.Message.Contains(": " + word, StringComparison.Ordinal) || fault.Message.Contains("-" + word, StringComparison.Ordinal);
+    private static bool Names(RedisServerException fault, string word)
+    {
+        var at = fault.Message.IndexOf(word, StringComparison.Ordinal);
+        return at == 0 || (at > 0 && fault.Message[at - 1] is ' ' or '-');
+    }
 }

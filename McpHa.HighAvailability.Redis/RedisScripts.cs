@@ -19,11 +19,11 @@ internal static class RedisScripts
         if r[1]~=ARGV[1] then
           if r[5] then return 0 end
           if not r[1] then
-            if redis.call('EXISTS',KEYS[1])==1 then return redis.error_reply('GARBAGE') end
+            if redis.call('EXISTS',KEYS[1])==1 then return redis.error_reply('GARBAGE record') end
             return -1
           end
           local epoch=tonumber(r[1])
-          if not epoch then return redis.error_reply('GARBAGE') end
+          if not epoch then return redis.error_reply('GARBAGE record') end
           if epoch>tonumber(ARGV[1]) then return 0 end
           return -1
         end
@@ -79,7 +79,7 @@ internal static class RedisScripts
     /// </remarks>
     public const string Commit = Fence + """
         local n,entries,bytes=tonumber(r[2]),tonumber(r[3]),tonumber(r[4])
-        if not (n and entries and bytes) then return redis.error_reply('GARBAGE') end
+        if not (n and entries and bytes) then return redis.error_reply('GARBAGE record') end
         local number=tonumber(ARGV[2])
         if number<=n then return 1 end
         if number>n+1 then return -1 end
@@ -146,7 +146,7 @@ internal static class RedisScripts
         if r[3] then return {-1} end
         local epoch,seen=tonumber(r[1]),tonumber(ARGV[1])
         if not epoch then
-          if redis.call('EXISTS',KEYS[1])==1 then return redis.error_reply('GARBAGE') end
+          if redis.call('EXISTS',KEYS[1])==1 then return redis.error_reply('GARBAGE record') end
           return {-1}
         end
         if epoch~=seen and (epoch~=seen+1 or r[2]~=ARGV[2]) then return {0,redis.call('HGETALL',KEYS[1])} end
@@ -182,7 +182,7 @@ internal static class RedisScripts
           local r=redis.call('HMGET',KEYS[1],'epoch','owner','commit','ended')
           if r[4] then return 0 end
           local epoch,n,mine=tonumber(r[1]),tonumber(r[3]),tonumber(ARGV[1])
-          if not (epoch and n) then return redis.error_reply('GARBAGE') end
+          if not (epoch and n) then return redis.error_reply('GARBAGE record') end
           if epoch>mine or (epoch==mine and r[2]~=ARGV[2]) then return 0 end
           if epoch==mine and n>=tonumber(ARGV[3]) then return 1 end
         end
@@ -241,13 +241,13 @@ internal static class RedisScripts
     public const string CommitHandle = """
         local version=redis.call('HGET',KEYS[1],'version')
         if not version then
-          if redis.call('EXISTS',KEYS[1])==1 then return redis.error_reply('GARBAGE') end
+          if redis.call('EXISTS',KEYS[1])==1 then return redis.error_reply('GARBAGE record') end
           return {-1}
         end
         local applied=redis.call('HGET',KEYS[2],'r:'..ARGV[2])
         if applied then return {2,applied} end
         if version~=ARGV[1] then
-          if not tonumber(version) then return redis.error_reply('GARBAGE') end
+          if not tonumber(version) then return redis.error_reply('GARBAGE record') end
           return {0}
         end
         local i=7
