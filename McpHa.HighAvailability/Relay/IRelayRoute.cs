@@ -9,7 +9,7 @@ public interface IRelayRoute
     /// <returns><see langword="null"/>: nobody can serve this now.</returns>
     ValueTask<RelayTarget?> NextAsync(RelayFailure? previous, CancellationToken cancellationToken);
 
-    /// <summary>Tells which replica owns the session, as the answering replica said (<see cref="HaHeaders.Owner"/>), and the session id of the response, if any.</summary>
+    /// <summary>Tells which replica owns the session, as the answering replica said (<see cref="HaHeaders.Owner"/>), and the session id of the response, if any. Called for every response but refusals (421, transient 503).</summary>
     void Learned(RelayTarget target, string? owner, string? sessionId);
 }
 

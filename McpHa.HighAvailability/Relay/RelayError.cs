@@ -35,6 +35,8 @@ internal sealed record RelayError(int Status, int Code, string Reason, string Me
         response.ContentType = "application/json";
         if (Status == StatusCodes.Status503ServiceUnavailable)
             response.Headers.RetryAfter = "1";
+        if (Status == StatusCodes.Status413PayloadTooLarge)
+            response.Headers.Connection = "close"; // the rest of the body is in the way of any next request
 
         var body = ToJson(request.Span);
         response.ContentLength = body.Length;

@@ -52,12 +52,12 @@ internal sealed partial class RelayRun
         {
             var owner = RelayHeaders.Get(response, HaHeaders.Owner);
             var sessionId = RelayHeaders.Get(response, RelayHeaders.SessionId);
-            route.Learned(target, owner, sessionId);
             if (response.StatusCode == HttpStatusCode.MisdirectedRequest)
                 return new RelayFailure(target, RelayFailureKind.NotOwner, owner);
             if (response.StatusCode == HttpStatusCode.ServiceUnavailable && RelayHeaders.Get(response, HaHeaders.Transient) is not null)
                 return new RelayFailure(target, RelayFailureKind.Unavailable);
 
+            route.Learned(target, owner, sessionId);
             _sessionId ??= sessionId;
             CountAsHeld(false);
             if (resume)
@@ -237,11 +237,18 @@ internal sealed partial class RelayRun
                 if (over.IsCancellationRequested && !lost.IsCancellationRequested)
                     return null;
 
+                await client.FlushAsync(); // what has come is the client's now, however long the rest takes
                 return new RelayFailure(target, KindOf(exception, lost) is RelayFailureKind.Lost ? RelayFailureKind.Lost : RelayFailureKind.Broken);
             }
 
+            if (read == 0 && EndsForGood(target))
+                return null;
+
             if (read == 0)
-                return EndsForGood(target) ? null : new RelayFailure(target, RelayFailureKind.Broken);
+            {
+                await client.FlushAsync();
+                return new RelayFailure(target, RelayFailureKind.Broken);
+            }
 
             splitter.Advance(read);
             first = await ForwardAsync(splitter, first);

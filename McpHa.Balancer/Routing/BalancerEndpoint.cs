@@ -1,0 +1,121 @@
+using McpHa.HighAvailability.Relay;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.Options;
+
+namespace McpHa.Balancer.Routing;
+
+/// <summary>Every request that is not for the balancer itself goes on to a replica.</summary>
+internal sealed class BalancerEndpoint(Relay relay, RoutingState state, IOptions<BalancerOptions> options)
+{
+    private const string SessionIdHeader = "Mcp-Session-Id";
+    private const string ProtocolVersionHeader = "MCP-Protocol-Version";
+    private const string FirstStatelessRevision = "2026-07-28";
+
+    // A client that is still sending reads its 413 only when it has sent on for a while.
+    private const long MostBytesDiscarded = 64 * 1024 * 1024;
+    private static readonly TimeSpan LongestDiscard = TimeSpan.FromSeconds(5);
+
+    private readonly BalancerOptions _options = options.Value;
+    private long _relayed;
+
+    /// <summary>Exchanges since the start.</summary>
+    public long Relayed => Volatile.Read(ref _relayed);
+
+    public async Task HandleAsync(HttpContext context)
+    {
+        var body = await ReadBodyAsync(context);
+        if (body is null)
+        {
+            await RefuseBodyAsync(context);
+            return;
+        }
+
+        Interlocked.Increment(ref _relayed);
+        var request = context.Request;
+        var sessionId = request.Headers[SessionIdHeader].ToString() is { Length: > 0 } id ? id : null;
+        var exchange = new RelayExchange
+        {
+            Method = MethodOf(request.Method),
+            PathAndQuery = request.Path.ToUriComponent() + request.QueryString.ToUriComponent(),
+            Body = body,
+            Repeatable = sessionId is not null || !HttpMethods.IsPost(request.Method) || !IsStateless(request),
+            HoldTime = _options.HoldTime,
+        };
+
+        using var route = new BalancerRoute(state, sessionId, body.Length);
+        await relay.RelayAsync(context, exchange, route, context.RequestAborted);
+    }
+
+    // Revisions are dates: later ones are stateless too.
+    private static bool IsStateless(HttpRequest request) =>
+        string.CompareOrdinal(request.Headers[ProtocolVersionHeader].ToString(), FirstStatelessRevision) >= 0;
+
+    private static HttpMethod MethodOf(string method) =>
+        HttpMethods.IsPost(method) ? HttpMethod.Post
+        : HttpMethods.IsGet(method) ? HttpMethod.Get
+        : HttpMethods.IsDelete(method) ? HttpMethod.Delete
+        : new HttpMethod(method);
+
+    /// <summary>The whole body: it may have to be sent more than once. <see langword="null"/> when it is too large.</summary>
+    private async ValueTask<byte[]?> ReadBodyAsync(HttpContext context)
+    {
+        var request = context.Request;
+        if (request.ContentLength > _options.MaxRequestBodySize)
+            return null;
+
+        if (request.ContentLength is { } length)
+        {
+            if (length == 0)
+                return [];
+
+            var whole = GC.AllocateUninitializedArray<byte>((int)length);
+            await request.Body.ReadExactlyAsync(whole, context.RequestAborted);
+            return whole;
+        }
+
+        if (context.Features.Get<IHttpRequestBodyDetectionFeature>() is { CanHaveBody: false })
+            return [];
+
+        LiftServerLimit(context); // counted here, to answer in JSON-RPC
+        using var chunks = new MemoryStream();
+        var buffer = new byte[8192];
+        int read;
+        while ((read = await request.Body.ReadAsync(buffer, context.RequestAborted)) > 0)
+        {
+            if (chunks.Length + read > _options.MaxRequestBodySize)
+                return null;
+
+            chunks.Write(buffer, 0, read);
+        }
+
+        return chunks.ToArray();
+    }
+
+    private async Task RefuseBodyAsync(HttpContext context)
+    {
+        LiftServerLimit(context);
+        await RelayError.RequestTooLarge(_options.MaxRequestBodySize, "Balancer:MaxRequestBodySize").AnswerAsync(context.Response, default);
+        await context.Response.CompleteAsync();
+
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
+        patience.CancelAfter(LongestDiscard);
+        try
+        {
+            var buffer = new byte[16 * 1024];
+            long discarded = 0;
+            int read;
+            while (discarded < MostBytesDiscarded && (read = await context.Request.Body.ReadAsync(buffer, patience.Token)) > 0)
+                discarded += read;
+        }
+        catch (Exception exception) when (exception is IOException or OperationCanceledException or BadHttpRequestException)
+        {
+            // It has its answer, or has gone.
+        }
+    }
+
+    private static void LiftServerLimit(HttpContext context)
+    {
+        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
+            limit.MaxRequestBodySize = null;
+    }
+}
