@@ -12,7 +12,7 @@ internal sealed partial class RelayRun(
     private const int MostBreaksWithoutProgress = 10;
 
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(5);
-    private static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(200);
 
     private long? _heldSince;
     private bool _countedAsHeld;

@@ -5,7 +5,7 @@ namespace McpHa.HighAvailability.Relay;
 /// <summary>One whole event of an SSE stream.</summary>
 /// <param name="Bytes">The event with its closing blank line; line ends are LF. Valid until the splitter is next given bytes.</param>
 /// <param name="Id">Value of its last <c>id</c> field; empty when it has none.</param>
-/// <param name="HasData">It has a <c>data</c> field (a priming event has none).</param>
+/// <param name="HasData">It has a <c>data</c> field that is not empty (a priming event has none).</param>
 /// <param name="IsComment">It consists of comments only.</param>
 internal readonly record struct SseEvent(ReadOnlyMemory<byte> Bytes, ReadOnlyMemory<byte> Id, bool HasData, bool IsComment);
 
@@ -161,7 +161,7 @@ internal sealed class SseEventSplitter(int maxEventBytes) : IDisposable
         var name = colon < 0 ? line : line[..colon];
         if (name.SequenceEqual("data"u8))
         {
-            _hasData = true;
+            _hasData |= colon >= 0 && !line[(colon + 1)..].TrimStart((byte)' ').IsEmpty;
         }
         else if (name.SequenceEqual("id"u8))
         {

@@ -15,7 +15,7 @@ public class RelayStreamTests
         await using var bench = await RelayBench.StartAsync();
         await bench.AddAsync("a", (context, _) =>
             FakeReplica.EventsAndBreakAsync(context, "id: s-0\nretry: 100\n\n" + One + Two[..12], "Mcp-Ha-Cursor: s-0"));
-        var next = await bench.AddAsync("b", (context, _) => FakeReplica.EventsAsync(context, ": hello\n\nid: s-1\n\n" + Two + Three, cursor: "s-1"));
+        var next = await bench.AddAsync("b", (context, _) => FakeReplica.EventsAsync(context, ": hello\n\nid: s-1\ndata: \n\n" + Two + Three, cursor: "s-1"));
 
         var request = RelayBench.Post();
         request.Headers.Add("Authorization", "Bearer secret");

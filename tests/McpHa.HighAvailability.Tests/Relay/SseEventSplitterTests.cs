@@ -12,7 +12,7 @@ public class SseEventSplitterTests
     [Fact]
     public void Any_stream_cut_at_any_byte_gives_the_same_events()
     {
-        var line = Gen.Elements("data: x", "data:{\"a\":1}", "data", "id: s-1", "id:s-22", "id", "id: a\0b", "retry: 5", "event: message", ": comment", ":", "dat", "data: é", "");
+        var line = Gen.Elements("data: x", "data:{\"a\":1}", "data", "data: ", "id: s-1", "id:s-22", "id", "id: a\0b", "retry: 5", "event: message", ": comment", ":", "dat", "data: é", "");
         var end = Gen.Elements("\n", "\n", "\r\n", "\r");
         var stream = Gen.Select(Gen.Zip(line, end).ListOf(), lines => string.Concat(lines.Select(pair => pair.Item1 + pair.Item2)));
 
@@ -80,7 +80,7 @@ public class SseEventSplitterTests
             {
                 var fields = block.Where(l => l[0] != ':').Select(l => l.Split(':', 2)).ToList();
                 var id = fields.Where(f => f[0] == "id").Select(f => f.Length == 1 ? "" : f[1].StartsWith(' ') ? f[1][1..] : f[1]).LastOrDefault(v => !v.Contains('\0'), "");
-                events.Add(new Read(string.Concat(block.Select(l => l + "\n")) + "\n", id, fields.Any(f => f[0] == "data"), fields.Count == 0));
+                events.Add(new Read(string.Concat(block.Select(l => l + "\n")) + "\n", id, fields.Any(f => f[0] == "data" && f.Length == 2 && f[1].TrimStart(' ').Length > 0), fields.Count == 0));
             }
 
             block.Clear();
