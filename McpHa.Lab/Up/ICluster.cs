@@ -5,9 +5,6 @@ namespace McpHa.Lab.Up;
 /// <summary>A running cluster, of processes or within this one.</summary>
 internal interface ICluster : IAsyncDisposable
 {
-    /// <summary>What this cluster is, for the first line of output.</summary>
-    string Description { get; }
-
     /// <summary>Everything that runs or should run.</summary>
     IReadOnlyList<MemberStatus> Members { get; }
 

@@ -13,6 +13,7 @@ internal sealed class LiveView : IView
 
     private readonly ConcurrentQueue<string> _lines = new();
     private volatile bool _live;
+    private volatile bool _said;
     private int _selected;
 
     public void Say(string line)
@@ -26,6 +27,7 @@ internal sealed class LiveView : IView
         _lines.Enqueue($"{TimeProvider.System.GetLocalNow():HH:mm:ss} {line}");
         while (_lines.Count > LinesShown)
             _lines.TryDequeue(out _);
+        _said = true;
     }
 
     public async Task RunAsync(ICluster cluster, CancellationToken cancellationToken)
@@ -35,9 +37,18 @@ internal sealed class LiveView : IView
         {
             await AnsiConsole.Live(Render(cluster)).AutoClear(false).StartAsync(async context =>
             {
+                // Drawn again only when something is different: a terminal over a slow line is a terminal too.
+                IReadOnlyList<MemberStatus> shown = [];
+                var selected = -1;
                 while (!cancellationToken.IsCancellationRequested && HandleKeys(cluster))
                 {
-                    context.UpdateTarget(Render(cluster));
+                    var members = cluster.Members;
+                    if (_said || selected != _selected || !shown.SequenceEqual(members))
+                    {
+                        (_said, selected, shown) = (false, _selected, members);
+                        context.UpdateTarget(Render(cluster));
+                    }
+
                     await Task.Delay(Refresh, cancellationToken).ContinueWith(static _ => { }, TaskScheduler.Default);
                 }
             });

@@ -50,13 +50,14 @@ internal sealed class ProcessCluster : ICluster
 
     private Uri? Dashboard { get; }
 
-    public string Description =>
-        $"Starting {Plural(_replicas.Count, "replica")} and {Plural(_balancers.Count, "balancer")} as processes, " +
-        (_options.Redis is null ? "with a redis-server of their own." : $"on the Redis at {RedisConnection.Addresses(_options.Redis)}.");
-
     public IReadOnlyList<MemberStatus> Members => [.. All.Select(member => member.Status)];
 
     private IEnumerable<Member> All => [.. _stores, .. _replicas, .. _balancers];
+
+    /// <summary>What this cluster is, in one line.</summary>
+    public static string Describe(UpOptions options) =>
+        $"Starting {Plural(options.Replicas, "replica")} and {Plural(options.Balancers, "balancer")} as processes, " +
+        (options.Redis is null ? "with a redis-server of their own." : $"on the Redis at {RedisConnection.Addresses(options.Redis)}.");
 
     public async Task StartAsync(CancellationToken cancellationToken)
     {
@@ -152,5 +153,5 @@ internal sealed class ProcessCluster : ICluster
 
     private static Uri Address(int port) => new($"http://127.0.0.1:{port}");
 
-    private static string Plural(int count, string noun) => count == 1 ? $"1 {noun}" : $"{count} {noun}s";
+    internal static string Plural(int count, string noun) => count == 1 ? $"1 {noun}" : $"{count} {noun}s";
 }

@@ -41,7 +41,6 @@ internal sealed class UpSession
             lock (_writing)
                 _cluster = cluster;
 
-            view.Say(cluster.Description);
             await cluster.StartAsync(cancellationToken);
             foreach (var member in cluster.Members)
                 view.Say($"  {member.Id,-14} pid {member.ProcessId,-7} {member.Url?.ToString().TrimEnd('/')}");
@@ -70,8 +69,11 @@ internal sealed class UpSession
         if (!inOneProcess && OperatingSystem.IsWindows())
             throw new LabException("--redis needs replicas as processes, which Lab runs on Linux and macOS only: use WSL, or leave out --redis.");
 
+        view.Say(inOneProcess ? OneProcessCluster.Describe(_options) : ProcessCluster.Describe(_options));
         var dashboard = _options.Dashboard ? await AspireDashboard.LocateAsync(_options, view.Say, cancellationToken) : null;
-        return new ProcessCluster(_options, dashboard, view.Say, WriteFile);
+        return inOneProcess
+            ? new OneProcessCluster(_options, dashboard, view.Say, WriteFile)
+            : new ProcessCluster(_options, dashboard, view.Say, WriteFile);
     }
 
     private void WriteFile()

@@ -13,7 +13,8 @@ public sealed class AnnouncementBoard(IClusterNotifier notifier, IConnectionMult
 
     private const string Key = "sample:announcement";
 
-    private string? _latest;
+    // Static: Lab may run several replicas within one process.
+    private static volatile string? _latest;
 
     /// <summary>Keeps the text and tells every session of the cluster, subscribers of the resource apart.</summary>
     public async Task PublishAsync(string text, CancellationToken cancellationToken)
