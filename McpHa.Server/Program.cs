@@ -1,5 +1,3 @@
-using McpHa.HighAvailability;
-using McpHa.HighAvailability.Redis;
 using McpHa.Server.Resources;
 using McpHa.Server.Tools;
 using ModelContextProtocol.Protocol;
@@ -16,6 +14,7 @@ builder.Services.AddMcpServer(options =>
         options.ServerInstructions = "Call where_am_i, kill the replica that it names, and call it again.";
     })
     .WithHighAvailability(ha => ha.UseRedis())
+    .WithRequestFilters(filters => filters.AddCallToolFilter(ArgumentErrors.Explain))
     .WithToolsFromAssembly()
     .WithPromptsFromAssembly()
     .WithResourcesFromAssembly();

@@ -128,6 +128,7 @@ internal sealed class OneProcessCluster(UpOptions options, AspireDashboard? dash
         builder.Services.AddSingleton<DeliveryLog>();
         builder.Services.AddMcpServer()
             .WithHighAvailability()
+            .WithRequestFilters(filters => filters.AddCallToolFilter(ArgumentErrors.Explain))
             .WithToolsFromAssembly(program)
             .WithPromptsFromAssembly(program)
             .WithResourcesFromAssembly(program);

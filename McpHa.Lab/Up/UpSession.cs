@@ -33,6 +33,8 @@ internal sealed class UpSession
         CheckPorts();
         using var folder = LockFolder();
         File.Delete(_file);
+        if (Directory.Exists(Path.Combine(_options.Folder, "logs")))
+            Directory.Delete(Path.Combine(_options.Folder, "logs"), recursive: true);
 
         IView view = IsTerminal() ? new LiveView() : new PlainView();
         try

@@ -15,7 +15,7 @@ public static class ConversationTools
     [Description("Asks the user for a name and says hello.")]
     public static async Task<string> AskName(McpServer server, CancellationToken cancellationToken)
     {
-        var answer = await OrExplainAsync("elicitation", server.ElicitAsync(new ElicitRequestParams
+        var answer = await OrExplainAsync("elicitation", () => server.ElicitAsync(new ElicitRequestParams
         {
             Message = "What is your name?",
             RequestedSchema = new()
@@ -40,7 +40,7 @@ public static class ConversationTools
         [Description("The text to summarize.")] string text)
     {
         Require.Text(text, nameof(text));
-        var answer = await OrExplainAsync("sampling", server.SampleAsync(new CreateMessageRequestParams
+        var answer = await OrExplainAsync("sampling", () => server.SampleAsync(new CreateMessageRequestParams
         {
             Messages = [new() { Role = Role.User, Content = [new TextContentBlock { Text = $"Summarize in one sentence:\n\n{text}" }] }],
             MaxTokens = 200,
@@ -49,11 +49,11 @@ public static class ConversationTools
     }
 
     // The SDK says "not supported" by InvalidOperationException, whose text would not reach the caller.
-    private static async ValueTask<T> OrExplainAsync<T>(string feature, ValueTask<T> question)
+    private static async ValueTask<T> OrExplainAsync<T>(string feature, Func<ValueTask<T>> ask)
     {
         try
         {
-            return await question;
+            return await ask();
         }
         catch (InvalidOperationException e)
         {

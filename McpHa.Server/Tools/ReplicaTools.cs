@@ -16,7 +16,7 @@ public static class ReplicaTools
     [McpServerTool(Name = "where_am_i", Title = "Where am I?", ReadOnly = true, OpenWorld = false, UseStructuredContent = true)]
     [Description("Says which replica answers, for which session, and how many owners the session has had (epoch).")]
     public static Whereabouts WhereAmI(IReplicaContext context) =>
-        new(context.ReplicaId, context.SessionId, context.Epoch, Environment.ProcessId);
+        new(context.ReplicaId, context.Epoch, Environment.ProcessId) { Session = context.SessionId };
 
     // Nothing but time passes here, so another replica may start over: the client sees every step once all the same.
     [Rerun(true)]
@@ -46,6 +46,10 @@ public static class ReplicaTools
 /// <summary>Where a call was answered.</summary>
 public sealed record Whereabouts(
     [property: Description("Id of the replica that answers.")] string Replica,
-    [property: Description("Id of the session; null for a client without one.")] string? Session,
     [property: Description("How many owners the session has had; 0 without a session.")] long Epoch,
-    [property: Description("Process id of the replica.")] int ProcessId);
+    [property: Description("Process id of the replica.")] int ProcessId)
+{
+    // A property that may be null is left out then, so it must not be one that the output schema requires.
+    [Description("Id of the session; left out for a client without one.")]
+    public string? Session { get; init; }
+}

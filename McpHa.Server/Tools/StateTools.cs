@@ -1,6 +1,5 @@
 using System.ComponentModel;
 using McpHa.HighAvailability;
-using McpHa.HighAvailability.Sessions;
 using ModelContextProtocol.Server;
 
 namespace McpHa.Server.Tools;
@@ -27,7 +26,7 @@ public static class StateTools
         Require.Text(text, nameof(text));
         var (bag, handle) = await OpenAsync(state, notebook, mint: true, cancellationToken);
         var notes = await bag!.UpdateAsync<string[]>(Notes, notes => [.. notes ?? [], text], cancellationToken);
-        return new(handle, notes);
+        return new(notes) { Handle = handle };
     }
 
     [McpServerTool(Name = "notes_list", Title = "List notes", ReadOnly = true, OpenWorld = false, UseStructuredContent = true)]
@@ -38,7 +37,8 @@ public static class StateTools
         [Description("Handle of a notebook. Left out: the session's own.")] string? notebook = null)
     {
         var (bag, handle) = await OpenAsync(state, notebook, mint: false, cancellationToken);
-        return new(handle, bag is null ? [] : await bag.GetAsync<string[]>(Notes, cancellationToken) ?? []);
+        var notes = bag is null ? null : await bag.GetAsync<string[]>(Notes, cancellationToken);
+        return new(notes ?? []) { Handle = handle };
     }
 
     [McpServerTool(Name = "counter_increment", Title = "Count", Destructive = false, OpenWorld = false, UseStructuredContent = true)]
@@ -49,7 +49,8 @@ public static class StateTools
         [Description("Handle of a counter. Left out: the session's own; without a session a new one, whose handle is returned.")] string? counter = null)
     {
         var (bag, handle) = await OpenAsync(state, counter, mint: true, cancellationToken);
-        return new(handle, await bag!.UpdateAsync<long>(Count, count => count + 1, cancellationToken));
+        var value = await bag!.UpdateAsync<long>(Count, count => count + 1, cancellationToken);
+        return new(value) { Handle = handle };
     }
 
     private static async ValueTask<(IStateBag? Bag, string? Handle)> OpenAsync(
@@ -66,11 +67,15 @@ public static class StateTools
 }
 
 /// <summary>A notebook as the tools return it.</summary>
-public sealed record Notebook(
-    [property: Description("Handle to pass with the next call; null for the session's own notebook.")] string? Handle,
-    [property: Description("All notes, oldest first.")] IReadOnlyList<string> Notes);
+public sealed record Notebook([property: Description("All notes, oldest first.")] IReadOnlyList<string> Notes)
+{
+    [Description("Handle to pass with the next call; left out for the session's own notebook.")]
+    public string? Handle { get; init; }
+}
 
 /// <summary>A counter as the tools return it.</summary>
-public sealed record Counter(
-    [property: Description("Handle to pass with the next call; null for the session's own counter.")] string? Handle,
-    [property: Description("The value after this call.")] long Value);
+public sealed record Counter([property: Description("The value after this call.")] long Value)
+{
+    [Description("Handle to pass with the next call; left out for the session's own counter.")]
+    public string? Handle { get; init; }
+}
