@@ -13,11 +13,11 @@ internal static class RedisScripts
     /// <summary>The error of a script that finds something that nobody of us has written.</summary>
     public const string Garbage = "GARBAGE";
 
-    // Passes only for the current epoch, ARGV[1]. Leaves r = commit number, entries and bytes in r[2..4].
+    // Passes only for the current epoch, ARGV[1]. Leaves commit number, entries and bytes in r[2], r[3] and r[4].
     private const string Fence = """
-        local r=redis.call('HMGET',KEYS[1],'epoch','commit','entries','bytes','ended')
+        local r=redis.call('HMGET',KEYS[1],'epoch','commit','entries','bytes')
         if r[1]~=ARGV[1] then
-          if r[5] then return 0 end
+          if redis.call('HEXISTS',KEYS[1],'ended')==1 then return 0 end
           if not r[1] then
             if redis.call('EXISTS',KEYS[1])==1 then return redis.error_reply('GARBAGE record') end
             return -1
@@ -73,9 +73,10 @@ internal static class RedisScripts
 
     /// <summary>A commit is applied under the current epoch only, wholly, once, and after all commits before it.</summary>
     /// <remarks>
-    /// ARGV: 1 epoch, 2 number, 3 last position, 4 most entries, 5 most bytes, 6 and 7 how many of them to leave when trimming,
-    /// 8 lifetime, 9 oldest time to keep on a touch (0: no touch), 10-14 counts of appends, removals, changes of calls, state and
-    /// handshake, then those. Calls and state, KEYS 3 and 4, are given only if they are changed or touched.
+    /// ARGV: 1 epoch, 2 number, 3 last position, 4 most entries, 5 most bytes, 6 lifetime, 7 count of appends, then those. Most
+    /// commits only append and end here, so that Redis has little to read. The others go on with: oldest time to keep on a touch
+    /// (0: no touch), counts of removals, changes of calls, state and handshake, then those. Calls and state, KEYS 3 and 4, are
+    /// given only if they are changed or touched. Trims a sixteenth below a bound that is passed, as <c>JournalTrimming</c> does.
     /// </remarks>
     public const string Commit = Fence + """
         local n,entries,bytes=tonumber(r[2]),tonumber(r[3]),tonumber(r[4])
@@ -84,34 +85,38 @@ internal static class RedisScripts
         if number<=n then return 1 end
         if number>n+1 then return -1 end
 
-        local appends,i=tonumber(ARGV[10]),15
+        local appends,i=tonumber(ARGV[7]),8
         local fresh=entries==0 and appends>0
 
         """ + AppendEntries + """
-        if fresh then redis.call('PEXPIRE',KEYS[2],ARGV[8]) end
-        for _=1,tonumber(ARGV[11]) do
-          local id=ARGV[i]..'-0'
-          local found=redis.call('XRANGE',KEYS[2],id,id)[1]
-          if found then
-            redis.call('XDEL',KEYS[2],id)
-            entries=entries-1
-            bytes=bytes-#(found[2][10] or '')
-          end
-          i=i+1
-        end
+        if fresh then redis.call('PEXPIRE',KEYS[2],ARGV[6]) end
 
-        if ARGV[12]~='0' or ARGV[13]~='0' or ARGV[14]~='0' then
+        local oldest=0
+        if i<=#ARGV then
+          oldest=tonumber(ARGV[i])
+          local removals,calls,state,handshake=tonumber(ARGV[i+1]),tonumber(ARGV[i+2]),tonumber(ARGV[i+3]),tonumber(ARGV[i+4])
+          i=i+5
+          for _=1,removals do
+            local id=ARGV[i]..'-0'
+            local found=redis.call('XRANGE',KEYS[2],id,id)[1]
+            if found then
+              redis.call('XDEL',KEYS[2],id)
+              entries=entries-1
+              bytes=bytes-#(found[2][10] or '')
+            end
+            i=i+1
+          end
 
         """ + Change + """
-          change(KEYS[3],'',tonumber(ARGV[12]))
-          change(KEYS[4],'',tonumber(ARGV[13]))
-          change(KEYS[1],'h:',tonumber(ARGV[14]))
-          if ARGV[12]~='0' then redis.call('PEXPIRE',KEYS[3],ARGV[8]) end
-          if ARGV[13]~='0' then redis.call('PEXPIRE',KEYS[4],ARGV[8]) end
+          change(KEYS[3],'',calls)
+          change(KEYS[4],'',state)
+          change(KEYS[1],'h:',handshake)
+          if calls>0 then redis.call('PEXPIRE',KEYS[3],ARGV[6]) end
+          if state>0 then redis.call('PEXPIRE',KEYS[4],ARGV[6]) end
         end
 
         local most,mostbytes=tonumber(ARGV[4]),tonumber(ARGV[5])
-        if ARGV[9]~='0' or entries>most or bytes>mostbytes then
+        if oldest>0 or entries>most or bytes>mostbytes then
           local function trim(keep)
             while entries>1 do
               local page,ids=redis.call('XRANGE',KEYS[2],'-','+','COUNT',16),{}
@@ -125,13 +130,12 @@ internal static class RedisScripts
               if #ids==0 or #ids<#page then return end
             end
           end
-          if ARGV[9]~='0' then
-            local oldest=tonumber(ARGV[9])
+          if oldest>0 then
             trim(function(fields) return (tonumber(fields[8]) or 0)>=oldest end)
-            for k=1,4 do redis.call('PEXPIRE',KEYS[k],ARGV[8]) end
+            for k=1,4 do redis.call('PEXPIRE',KEYS[k],ARGV[6]) end
           end
           if entries>most or bytes>mostbytes then
-            local left,leftbytes=tonumber(ARGV[6]),tonumber(ARGV[7])
+            local left,leftbytes=most-math.floor(most/16),mostbytes-math.floor(mostbytes/16)
             trim(function() return entries<=left and bytes<=leftbytes end)
           end
         end

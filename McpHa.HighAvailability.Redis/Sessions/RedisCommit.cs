@@ -1,4 +1,3 @@
-using McpHa.HighAvailability.Journal;
 using McpHa.HighAvailability.Sessions;
 using StackExchange.Redis;
 
@@ -7,38 +6,44 @@ namespace McpHa.HighAvailability.Redis;
 /// <summary>Arguments of the commit script, as <see cref="RedisScripts.Commit"/> documents them. In the hot path: one array.</summary>
 internal static class RedisCommit
 {
-    private const int Fixed = 14;
+    private const int Fixed = 7;
+    private const int More = 5;
 
     public static RedisValue[] Arguments(SessionCommit commit, SessionStoreOptions options, DateTimeOffset now)
     {
-        var arguments = new RedisValue[Length(commit)];
+        var onlyAppends = !commit.Touch && commit.Remove.Count == 0 && commit.Calls.Count == 0 && commit.State.Count == 0 && commit.Handshake.Count == 0;
+        var more = Fixed + (commit.Append.Count * RedisJournalEntry.Arguments);
+        var arguments = new RedisValue[onlyAppends ? more : more + LengthOfMore(commit)];
         arguments[0] = commit.Epoch;
         arguments[1] = commit.Number;
         arguments[2] = commit.LastPosition;
         arguments[3] = options.JournalEntries;
         arguments[4] = options.JournalBytes;
-        arguments[5] = JournalTrimming.Entries(options);
-        arguments[6] = JournalTrimming.Bytes(options);
-        arguments[7] = RedisSessionStore.Lifetime(options);
-        arguments[8] = commit.Touch ? Math.Max(1, (now - options.JournalAge).ToUnixTimeMilliseconds()) : 0;
-        arguments[9] = commit.Append.Count;
-        arguments[10] = commit.Remove.Count;
-        arguments[11] = commit.Calls.Count;
-        arguments[12] = commit.State.Count;
-        arguments[13] = commit.Handshake.Count;
+        arguments[5] = RedisSessionStore.Lifetime(options);
+        arguments[6] = commit.Append.Count;
+        for (var i = 0; i < commit.Append.Count; i++)
+            RedisJournalEntry.Write(commit.Append[i], arguments.AsSpan(Fixed + (i * RedisJournalEntry.Arguments)));
 
-        var at = Fixed;
-        for (var i = 0; i < commit.Append.Count; i++, at += RedisJournalEntry.Arguments)
-            RedisJournalEntry.Write(commit.Append[i], arguments.AsSpan(at));
+        if (!onlyAppends)
+            WriteMore(commit, arguments, more, commit.Touch ? Math.Max(1, (now - options.JournalAge).ToUnixTimeMilliseconds()) : 0);
+        return arguments;
+    }
+
+    private static int LengthOfMore(SessionCommit commit) =>
+        More + commit.Remove.Count + RedisChanges.Length(commit.Calls) + RedisChanges.Length(commit.State) + RedisChanges.Length(commit.Handshake);
+
+    private static void WriteMore(SessionCommit commit, RedisValue[] arguments, int at, long oldest)
+    {
+        arguments[at] = oldest;
+        arguments[at + 1] = commit.Remove.Count;
+        arguments[at + 2] = commit.Calls.Count;
+        arguments[at + 3] = commit.State.Count;
+        arguments[at + 4] = commit.Handshake.Count;
+        at += More;
         for (var i = 0; i < commit.Remove.Count; i++)
             arguments[at++] = commit.Remove[i];
         at = RedisChanges.Write(commit.Calls, arguments, at);
         at = RedisChanges.Write(commit.State, arguments, at);
         RedisChanges.Write(commit.Handshake, arguments, at);
-        return arguments;
     }
-
-    private static int Length(SessionCommit commit) =>
-        Fixed + (commit.Append.Count * RedisJournalEntry.Arguments) + commit.Remove.Count
-        + RedisChanges.Length(commit.Calls) + RedisChanges.Length(commit.State) + RedisChanges.Length(commit.Handshake);
 }

@@ -10,13 +10,13 @@ namespace McpHa.Tests;
 /// <summary>One redis-server for all contract tests, and the seams on it.</summary>
 public sealed class RedisBackend : IAsyncLifetime
 {
-    private readonly Lazy<IConnectionMultiplexer> _client;
+    private readonly Lazy<RedisClient> _client;
 
-    public RedisBackend() => _client = new(() => ConnectionMultiplexer.Connect(Server.ConnectionString));
+    public RedisBackend() => _client = new(() => new RedisClient(Server.ConnectionString));
 
     public RedisServer Server { get; } = new();
 
-    public IConnectionMultiplexer Client => _client.Value;
+    public IConnectionMultiplexer Client => _client.Value.Multiplexer;
 
     public IDatabase Database => Client.GetDatabase();
 
@@ -27,7 +27,7 @@ public sealed class RedisBackend : IAsyncLifetime
     public async Task DisposeAsync()
     {
         if (_client.IsValueCreated)
-            Client.Dispose();
+            _client.Value.Dispose();
         await Server.DisposeAsync();
     }
 

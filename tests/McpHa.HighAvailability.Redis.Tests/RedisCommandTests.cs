@@ -108,7 +108,7 @@ public sealed class RedisCommandTests(RedisBackend redis)
     {
         RedisServer.SkipIfMissing();
         await using var server = await ClusterNodeAsync();
-        using var client = await ConnectionMultiplexer.ConnectAsync(server.Server.ConnectionString);
+        using var client = new RedisClient(server.Server.ConnectionString);
         var keys = new RedisKeys("a-prefix:");
         var slots = new HashSet<long>();
         for (var n = 0; n < 20; n++)
@@ -128,13 +128,13 @@ public sealed class RedisCommandTests(RedisBackend redis)
     {
         RedisServer.SkipIfMissing();
         await using var server = await ClusterNodeAsync();
-        using var client = await ConnectionMultiplexer.ConnectAsync(server.Server.ConnectionString);
-        await client.GetDatabase().ExecuteAsync("CLUSTER", "ADDSLOTSRANGE", 0, 16383);
+        using var client = new RedisClient(server.Server.ConnectionString);
+        await client.Database.ExecuteAsync("CLUSTER", "ADDSLOTSRANGE", 0, 16383);
         await Wait.UntilAsync(
-            async () => ((string?)await client.GetDatabase().ExecuteAsync("CLUSTER", "INFO"))!.Contains("cluster_state:ok", StringComparison.Ordinal),
+            async () => ((string?)await client.Database.ExecuteAsync("CLUSTER", "INFO"))!.Contains("cluster_state:ok", StringComparison.Ordinal),
             "the cluster of one node");
-        await client.ConfigureAsync();
-        var connection = RedisBackend.Connection(client);
+        await client.Multiplexer.ConfigureAsync();
+        var connection = RedisBackend.Connection(client.Multiplexer);
         var store = new RedisSessionStore(connection, Options.Create(new SessionStoreOptions { JournalEntries = 2 }), TimeProvider.System);
         var handles = new RedisStateHandleStore(connection, Options.Create(new StateHandleOptions()));
 
@@ -181,11 +181,11 @@ public sealed class RedisCommandTests(RedisBackend redis)
             .ToDictionary(pair => pair.Key, pair => pair.Count);
     }
 
-    private static async Task<HashSet<long>> SlotsAsync(ConnectionMultiplexer client, RedisKey[] keys)
+    private static async Task<HashSet<long>> SlotsAsync(RedisClient client, RedisKey[] keys)
     {
         var slots = new HashSet<long>();
         foreach (var key in keys)
-            slots.Add((long)await client.GetDatabase().ExecuteAsync("CLUSTER", "KEYSLOT", (string?)key!));
+            slots.Add((long)await client.Database.ExecuteAsync("CLUSTER", "KEYSLOT", (string?)key!));
         return slots;
     }
 

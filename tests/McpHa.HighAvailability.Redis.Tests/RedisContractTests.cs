@@ -5,7 +5,6 @@ using McpHa.HighAvailability.Redis;
 using McpHa.HighAvailability.Sessions;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
-using StackExchange.Redis;
 
 namespace McpHa.Tests;
 
@@ -27,7 +26,7 @@ public sealed class RedisJournalTests(RedisBackend redis) : JournalContract
 [Collection(RedisCollection.Name)]
 public sealed class RedisEventBusTests(RedisBackend redis) : EventBusContract, IDisposable
 {
-    private readonly List<ConnectionMultiplexer> _clients = [];
+    private readonly List<RedisClient> _clients = [];
 
     public void Dispose() => _clients.ForEach(client => client.Dispose());
 
@@ -39,9 +38,9 @@ public sealed class RedisEventBusTests(RedisBackend redis) : EventBusContract, I
 
     private RedisEventBus Member()
     {
-        var client = ConnectionMultiplexer.Connect(redis.Server.ConnectionString);
+        var client = new RedisClient(redis.Server.ConnectionString);
         _clients.Add(client);
-        return redis.Bus(client);
+        return redis.Bus(client.Multiplexer);
     }
 }
 

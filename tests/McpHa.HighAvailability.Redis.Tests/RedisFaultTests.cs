@@ -115,8 +115,8 @@ public sealed class RedisFaultTests(RedisBackend redis)
         await server.InitializeAsync();
         try
         {
-            using var client = await ConnectionMultiplexer.ConnectAsync(server.ConnectionString + ",password=" + Password);
-            var connection = RedisBackend.Connection(client, new() { CommandTimeout = TimeSpan.FromSeconds(1) });
+            using var client = new RedisClient(server.ConnectionString + ",password=" + Password);
+            var connection = RedisBackend.Connection(client.Multiplexer, new() { CommandTimeout = TimeSpan.FromSeconds(1) });
             var store = new RedisSessionStore(connection, Options.Create(new SessionStoreOptions()), TimeProvider.System);
             var id = await CreatedAsync(store);
             var snapshot = Assert.IsType<TakeOver.Taken>(await store.TakeOverAsync(id, 1, "b")).Snapshot;
@@ -149,9 +149,9 @@ public sealed class RedisFaultTests(RedisBackend redis)
         await server.InitializeAsync();
         try
         {
-            using var client = await ConnectionMultiplexer.ConnectAsync(server.ConnectionString);
+            using var client = new RedisClient(server.ConnectionString);
             var store = new RedisSessionStore(
-                RedisBackend.Connection(client, new() { CommandTimeout = TimeSpan.FromMilliseconds(300) }),
+                RedisBackend.Connection(client.Multiplexer, new() { CommandTimeout = TimeSpan.FromMilliseconds(300) }),
                 Options.Create(new SessionStoreOptions()),
                 TimeProvider.System);
             var id = await CreatedAsync(store);
@@ -182,13 +182,13 @@ public sealed class RedisFaultTests(RedisBackend redis)
         await server.InitializeAsync();
         try
         {
-            using var client = await ConnectionMultiplexer.ConnectAsync(server.ConnectionString);
-            var store = new RedisSessionStore(RedisBackend.Connection(client), Options.Create(new SessionStoreOptions()), TimeProvider.System);
+            using var client = new RedisClient(server.ConnectionString);
+            var store = new RedisSessionStore(RedisBackend.Connection(client.Multiplexer), Options.Create(new SessionStoreOptions()), TimeProvider.System);
             var id = await CreatedAsync(store);
             if (word == "OOM")
-                await client.GetDatabase().ExecuteAsync("CONFIG", "SET", "maxmemory", "1");
+                await client.Database.ExecuteAsync("CONFIG", "SET", "maxmemory", "1");
             else
-                await client.GetDatabase().ExecuteAsync("REPLICAOF", "127.0.0.1", $"{server.Port}");
+                await client.Database.ExecuteAsync("REPLICAOF", "127.0.0.1", $"{server.Port}");
 
             await Assert.ThrowsAsync<StoreUnavailableException>(async () => await store.CommitAsync(id, Commit(1, 1, Entry(1))));
         }
@@ -206,8 +206,8 @@ public sealed class RedisFaultTests(RedisBackend redis)
         await server.InitializeAsync();
         try
         {
-            using var client = await ConnectionMultiplexer.ConnectAsync(server.ConnectionString);
-            var bus = redis.Bus(client);
+            using var client = new RedisClient(server.ConnectionString);
+            var bus = redis.Bus(client.Multiplexer);
             var received = 0;
             await using var subscription = await bus.SubscribeAsync("t", _ =>
             {
