@@ -185,7 +185,7 @@ public sealed class RedisCommandTests(RedisBackend redis)
     {
         var slots = new HashSet<long>();
         foreach (var key in keys)
-            slots.Add((long)await client.Database.ExecuteAsync("CLUSTER", "KEYSLOT", (string?)key!));
+            slots.Add((long)await client.Database.ExecuteAsync("CLUSTER", "KEYSLOT", key.ToString()));
         return slots;
     }
 
