@@ -27,7 +27,9 @@ public static class HighAvailabilityEndpointRouteBuilderExtensions
             "MapHighlyAvailableMcp needs builder.Services.AddMcpServer().WithHighAvailability(); add it before builder.Build().");
 
         var host = services.GetRequiredService<SessionHost>();
-        services.GetRequiredService<SelfReplica>().Load = () => (host.SessionCount, host.CallCount);
+        var self = services.GetRequiredService<SelfReplica>();
+        self.Load = () => (host.SessionCount, host.CallCount);
+        self.EndpointPath = pattern;
         services.GetRequiredService<SessionMetrics>().Observe(() => host.SessionCount, () => host.CallCount);
 
         var limit = services.GetRequiredService<IOptions<HighAvailabilityOptions>>().Value.MaxRequestBodySize;

@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using McpHa.HighAvailability;
 using McpHa.HighAvailability.Cluster;
 using McpHa.HighAvailability.Diagnostics;
@@ -35,7 +36,7 @@ public static class HighAvailabilityMcpServerBuilderExtensions
         services.TryAddSingleton<ISelfReplica>(static p => p.GetRequiredService<SelfReplica>());
         services.TryAddSingleton<IReplicaContext, ReplicaContext>();
         services.TryAddSingleton<ISessionState, SessionState>();
-        services.TryAddSingleton<SessionMetrics>();
+        services.TryAddSingleton(static p => new SessionMetrics(p.GetRequiredService<IMeterFactory>()));
         services.TryAddSingleton<LazyFlusher>();
         services.TryAddSingleton<CommitContext>();
         services.TryAddSingleton<SessionRuntime>();
@@ -48,6 +49,7 @@ public static class HighAvailabilityMcpServerBuilderExtensions
         services.TryAddSingleton<IClusterNotifier>(static p => p.GetRequiredService<ClusterNotifier>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, ClusterNotifier>(static p => p.GetRequiredService<ClusterNotifier>()));
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, DrainService>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, Rehearsal>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, OwnershipWatch>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, IdleSweep>());
         return builder;

@@ -21,6 +21,9 @@ internal sealed class SelfReplica(IOptions<HighAvailabilityOptions> options, ISe
     /// <summary>Set when the process begins to shut down.</summary>
     public bool Draining { get; set; }
 
+    /// <summary>Path of the MCP endpoint; set when it is mapped.</summary>
+    public string EndpointPath { get; set; } = "/";
+
     /// <summary>Tells the replica's load; set by who knows it.</summary>
     public Func<(int Sessions, int Calls)> Load { get; set; } = static () => (0, 0);
 

@@ -21,9 +21,14 @@ internal sealed class SessionMetrics
     private readonly Counter<long> _repeated;
     private readonly Counter<long> _writtenBack;
 
-    public SessionMetrics(IMeterFactory meterFactory)
+    public SessionMetrics(IMeterFactory meterFactory) : this(meterFactory.Create(HighAvailabilityDiagnostics.MeterName))
     {
-        _meter = meterFactory.Create(HighAvailabilityDiagnostics.MeterName);
+    }
+
+    /// <summary>Counts on a meter of one's own.</summary>
+    public SessionMetrics(Meter meter)
+    {
+        _meter = meter;
         _created = _meter.CreateCounter<long>("mcp.ha.sessions.created", "{session}", "Sessions opened by a client.");
         _ended = _meter.CreateCounter<long>("mcp.ha.sessions.ended", "{session}", "Sessions ended, by reason.");
         _takeOvers = _meter.CreateCounter<long>("mcp.ha.takeovers", "{takeover}", "Sessions taken over, by reason.");
