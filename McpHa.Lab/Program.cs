@@ -1,8 +1,10 @@
 using System.CommandLine;
+using McpHa.Lab.Bench;
+using McpHa.Lab.Bench.Server;
 using McpHa.Lab.Processes;
 using McpHa.Lab.Up;
 
-var root = new RootCommand("A local cluster to look at, to break and to measure.") { UpCommand.Create() };
+var root = new RootCommand("A local cluster to look at, to break and to measure.") { UpCommand.Create(), BenchCommand.Create(), BenchServerCommand.Create() };
 
 try
 {

@@ -236,7 +236,8 @@ public sealed class LabCluster : IAsyncDisposable
             _output.Enqueue(line);
     }
 
-    private static string LabAssembly()
+    /// <summary>Lab, built in the configuration of the tests.</summary>
+    public static string LabAssembly()
     {
         // Tests run from <root>/tests/<project>/bin/<configuration>/<framework>; Lab is built beside the tests in the same configuration.
         var output = new DirectoryInfo(AppContext.BaseDirectory);

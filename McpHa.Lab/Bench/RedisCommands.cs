@@ -1,0 +1,84 @@
+using System.Globalization;
+using System.Net.Sockets;
+using System.Text;
+using McpHa.Lab.Bench.Report;
+using McpHa.Lab.Bench.Load;
+using McpHa.Lab.Bench.Server;
+
+namespace McpHa.Lab.Bench;
+
+/// <summary>Counts the Redis commands of an <c>echo</c> call: those that the server sends, and all that Redis runs, scripts' inner ones included.</summary>
+internal static class RedisCommands
+{
+    public static async Task<RedisReport> MeasureAsync(BenchOptions options, CancellationToken cancellationToken)
+    {
+        await using var processes = new BenchProcesses(options.Folder);
+        var redis = await processes.StartRedisAsync(cancellationToken);
+        var server = await processes.StartServerAsync(ServerKind.Ha, redis, "Durable", cancellationToken);
+        using var load = await EchoLoad.OpenAsync(server.Endpoint, 1, withSession: true, cancellationToken);
+        await load.RunAsync("redis", options.Duration / 2, cancellationToken);
+
+        // MONITOR tells commands of clients from those that scripts run; the statistics count both alike.
+        using var monitor = new Monitor(redis.Url.Port);
+        var counting = await monitor.StartAsync(cancellationToken);
+        var before = await StatisticsAsync(redis.Url.Port, cancellationToken);
+        var result = await load.RunAsync("redis", options.Duration, cancellationToken);
+        var after = await StatisticsAsync(redis.Url.Port, cancellationToken);
+        var sent = await counting;
+
+        var byName = after.Select(command => (command.Key, Count: command.Value - before.GetValueOrDefault(command.Key)))
+            .Where(command => command.Count > 0 && command.Key is not ("info" or "monitor" or "quit"))
+            .ToDictionary(command => command.Key, command => (double)command.Count / result.Calls);
+        return new RedisReport(result.Calls, (double)sent / result.Calls, byName.Values.Sum(), byName);
+    }
+
+    private static async Task<Dictionary<string, long>> StatisticsAsync(int port, CancellationToken cancellationToken)
+    {
+        using var client = new TcpClient();
+        await client.ConnectAsync("127.0.0.1", port, cancellationToken);
+        await client.GetStream().WriteAsync("INFO commandstats\r\nQUIT\r\n"u8.ToArray(), cancellationToken);
+        using var reader = new StreamReader(client.GetStream(), Encoding.ASCII);
+        var statistics = new Dictionary<string, long>();
+        while (await reader.ReadLineAsync(cancellationToken) is { } line)
+        {
+            // cmdstat_evalsha:calls=21,usec=175,…
+            if (line.StartsWith("cmdstat_", StringComparison.Ordinal) && line.Split(':', '=', ',') is [var name, "calls", var calls, ..])
+                statistics[name["cmdstat_".Length..]] = long.Parse(calls, CultureInfo.InvariantCulture);
+        }
+
+        return statistics;
+    }
+
+    private sealed class Monitor(int port) : IDisposable
+    {
+        private readonly TcpClient _client = new();
+
+        public async Task<Task<long>> StartAsync(CancellationToken cancellationToken)
+        {
+            await _client.ConnectAsync("127.0.0.1", port, cancellationToken);
+            await _client.GetStream().WriteAsync("MONITOR\r\n"u8.ToArray(), cancellationToken);
+            var reader = new StreamReader(_client.GetStream(), Encoding.UTF8);
+            await reader.ReadLineAsync(cancellationToken);
+            return CountAsync(reader, cancellationToken);
+        }
+
+        public void Dispose() => _client.Dispose();
+
+        // 1700000000.123456 [0 127.0.0.1:50000] "EVALSHA" …, or [0 lua] for what a script runs; line ends in arguments are written as \n.
+        // Our own two questions for the statistics mark beginning and end.
+        private static async Task<long> CountAsync(StreamReader reader, CancellationToken cancellationToken)
+        {
+            long sent = 0;
+            var marks = 0;
+            while (marks < 2 && await reader.ReadLineAsync(cancellationToken) is { } line)
+            {
+                if (line.EndsWith("\"INFO\" \"commandstats\"", StringComparison.Ordinal))
+                    marks++;
+                else if (marks == 1 && !line.Contains(" lua] ", StringComparison.Ordinal) && !line.EndsWith("\"QUIT\"", StringComparison.Ordinal))
+                    sent++;
+            }
+
+            return sent;
+        }
+    }
+}

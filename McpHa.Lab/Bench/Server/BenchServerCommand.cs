@@ -1,0 +1,76 @@
+using System.CommandLine;
+using McpHa.HighAvailability;
+using McpHa.HighAvailability.Redis;
+using McpHa.Server.Tools;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using ModelContextProtocol.Server;
+
+namespace McpHa.Lab.Bench.Server;
+
+/// <summary>
+/// <c>bench-server</c>: what is measured, in a process of its own. All kinds have the same host and settings and the sample's own
+/// <c>echo</c>; they differ in what serves <c>/mcp</c> and in nothing else.
+/// </summary>
+internal static class BenchServerCommand
+{
+    public const string Name = "bench-server";
+
+    public static Command Create()
+    {
+        var kind = new Argument<ServerKind>("kind");
+        var command = new Command(Name, "Serves what bench measures.") { kind };
+        command.Hidden = true;
+        command.SetAction((result, cancellationToken) => RunAsync(result.GetValue(kind), cancellationToken));
+        return command;
+    }
+
+    private static async Task RunAsync(ServerKind kind, CancellationToken cancellationToken)
+    {
+        var builder = WebApplication.CreateBuilder();
+        builder.Services.AddHealthChecks();
+        if (kind == ServerKind.Ha)
+            builder.AddRedisClient("redis");
+        if (kind != ServerKind.Bare)
+        {
+            var server = builder.Services.AddMcpServer().WithTools([McpServerTool.Create(ReplicaTools.Echo)]);
+            if (kind == ServerKind.Ha)
+                server.WithHighAvailability(ha => ha.UseRedis());
+            else
+                builder.Services.AddSingleton<SdkHost>();
+        }
+
+        await using var app = builder.Build();
+        switch (kind)
+        {
+            case ServerKind.Bare:
+                app.MapPost("/mcp", (RequestDelegate)BareEcho.PostAsync);
+                break;
+            case ServerKind.Sdk:
+                app.Services.GetRequiredService<SdkHost>().Map(app, "/mcp");
+                break;
+            case ServerKind.Ha:
+                app.MapHighlyAvailableMcp("/mcp");
+                break;
+        }
+
+        app.MapHealthChecks("/health");
+        app.MapGet("/memory", (bool collect) => collect ? ServerMemory.AfterCollection() : ServerMemory.Now());
+        await app.RunAsync(cancellationToken);
+    }
+}
+
+/// <summary>What serves <c>/mcp</c>.</summary>
+internal enum ServerKind
+{
+    /// <summary>Kestrel alone, with the JSON of an echo.</summary>
+    Bare,
+
+    /// <summary>The SDK's own transport: sessions in memory, no high availability.</summary>
+    Sdk,
+
+    /// <summary>This library, on Redis.</summary>
+    Ha,
+}
