@@ -23,7 +23,7 @@ internal sealed class RedisConnection(IServiceProvider services, IOptions<RedisH
     {
         try
         {
-            var database = Multiplexer.GetDatabase();
+            var database = Database(keys[0]);
             try
             {
                 return await database.ScriptEvaluateAsync(script, keys, arguments).WaitAsync(options.Value.CommandTimeout, cancellationToken);
@@ -47,7 +47,7 @@ internal sealed class RedisConnection(IServiceProvider services, IOptions<RedisH
     {
         try
         {
-            return await command(Multiplexer.GetDatabase(), key).WaitAsync(options.Value.CommandTimeout, cancellationToken);
+            return await command(Database(key), key).WaitAsync(options.Value.CommandTimeout, cancellationToken);
         }
         catch (Exception e) when (RedisFaults.Concerns(e, cancellationToken))
         {
@@ -70,6 +70,13 @@ internal sealed class RedisConnection(IServiceProvider services, IOptions<RedisH
                 throw translated;
             throw;
         }
+    }
+
+    // Newer clients keep what cannot be sent, and send it when Redis is back: after the caller was told that it has failed.
+    private IDatabase Database(RedisKey key)
+    {
+        var database = Multiplexer.GetDatabase();
+        return database.IsConnected(key) ? database : throw new RedisConnectionException(ConnectionFailureType.UnableToConnect, "There is no connection.");
     }
 
     private async ValueTask<Exception?> TranslateAsync(Exception fault, RedisKey[] keys)
