@@ -1,0 +1,167 @@
+using System.Text.Json;
+using ModelContextProtocol;
+using ModelContextProtocol.Client;
+using ModelContextProtocol.Protocol;
+
+namespace McpHa.Tests;
+
+/// <summary><c>up</c> where there is no redis-server: one process, and in it the sample server with all that it has.</summary>
+public sealed class OneProcessTests(OneProcessTests.OneProcess process) : IClassFixture<OneProcessTests.OneProcess>
+{
+    [SkippableFact]
+    public async Task The_first_line_says_that_it_is_one_process_and_why()
+    {
+        var cluster = process.Cluster;
+
+        var first = cluster.Output.Split('\n')[0];
+
+        Assert.Contains("ONE process", first, StringComparison.Ordinal);
+        Assert.Contains("no redis-server", first, StringComparison.Ordinal);
+        Assert.Equal(2, cluster.State.Replicas.Count);
+        Assert.Null(cluster.State.Redis);
+        Assert.All(cluster.State.ProcessIds, process => Assert.Equal(cluster.LabProcessId, process));
+    }
+
+    [SkippableFact]
+    public async Task A_session_is_served_through_the_balancer_and_by_every_replica()
+    {
+        var cluster = process.Cluster;
+        await using var client = await ConnectAsync(cluster.Endpoint);
+        await CallAsync(client, "notes_add", ("text", "shared"));
+
+        foreach (var replica in cluster.State.Replicas)
+        {
+            await using var direct = await McpClient.ResumeSessionAsync(
+                new HttpClientTransport(new HttpClientTransportOptions
+                {
+                    Endpoint = LabCluster.EndpointOf(replica),
+                    TransportMode = HttpTransportMode.StreamableHttp,
+                    KnownSessionId = client.SessionId!,
+                    OwnsSession = false,
+                }),
+                new ResumeClientSessionOptions
+                {
+                    ServerCapabilities = client.ServerCapabilities,
+                    ServerInfo = client.ServerInfo!,
+                    NegotiatedProtocolVersion = client.NegotiatedProtocolVersion,
+                });
+            Assert.Contains("shared", await CallAsync(direct, "notes_list"), StringComparison.Ordinal);
+        }
+    }
+
+    [SkippableFact]
+    public async Task The_sample_server_has_its_tools_with_their_arguments()
+    {
+        var cluster = process.Cluster;
+        await using var client = await ConnectAsync(cluster.Endpoint);
+
+        var tools = (await client.ListToolsAsync()).ToDictionary(
+            tool => tool.Name,
+            tool => string.Join(' ', tool.JsonSchema.GetProperty("properties").EnumerateObject().Select(property => property.Name)));
+
+        Assert.Equal(
+            new SortedDictionary<string, string>
+            {
+                ["announce"] = "text",
+                ["ask_name"] = "",
+                ["countdown"] = "seconds intervalMs",
+                ["counter_increment"] = "counter",
+                ["deliver"] = "seconds",
+                ["echo"] = "text",
+                ["notes_add"] = "text notebook",
+                ["notes_list"] = "notebook",
+                ["summarize"] = "text",
+                ["where_am_i"] = "",
+            },
+            new SortedDictionary<string, string>(tools));
+        Assert.Equal("failover_demo", Assert.Single(await client.ListPromptsAsync()).Name);
+        Assert.Equal("announcements://latest", Assert.Single(await client.ListResourcesAsync()).Uri);
+    }
+
+    [SkippableTheory]
+    [InlineData("countdown", "seconds", -1, "'seconds' must be between 0 and 3600")]
+    [InlineData("countdown", "seconds", "soon", "wrong type")]
+    [InlineData("notes_add", "text", " ", "'text' must not be empty")]
+    [InlineData("notes_list", "notebook", "guessed", "Unknown state handle")]
+    [InlineData("echo", "test", "misspelt", "'text' is missing")]
+    public async Task A_wrong_argument_is_explained(string tool, string argument, object value, string explanation)
+    {
+        var cluster = process.Cluster;
+        await using var client = await ConnectAsync(cluster.Endpoint);
+
+        var result = await client.CallToolAsync(tool, new Dictionary<string, object?> { [argument] = value });
+
+        Assert.True(result.IsError);
+        Assert.Contains(explanation, Assert.IsType<TextContentBlock>(Assert.Single(result.Content)).Text, StringComparison.Ordinal);
+    }
+
+    [SkippableFact]
+    public async Task The_sample_server_asks_its_client_and_reaches_subscribers()
+    {
+        var cluster = process.Cluster;
+        var updated = new TaskCompletionSource<string>();
+        await using var client = await ConnectAsync(cluster.Endpoint, new McpClientHandlers
+        {
+            ElicitationHandler = (_, _) => ValueTask.FromResult(new ElicitResult
+            {
+                Action = "accept",
+                Content = new Dictionary<string, JsonElement> { ["name"] = JsonSerializer.SerializeToElement("Ada") },
+            }),
+            SamplingHandler = (_, _, _) => ValueTask.FromResult(new CreateMessageResult { Model = "none", Content = [new TextContentBlock { Text = "short" }] }),
+        });
+        await using var subscription = await client.SubscribeToResourceAsync(
+            "announcements://latest",
+            (update, _) =>
+            {
+                updated.TrySetResult(update.Uri);
+                return default;
+            });
+
+        Assert.Equal("Hello, Ada!", await CallAsync(client, "ask_name"));
+        Assert.Equal("short", await CallAsync(client, "summarize", ("text", "long")));
+        await CallAsync(client, "announce", ("text", "news"));
+
+        Assert.Equal("announcements://latest", await updated.Task.WaitAsync(TimeSpan.FromSeconds(10)));
+        var latest = await client.ReadResourceAsync("announcements://latest");
+        Assert.Equal("news", Assert.IsType<TextResourceContents>(Assert.Single(latest.Contents)).Text);
+    }
+
+    private static Task<McpClient> ConnectAsync(Uri endpoint, McpClientHandlers? handlers = null) => McpClient.CreateAsync(
+        new HttpClientTransport(new HttpClientTransportOptions { Endpoint = endpoint, TransportMode = HttpTransportMode.StreamableHttp }),
+        new McpClientOptions { ProtocolVersion = "2025-11-25", Handlers = handlers ?? new() });
+
+    private static async Task<string> CallAsync(McpClient client, string tool, params (string Name, object? Value)[] arguments)
+    {
+        var result = await client.CallToolAsync(tool, arguments.ToDictionary(argument => argument.Name, argument => argument.Value));
+        var text = Assert.IsType<TextContentBlock>(Assert.Single(result.Content)).Text;
+        Assert.False(result.IsError ?? false, text);
+        return text;
+    }
+
+    /// <summary>One cluster for all of them: none of the tests breaks anything.</summary>
+    public sealed class OneProcess : IAsyncLifetime
+    {
+        private LabCluster? _cluster;
+
+        public LabCluster Cluster
+        {
+            get
+            {
+                Skip.If(_cluster is null, "Lab is ended by a signal here");
+                return _cluster!;
+            }
+        }
+
+        public async Task InitializeAsync()
+        {
+            if (!OperatingSystem.IsWindows())
+                _cluster = await LabCluster.StartAsync(new() { Replicas = 2, Environment = new Dictionary<string, string?> { ["PATH"] = Path.GetTempPath() } });
+        }
+
+        public async Task DisposeAsync()
+        {
+            if (_cluster is not null)
+                await _cluster.DisposeAsync();
+        }
+    }
+}
