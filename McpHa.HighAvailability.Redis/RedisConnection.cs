@@ -76,7 +76,9 @@ internal sealed class RedisConnection(IServiceProvider services, IOptions<RedisH
     private IDatabase Database(RedisKey key)
     {
         var database = Multiplexer.GetDatabase();
-        return database.IsConnected(key) ? database : throw new RedisConnectionException(ConnectionFailureType.UnableToConnect, "There is no connection.");
+        return database.IsConnected(key)
+            ? database
+            : throw new StoreUnavailableException($"Redis at {RedisFaults.Addresses(Multiplexer)} cannot be reached.");
     }
 
     private async ValueTask<Exception?> TranslateAsync(Exception fault, RedisKey[] keys)
