@@ -1,0 +1,77 @@
+using System.Net.Http.Headers;
+using McpHa.Balancer.Routing;
+using McpHa.HighAvailability.Cluster;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace McpHa.Tests;
+
+/// <summary>A balancer on a real port, in front of replicas on real ports.</summary>
+internal sealed class BalancerBench : IAsyncDisposable
+{
+    private readonly WebApplication _app;
+    private readonly List<FakeReplica> _replicas = [];
+
+    private BalancerBench(WebApplication app) => _app = app;
+
+    public FixedRegistry Registry { get; } = new();
+
+    public HttpClient Client { get; private set; } = null!;
+
+    public ReplicaDirectory Directory => _app.Services.GetRequiredService<ReplicaDirectory>();
+
+    public static async Task<BalancerBench> StartAsync(Action<BalancerOptions>? configure = null)
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        BalancerBench bench = null!;
+        builder.Services.AddSingleton<IReplicaRegistry>(_ => bench.Registry);
+        builder.Services.AddBalancer();
+        builder.Services.Configure(configure ?? (_ => { }));
+        var app = builder.Build();
+        bench = new BalancerBench(app);
+        app.MapBalancer();
+        await app.StartAsync();
+        bench.Client = new HttpClient { BaseAddress = new Uri(app.Urls.Single()), Timeout = TimeSpan.FromSeconds(30) };
+        return bench;
+    }
+
+    public async Task<FakeReplica> AddAsync(string id, Func<FakeReplica, ReplicaInfo>? info = null)
+    {
+        var replica = await FakeReplica.StartAsync(id);
+        _replicas.Add(replica);
+        await SetAsync(info?.Invoke(replica) ?? replica.Info);
+        return replica;
+    }
+
+    public async Task SetAsync(ReplicaInfo replica, TimeSpan age = default)
+    {
+        Registry.Set(replica, age);
+        await Directory.RefreshAsync();
+    }
+
+    public static HttpRequestMessage Post(string? session = null, string? version = null, string path = "/mcp", HttpContent? body = null)
+    {
+        var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = body ?? new StringContent("""{"jsonrpc":"2.0","id":7,"method":"ping"}""") };
+        request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
+        request.Headers.Accept.ParseAdd("application/json, text/event-stream");
+        if (session is not null)
+            request.Headers.Add("Mcp-Session-Id", session);
+        if (version is not null)
+            request.Headers.Add("MCP-Protocol-Version", version);
+        return request;
+    }
+
+    public Task<HttpResponseMessage> SendAsync(HttpRequestMessage request) => Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
+
+    public async ValueTask DisposeAsync()
+    {
+        Client.Dispose();
+        foreach (var replica in _replicas)
+            await replica.DisposeAsync();
+        await _app.DisposeAsync();
+    }
+}
