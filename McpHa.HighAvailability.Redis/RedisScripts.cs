@@ -190,7 +190,14 @@ internal static class RedisScripts
           if epoch>mine or (epoch==mine and r[2]~=ARGV[2]) then return 0 end
           if epoch==mine and n>=tonumber(ARGV[3]) then return 1 end
         end
-        redis.call('DEL',KEYS[1],KEYS[2],KEYS[3],KEYS[4])
+        local appends,entries,bytes=tonumber(ARGV[8]),0,0
+        if appends==0 then
+          entries=redis.call('XLEN',KEYS[2])
+          bytes=tonumber(redis.call('HGET',KEYS[1],'bytes') or 0) or 0
+        else
+          redis.call('DEL',KEYS[2])
+        end
+        redis.call('DEL',KEYS[1],KEYS[3],KEYS[4])
         local i=9
         local function fill(key,pairs)
           for _=1,pairs do
@@ -201,7 +208,6 @@ internal static class RedisScripts
         fill(KEYS[1],tonumber(ARGV[5]))
         fill(KEYS[3],tonumber(ARGV[6]))
         fill(KEYS[4],tonumber(ARGV[7]))
-        local appends,entries,bytes=tonumber(ARGV[8]),0,0
 
         """ + AppendEntries + """
         redis.call('HSET',KEYS[1],'entries',entries,'bytes',bytes)

@@ -48,7 +48,8 @@ public interface ISessionStore
 
     /// <summary>
     /// Writes a whole session back after the backend lost its data, unless the store holds it already: with a larger or equal epoch
-    /// of another owner, or marked as ended, the answer is <see cref="CommitResult.Fenced"/>.
+    /// of another owner, or marked as ended, the answer is <see cref="CommitResult.Fenced"/>. An empty journal leaves the entries
+    /// in place that the store still has.
     /// </summary>
     /// <remarks>What the store holds of this owner and epoch is replaced if it misses commits, and left alone otherwise.</remarks>
     ValueTask<CommitResult> WriteBackAsync(

@@ -54,7 +54,10 @@ internal sealed class InMemorySession(SessionRecord record)
 
     public void Replace(SessionSnapshot snapshot, IReadOnlyDictionary<string, ReadOnlyMemory<byte>> state, SessionStoreOptions options)
     {
-        Clear();
+        _calls.Clear();
+        _state.Clear();
+        if (snapshot.Journal.Count > 0)
+            ClearJournal();
         Record = snapshot.Record;
         foreach (var call in snapshot.Calls)
             _calls[call.Key] = call.Value;
@@ -111,6 +114,11 @@ internal sealed class InMemorySession(SessionRecord record)
     {
         _calls.Clear();
         _state.Clear();
+        ClearJournal();
+    }
+
+    private void ClearJournal()
+    {
         _journal.Clear();
         _bytes = 0;
         _top = 0;

@@ -265,7 +265,7 @@ internal sealed partial class LiveSession
             batch.ForgetPrime(call.Stream);
         else
             batch.SetCall(call.Stream.Id, null);
-        foreach (var answer in call.StoredAnswers)
+        foreach (var answer in call.StoredAnswers?.Keys ?? Enumerable.Empty<string>())
             batch.SetCall(answer, null);
         return true;
     }

@@ -51,7 +51,7 @@ internal sealed partial class LiveSession
                 if (call is null)
                     return true;
                 Queue.Open().SetCall(name, body);
-                call.StoredAnswers.Add(name);
+                call.AddStoredAnswer(name, body);
                 done = Queue.Open().Done;
             }
 

@@ -28,7 +28,6 @@ internal sealed partial class LiveSession : ICommitOwner
         _handshake = new(record.Handshake);
         Queue = new(record.Id, record.Epoch, record.LastCommit, record.LastPosition, runtime.Commits, this);
         Transport = new(this);
-        State = new(record.Id, runtime.Store);
         Calls = new(runtime.Options.RememberedCalls);
         GetStreams = new(record.Epoch);
         LastUsed = runtime.Time.GetTimestamp();
@@ -46,7 +45,7 @@ internal sealed partial class LiveSession : ICommitOwner
 
     public SessionTransport Transport { get; }
 
-    public SessionStateBag State { get; }
+    public SessionStateBag State { get; } = new();
 
     public CallTable Calls { get; }
 
@@ -116,9 +115,9 @@ internal sealed partial class LiveSession : ICommitOwner
                     LastPosition = Queue.LastPosition,
                     LastCommit = lastCommit,
                 },
-                Calls.Open.ToDictionary(c => c.Stream.Id, c => (ReadOnlyMemory<byte>)new InFlightCall(c.Key, c.Body).ToBytes()),
+                InFlight(),
                 []);
-            state = new(State.Known);
+            state = State.Copy();
         }
 
         return await _runtime.Store.WriteBackAsync(snapshot, state, cancellationToken).ConfigureAwait(false);
@@ -184,6 +183,20 @@ internal sealed partial class LiveSession : ICommitOwner
         foreach (var call in calls)
             call.ForgetState();
         _ = DisposeServerAsync();
+    }
+
+    // Under the gate. The in-flight table as it has to be.
+    private Dictionary<string, ReadOnlyMemory<byte>> InFlight()
+    {
+        Dictionary<string, ReadOnlyMemory<byte>> table = [];
+        foreach (var call in Calls.Open)
+        {
+            table[call.Stream.Id] = new InFlightCall(call.Key, call.Body).ToBytes();
+            foreach (var (question, answer) in call.StoredAnswers ?? [])
+                table[question] = answer;
+        }
+
+        return table;
     }
 
     private string NextCallStream() => SseEventId.NameStream(SseEventId.CallStream, Epoch, ++_streams);

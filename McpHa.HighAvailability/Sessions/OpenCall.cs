@@ -35,8 +35,11 @@ internal sealed class OpenCall(LiveSession session, EventStream stream, CallKey 
     /// <summary>The batch that writes the call's beginning, while it may still be taken back. Guarded by the session's gate.</summary>
     public CommitBatch? Beginning { get; set; }
 
-    /// <summary>Keys of answers that are in the in-flight table. Guarded by the session's gate.</summary>
-    public List<string> StoredAnswers { get; init; } = [];
+    /// <summary>The client's answers that are in the in-flight table, by question. Guarded by the session's gate.</summary>
+    public Dictionary<string, ReadOnlyMemory<byte>>? StoredAnswers { get; private set; }
+
+    /// <summary>Notes that an answer is in the in-flight table. Call under the session's gate.</summary>
+    public void AddStoredAnswer(string question, ReadOnlyMemory<byte> answer) => (StoredAnswers ??= [])[question] = answer;
 
     /// <summary>The response is enqueued, or there will be none. Set under the session's gate.</summary>
     public bool Ended

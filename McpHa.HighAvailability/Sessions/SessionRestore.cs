@@ -17,7 +17,9 @@ internal static class SessionRestore
         try
         {
             session.Start();
+            var state = runtime.Store.ReadStateAsync(session.Id, cancellationToken);
             await ReplayHandshakeAsync(session, snapshot.Record, cancellationToken).ConfigureAwait(false);
+            session.State.Load(await state.ConfigureAwait(false));
             var calls = TakeUpJournal(session, snapshot);
             var rerun = calls.Count(session.Resume);
             return (session, rerun, calls.Count - rerun);
@@ -91,7 +93,7 @@ internal static class SessionRestore
                 JsonRpc.Parse(answer.Span) is JsonRpcMessageWithId message)
             {
                 call.History!.AddAnswer(name, message);
-                call.StoredAnswers.Add(name);
+                call.AddStoredAnswer(name, answer);
             }
         }
 

@@ -1,13 +1,28 @@
 namespace McpHa.HighAvailability.Sessions;
 
-/// <summary>The state of one session in its owner: read once, then kept, because only the owner writes it.</summary>
-internal sealed class SessionStateBag(string sessionId, ISessionStore store)
+/// <summary>
+/// The state of one session in its owner: all of it, kept because only the owner writes it, and because a store that loses its data gets
+/// it back from here.
+/// </summary>
+internal sealed class SessionStateBag
 {
-    private readonly SemaphoreSlim _turn = new(1, 1);
+    private readonly Lock _gate = new();
+    private SemaphoreSlim? _turn;
     private Dictionary<string, ReadOnlyMemory<byte>>? _committed;
 
-    /// <summary>What is committed, as far as it was ever read here.</summary>
-    public IReadOnlyDictionary<string, ReadOnlyMemory<byte>> Known => _committed ?? [];
+    /// <summary>Takes over what an earlier owner has left; before the session serves.</summary>
+    public void Load(IReadOnlyDictionary<string, ReadOnlyMemory<byte>> stored)
+    {
+        if (stored.Count > 0)
+            _committed = new(stored);
+    }
+
+    /// <summary>Everything that is committed.</summary>
+    public Dictionary<string, ReadOnlyMemory<byte>> Copy()
+    {
+        lock (_gate)
+            return _committed is { } committed ? new(committed) : [];
+    }
 
     public StateTransaction Begin() => new Transaction(this);
 
@@ -17,12 +32,15 @@ internal sealed class SessionStateBag(string sessionId, ISessionStore store)
     /// </summary>
     public void Commit(StateTransaction transaction)
     {
-        foreach (var (key, value) in transaction.Writes)
+        lock (_gate)
         {
-            if (value is { } bytes)
-                _committed![key] = bytes;
-            else
-                _committed!.Remove(key);
+            foreach (var (key, value) in transaction.Writes)
+            {
+                if (value is { } bytes)
+                    (_committed ??= [])[key] = bytes;
+                else
+                    _committed?.Remove(key);
+            }
         }
 
         Abandon(transaction);
@@ -31,9 +49,13 @@ internal sealed class SessionStateBag(string sessionId, ISessionStore store)
     /// <summary>Forgets a call's writes and lets the next call have its turn.</summary>
     public static void Abandon(StateTransaction transaction) => ((Transaction)transaction).Leave();
 
+    private SemaphoreSlim Turn => LazyInitializer.EnsureInitialized(ref _turn, static () => new SemaphoreSlim(1, 1));
+
     private sealed class Transaction(SessionStateBag bag) : StateTransaction
     {
+        private static readonly IReadOnlyDictionary<string, ReadOnlyMemory<byte>> Nothing = new Dictionary<string, ReadOnlyMemory<byte>>();
         private readonly SemaphoreSlim _entry = new(1, 1);
+        private readonly Lock _gate = new();
         private bool _entered;
         private bool _left;
 
@@ -41,19 +63,21 @@ internal sealed class SessionStateBag(string sessionId, ISessionStore store)
         {
             if (!Volatile.Read(ref _entered))
                 await EnterAsync(cancellationToken).ConfigureAwait(false);
-            return bag._committed!;
+
+            // Whoever has the turn is alone with it: nothing changes under a reader.
+            return bag._committed ?? Nothing;
         }
 
         public void Leave()
         {
             // A call that still waits for its turn notices when it gets it.
-            lock (_entry)
+            lock (_gate)
             {
                 if (_left)
                     return;
                 _left = true;
                 if (_entered)
-                    bag._turn.Release();
+                    bag.Turn.Release();
             }
         }
 
@@ -64,22 +88,12 @@ internal sealed class SessionStateBag(string sessionId, ISessionStore store)
             {
                 if (_entered)
                     return;
-                await bag._turn.WaitAsync(cancellationToken).ConfigureAwait(false);
-                try
-                {
-                    await bag.ReadOnceAsync(cancellationToken).ConfigureAwait(false);
-                }
-                catch
-                {
-                    bag._turn.Release();
-                    throw;
-                }
-
-                lock (_entry)
+                await bag.Turn.WaitAsync(cancellationToken).ConfigureAwait(false);
+                lock (_gate)
                 {
                     if (_left)
                     {
-                        bag._turn.Release();
+                        bag.Turn.Release();
                         throw new InvalidOperationException("The call has ended; state can only be used while it runs.");
                     }
 
@@ -92,7 +106,4 @@ internal sealed class SessionStateBag(string sessionId, ISessionStore store)
             }
         }
     }
-
-    private async ValueTask ReadOnceAsync(CancellationToken cancellationToken) =>
-        _committed ??= new(await store.ReadStateAsync(sessionId, cancellationToken).ConfigureAwait(false));
 }

@@ -330,6 +330,24 @@ public abstract class SessionStoreContract
     }
 
     [SkippableFact]
+    public async Task A_write_back_without_a_journal_keeps_the_entries_that_the_store_still_has()
+    {
+        var store = Store();
+        var id = await CreatedAsync(store);
+        await store.CommitAsync(id, new() { Epoch = 1, Number = 1, LastPosition = 1, Append = [Entry(1, payload: "kept")], Calls = [Set("old", "call")] });
+
+        // The store missed commits 2 and 3, as after a failover to a copy that lags.
+        Assert.Equal(CommitResult.Lost, await store.CommitAsync(id, Commit(4, 1, Entry(4))));
+        var whole = new SessionSnapshot(Record(id) with { LastCommit = 3, LastPosition = 3 }, new Dictionary<string, ReadOnlyMemory<byte>> { ["new"] = Utf8("call") }, []);
+        Assert.Equal(CommitResult.Committed, await store.WriteBackAsync(whole, NoState));
+        Assert.Equal(CommitResult.Committed, await store.CommitAsync(id, Commit(4, 1, Entry(4, payload: "next"))));
+
+        var snapshot = await SnapshotAsync(store, id);
+        Assert.Equal(["kept", "next"], snapshot.Journal.Select(entry => Text(entry.Payload)));
+        Assert.Equal(new() { ["new"] = "call" }, Texts(snapshot.Calls));
+    }
+
+    [SkippableFact]
     public async Task A_write_back_of_an_older_epoch_or_of_another_owner_is_fenced()
     {
         var store = Store();
