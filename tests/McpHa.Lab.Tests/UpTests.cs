@@ -165,6 +165,36 @@ public sealed class UpTests : IAsyncLifetime
         Assert.Single(cluster.State.Replicas);
     }
 
+    [SkippableFact]
+    public async Task The_dashboard_runs_and_hears_of_servers_and_balancers()
+    {
+        Skip.If(AspireCommandLine() is null, "the aspire command line is neither on PATH nor in the cache, to which `up --dashboard` fetches it");
+        var cluster = await StartAsync(new() { Replicas = 1, Arguments = ["--dashboard"] });
+        var dashboard = cluster.State.Dashboard;
+        Assert.NotNull(dashboard);
+
+        await Wait.UntilAsync(
+            async () =>
+            {
+                var resources = await _http.GetStringAsync(new Uri(dashboard, "/api/telemetry/resources"));
+                return resources.Contains(cluster.State.Replicas[0].Id, StringComparison.Ordinal)
+                    && resources.Contains("balancer1", StringComparison.Ordinal);
+            },
+            "telemetry of server and balancer in the dashboard",
+            TimeSpan.FromSeconds(30));
+    }
+
+    private static string? AspireCommandLine()
+    {
+        var cache = Environment.GetEnvironmentVariable("XDG_CACHE_HOME") is { Length: > 0 } folder
+            ? folder
+            : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache");
+        return (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator)
+            .Select(place => Path.Combine(place, "aspire"))
+            .FirstOrDefault(File.Exists)
+            ?? (Directory.Exists(Path.Combine(cache, "mcp-ha")) ? Directory.EnumerateDirectories(Path.Combine(cache, "mcp-ha"), "aspire-cli-*").FirstOrDefault() : null);
+    }
+
     private async Task<LabCluster> StartAsync(LabClusterOptions options)
     {
         Skip.If(LabCluster.Unavailable is not null, LabCluster.Unavailable);
