@@ -100,11 +100,8 @@ internal sealed class McpEndpoint(
         if (!await CheckSessionMethodAsync(context, "DELETE").ConfigureAwait(false))
             return;
         var sessionId = context.Request.Headers[McpHeaders.SessionId].ToString();
-        await WithSessionAsync(context, sessionId, default, default, async session =>
-        {
-            await session.EndAsync("deleted by the client", context.RequestAborted).ConfigureAwait(false);
-            return true;
-        }).ConfigureAwait(false);
+        await WithSessionAsync(
+            context, sessionId, default, default, session => session.EndAsync("deleted by the client", context.RequestAborted)).ConfigureAwait(false);
     }
 
     private IEnumerable<string> SupportedVersions => _options.SessionMode == SessionMode.Stateful
@@ -157,6 +154,7 @@ internal sealed class McpEndpoint(
 
     private async Task InitializeAsync(HttpContext context, JsonRpcRequest initialize, byte[] body)
     {
+        var id = initialize.Id;
         if (host.Draining && host.Successor(context.TraceIdentifier) is { } other)
         {
             await RelayAsync(context, null, body, other).ConfigureAwait(false);
@@ -172,7 +170,7 @@ internal sealed class McpEndpoint(
         }
         catch (StoreUnavailableException e)
         {
-            await HttpAnswers.UnavailableAsync(context, e.Message, initialize.Id).ConfigureAwait(false);
+            await HttpAnswers.UnavailableAsync(context, e.Message, id).ConfigureAwait(false);
         }
     }
 
@@ -208,7 +206,9 @@ internal sealed class McpEndpoint(
                     }
 
                     Identify(context, session.Id);
-                    if (await ServeAsync(context, session, serve).ConfigureAwait(false))
+                    if (await ServeAsync(context, session, serve).ConfigureAwait(false) is not { } away)
+                        return;
+                    if (away.Length > 0 && !await HoldAsync(context, started, away, id).ConfigureAwait(false))
                         return;
                     break;
                 case Ownership.Damaged { Reason: var damage }:
@@ -224,33 +224,42 @@ internal sealed class McpEndpoint(
                     await HttpAnswers.SessionNotFoundAsync(context, id).ConfigureAwait(false);
                     return;
                 case Ownership.Undecided { Reason: var reason }:
-                    // A relay asks elsewhere meanwhile; a client would take a refusal for final, so its request is held.
-                    if (context.Request.Headers.ContainsKey(HaHeaders.Relay) || time.GetElapsedTime(started) > _options.HoldTime)
-                    {
-                        await HttpAnswers.UnavailableAsync(context, reason, id).ConfigureAwait(false);
+                    if (!await HoldAsync(context, started, reason, id).ConfigureAwait(false))
                         return;
-                    }
-
-                    await Task.Delay(TimeSpan.FromMilliseconds(50), time, context.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                     break;
             }
         }
     }
 
+    // A relay asks elsewhere meanwhile; a client would take a refusal for final, so its request is held. False: refused.
+    private async ValueTask<bool> HoldAsync(HttpContext context, long started, string reason, RequestId id)
+    {
+        if (context.Request.Headers.ContainsKey(HaHeaders.Relay) || time.GetElapsedTime(started) > _options.HoldTime)
+        {
+            await HttpAnswers.UnavailableAsync(context, reason, id).ConfigureAwait(false);
+            return false;
+        }
+
+        await Task.Delay(TimeSpan.FromMilliseconds(50), time, context.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        return true;
+    }
+
     // A store that goes away under a request is no answer: what has begun is cut, so that the client resumes; the rest is tried again.
-    private static async Task<bool> ServeAsync(HttpContext context, LiveSession session, Func<LiveSession, Task<bool>> serve)
+    // Null: served; otherwise why the store is away, or empty when the session has moved.
+    private static async Task<string?> ServeAsync(HttpContext context, LiveSession session, Func<LiveSession, Task<bool>> serve)
     {
         try
         {
-            return await serve(session).ConfigureAwait(false);
+            return await serve(session).ConfigureAwait(false) ? null : "";
+        }
+        catch (StoreUnavailableException) when (context.Response.HasStarted)
+        {
+            context.Abort();
+            return null;
         }
         catch (StoreUnavailableException e)
         {
-            if (context.Response.HasStarted)
-                context.Abort();
-            else
-                await HttpAnswers.UnavailableAsync(context, e.Message).ConfigureAwait(false);
-            return true;
+            return e.Message;
         }
     }
 

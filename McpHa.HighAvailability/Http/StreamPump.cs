@@ -22,20 +22,10 @@ internal sealed class StreamPump(HttpContext context, LiveSession session, Strea
     }
 
     /// <summary>Serves a GET, from a position on. <see langword="false"/>: nothing was sent, the session has moved.</summary>
-    public async Task<bool> StreamAsync(long after)
+    public Task<bool> StreamAsync(long after)
     {
         _position = after;
-        try
-        {
-            await StartAsync(context.RequestAborted).ConfigureAwait(false);
-        }
-        catch (OperationCanceledException)
-        {
-            LiveSession.Detach(reader);
-            return true;
-        }
-
-        return await RunAsync(alwaysStream: true).ConfigureAwait(false);
+        return RunAsync(alwaysStream: true);
     }
 
     private async Task<bool> RunAsync(bool alwaysStream)
@@ -43,6 +33,8 @@ internal sealed class StreamPump(HttpContext context, LiveSession session, Strea
         var gone = context.RequestAborted;
         try
         {
+            if (alwaysStream)
+                await StartAsync(gone).ConfigureAwait(false);
             while (true)
             {
                 var item = await reader.ReadAsync(gone).ConfigureAwait(false);
@@ -70,12 +62,8 @@ internal sealed class StreamPump(HttpContext context, LiveSession session, Strea
                         _response.WriteKeepAlive();
                         await _response.FlushAsync(gone).ConfigureAwait(false);
                         break;
-                    case StreamItemKind.Moved when !_response.Started:
-                        return false;
                     case StreamItemKind.Moved:
-                        // Not a clean end: whoever reads must know that there is more, elsewhere.
-                        context.Abort();
-                        return true;
+                        return Moved();
                     case StreamItemKind.Completed when _caughtUp && !_response.Started:
                         await HttpAnswers.ErrorAsync(
                             context, StatusCodes.Status400BadRequest, JsonRpc.HistoryTrimmed,
@@ -93,6 +81,11 @@ internal sealed class StreamPump(HttpContext context, LiveSession session, Strea
             // The client has gone; its call goes on, and it may come back for the answer.
             return true;
         }
+        catch (OperationCanceledException)
+        {
+            // Fenced while it read the journal.
+            return Moved();
+        }
         finally
         {
             if (_response.Started)
@@ -101,11 +94,26 @@ internal sealed class StreamPump(HttpContext context, LiveSession session, Strea
         }
     }
 
+    private bool Moved()
+    {
+        // Not a clean end: whoever reads must know that there is more, elsewhere.
+        if (_response.Started)
+            context.Abort();
+        return _response.Started;
+    }
+
     // False: the response is complete.
     private async ValueTask<bool> SendAsync(JournalEntry entry, bool alwaysStream, CancellationToken gone)
     {
         if (entry.Position <= _position)
             return true;
+        if (_response.Started && entry.Previous > _position && _position > 0)
+        {
+            // A client that was too slow for what the journal keeps: it must not take the rest for everything.
+            context.Abort();
+            return false;
+        }
+
         _position = entry.Position;
         if (!_response.Started)
         {

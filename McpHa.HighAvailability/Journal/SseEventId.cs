@@ -21,6 +21,9 @@ public readonly record struct SseEventId(string Stream, long Position)
     /// <summary>Epoch of the owner that opened the stream.</summary>
     public long Epoch => long.Parse(Stream.AsSpan(1, Stream.IndexOf('x', StringComparison.Ordinal) - 1), CultureInfo.InvariantCulture);
 
+    /// <summary>Number of the stream among those of its kind and epoch.</summary>
+    public long Number => long.Parse(Stream.AsSpan(Stream.IndexOf('x', StringComparison.Ordinal) + 1), CultureInfo.InvariantCulture);
+
     /// <summary>Names a stream.</summary>
     public static string NameStream(char kind, long epoch, long number) =>
         string.Create(CultureInfo.InvariantCulture, $"{kind}{epoch}x{number}");

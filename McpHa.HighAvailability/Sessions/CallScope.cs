@@ -25,16 +25,26 @@ internal abstract class CallScope
     /// <summary>This call's view of the session state; <see langword="null"/> without a session.</summary>
     public abstract StateTransaction? SessionState { get; }
 
-    public IReadOnlyCollection<StateHandleTransaction> Handles => _handles is null ? [] : [.. _handles.Values];
+    public IReadOnlyCollection<StateHandleTransaction> Handles
+    {
+        get
+        {
+            if (Volatile.Read(ref _handles) is not { } handles)
+                return [];
+            lock (handles)
+                return [.. handles.Values];
+        }
+    }
 
     /// <summary>Forgets everything that this run of the handler did to state, before it is run again in place.</summary>
-    public virtual void ForgetState() => _handles = null;
+    public virtual void ForgetState() => Volatile.Write(ref _handles, null);
 
     public StateHandleTransaction Add(StateHandleTransaction handle)
     {
-        _handles ??= [];
-        lock (_handles)
-            return _handles.TryAdd(handle.Handle, handle) ? handle : _handles[handle.Handle];
+        // A handler may open several at the same time, and each of them must be committed.
+        var handles = LazyInitializer.EnsureInitialized(ref _handles, static () => []);
+        lock (handles)
+            return handles.TryAdd(handle.Handle, handle) ? handle : handles[handle.Handle];
     }
 }
 

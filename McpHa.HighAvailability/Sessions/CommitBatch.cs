@@ -52,7 +52,13 @@ internal sealed class CommitBatch
 
     public void Finish() => _done?.TrySetResult();
 
-    public void Cancel() => (_done ??= new(TaskCreationOptions.RunContinuationsAsynchronously)).TrySetCanceled();
+    /// <summary>Nothing of it was or will be written. Who waits for an effect is sent elsewhere: its call may be in no table any more.</summary>
+    public void Cancel()
+    {
+        foreach (var effect in TakeEffects())
+            effect.Stream.Move();
+        (_done ??= new(TaskCreationOptions.RunContinuationsAsynchronously)).TrySetCanceled();
+    }
 
     public SessionCommit ToCommit(long epoch, long number, long lastPosition, bool touch) => new()
     {

@@ -38,8 +38,18 @@ internal sealed partial class CommitQueue(
     /// <summary>Highest position in use. Call under the gate.</summary>
     public long LastPosition => _position;
 
-    /// <summary>The batch that gathers now. Call under the gate, and flush after leaving it.</summary>
-    public CommitBatch Open() => _pending ??= new CommitBatch { Opened = context.Time.GetTimestamp() };
+    /// <summary>The batch that gathers now; a cancelled one after <see cref="Stop"/>. Call under the gate, and flush after leaving it.</summary>
+    public CommitBatch Open()
+    {
+        if (_pending is null)
+        {
+            _pending = new CommitBatch { Opened = context.Time.GetTimestamp() };
+            if (_stopped.IsCancellationRequested)
+                _pending.Cancel();
+        }
+
+        return _pending;
+    }
 
     /// <summary>Gives the next position on a stream to a message and puts it into the open batch. Call under the gate.</summary>
     public JournalEntry Append(EventStream stream, ReadOnlyMemory<byte> payload, string answers = "")
@@ -106,7 +116,7 @@ internal sealed partial class CommitQueue(
         Task done;
         lock (Gate)
         {
-            if (_pending is null && !_flushing)
+            if (_pending is null && !_flushing && !_stopped.IsCancellationRequested)
                 return Task.CompletedTask;
             done = Open().Done;
         }
@@ -129,16 +139,43 @@ internal sealed partial class CommitQueue(
         left?.Cancel();
     }
 
-    // Fast: what is visible does not wait for the commit. The second lock keeps the order when several threads come here.
-    private void ShowAtOnce()
+    // Fast: what is visible does not wait for the commit. The second lock keeps the order when several threads come here, also
+    // with the one that takes the batch away to write it.
+    private (CommitBatch? Batch, SessionCommit? Commit) ShowAtOnce(bool take = false)
     {
         lock (_showing)
         {
             IReadOnlyList<Effect> effects;
+            (CommitBatch?, SessionCommit?) taken = default;
             lock (Gate)
+            {
                 effects = _stopped.IsCancellationRequested ? [] : _pending?.TakeEffects() ?? [];
+                if (take)
+                    taken = Take();
+            }
+
             foreach (var effect in effects)
                 effect.Run();
+            return taken;
+        }
+    }
+
+    private (CommitBatch? Batch, SessionCommit? Commit) Take()
+    {
+        lock (Gate)
+        {
+            var batch = _pending;
+            _pending = null;
+            if (batch is null || _stopped.IsCancellationRequested)
+            {
+                _flushing = false;
+                return default;
+            }
+
+            var touch = context.Time.GetElapsedTime(_touched) > context.TouchEvery;
+            if (touch)
+                _touched = context.Time.GetTimestamp();
+            return (batch, batch.ToCommit(epoch, ++_number, _position, touch));
         }
     }
 
@@ -146,24 +183,9 @@ internal sealed partial class CommitQueue(
     {
         while (true)
         {
-            CommitBatch? batch;
-            SessionCommit commit;
-            lock (Gate)
-            {
-                batch = _pending;
-                _pending = null;
-                if (batch is null || _stopped.IsCancellationRequested)
-                {
-                    _flushing = false;
-                    break;
-                }
-
-                var touch = context.Time.GetElapsedTime(_touched) > context.TouchEvery;
-                if (touch)
-                    _touched = context.Time.GetTimestamp();
-                commit = batch.ToCommit(epoch, ++_number, _position, touch);
-            }
-
+            var (batch, commit) = context.Durability == Durability.Fast ? ShowAtOnce(take: true) : Take();
+            if (batch is null || commit is null)
+                break;
             if (!await CommitAsync(batch, commit).ConfigureAwait(false))
                 break;
             if (commit.Append.Count > 0)
@@ -193,11 +215,14 @@ internal sealed partial class CommitQueue(
                     }
                 }
 
-                if (result == CommitResult.Committed)
-                    return !_stopped.IsCancellationRequested;
+                if (result == CommitResult.Committed && !_stopped.IsCancellationRequested)
+                    return true;
 
-                context.Metrics.Fenced();
-                LogFenced(sessionId, epoch);
+                if (result != CommitResult.Committed)
+                {
+                    context.Metrics.Fenced();
+                    LogFenced(sessionId, epoch);
+                }
             }
             catch (StoreUnavailableException e)
             {

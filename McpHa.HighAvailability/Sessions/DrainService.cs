@@ -36,7 +36,7 @@ internal sealed partial class DrainService(
         while (host.SessionCount > 0)
         {
             var overdue = time.GetElapsedTime(begun) >= options.Value.DrainTimeout || cancellationToken.IsCancellationRequested;
-            await Task.WhenAll(host.Sessions.Where(s => overdue || s.Calls.Count == 0).Select(s => s.ReleaseAsync(cancellationToken))).ConfigureAwait(false);
+            await Task.WhenAll(host.Sessions.Select(s => s.ReleaseAsync(evenWithCalls: overdue, cancellationToken))).ConfigureAwait(false);
             if (host.SessionCount > 0)
                 await Task.Delay(Poll, time, CancellationToken.None).ConfigureAwait(false);
         }

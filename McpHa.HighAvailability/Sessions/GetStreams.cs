@@ -54,6 +54,9 @@ internal sealed class GetStreams(long epoch)
         return stream;
     }
 
+    /// <summary>Whether a GET stream of that name can have been opened, here or by an earlier owner.</summary>
+    public bool WasOpened(SseEventId id) => id.Epoch < epoch || id.Epoch == epoch && id.Number <= _opened;
+
     /// <summary>The stream of that name; made anew when an earlier owner had opened it.</summary>
     public EventStream Find(string id)
     {

@@ -24,6 +24,10 @@ internal sealed partial class IdleSweep(SessionHost host, TimeProvider time, IOp
                     LogLater(e.Message);
                     break;
                 }
+                catch (OperationCanceledException) when (!stoppingToken.IsCancellationRequested)
+                {
+                    // Another replica owns it now.
+                }
             }
         }
     }
@@ -32,8 +36,8 @@ internal sealed partial class IdleSweep(SessionHost host, TimeProvider time, IOp
     {
         if (session.InUse)
             await session.KeepAsync(idle / 2).ConfigureAwait(false);
-        else if (time.GetElapsedTime(session.LastUsed) >= idle)
-            await session.EndAsync("idle", cancellationToken).ConfigureAwait(false);
+        else
+            await session.EndIdleAsync(idle, cancellationToken).ConfigureAwait(false);
     }
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "Idle sessions are ended later, the store is away: {Reason}")]

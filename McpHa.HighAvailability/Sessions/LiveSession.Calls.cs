@@ -129,6 +129,8 @@ internal sealed partial class LiveSession
     {
         var name = call.Questions.Name(question);
         _questions[name] = question.Id;
+        if (call.Ended)
+            _questions.TryRemove(name, out _);
         if (call.History?.TakeAnswer(name) is { } known)
         {
             Deliver(name, known);

@@ -8,6 +8,8 @@ namespace McpHa.HighAvailability.Sessions;
 /// <summary>What else a client sends: notifications, and answers to the server's questions.</summary>
 internal sealed partial class LiveSession
 {
+    private const int MostEarlyAnswers = 64;
+
     // By the name that the client sees, the id that the SDK waits for.
     private readonly ConcurrentDictionary<string, RequestId> _questions = new(StringComparer.Ordinal);
     private long _unrelatedQuestions;
@@ -25,8 +27,7 @@ internal sealed partial class LiveSession
             case JsonRpcNotification { Method: NotificationMethods.InitializedNotification }:
                 return await BeginAsync(message, body).ConfigureAwait(false);
             case JsonRpcNotification:
-                Transport.Feed(message);
-                break;
+                return Transport.Feed(message);
             case JsonRpcMessageWithId answer and not JsonRpcRequest:
                 return await AcceptAnswerAsync(answer, body).ConfigureAwait(false);
         }
@@ -42,7 +43,7 @@ internal sealed partial class LiveSession
         if (CallQuestions.StreamOf(name) is { } stream)
         {
             OpenCall? call;
-            Task done;
+            bool first;
             lock (Gate)
             {
                 if (_closed)
@@ -50,14 +51,20 @@ internal sealed partial class LiveSession
                 call = Calls.Find(stream);
                 if (call is null)
                     return true;
-                Queue.Open().SetCall(name, body);
-                call.AddStoredAnswer(name, body);
-                done = Queue.Open().Done;
+                first = call.StoredAnswers?.ContainsKey(name) != true;
+                if (first)
+                {
+                    if (!MayBeAnswered(name, call))
+                        return true;
+                    Queue.Open().SetCall(name, body);
+                    call.AddStoredAnswer(name, body);
+                }
             }
 
-            Queue.Flush();
-            if (!await WrittenAsync(done).ConfigureAwait(false))
+            if (!await WrittenAsync(Queue.DrainAsync()).ConfigureAwait(false))
                 return false;
+            if (!first)
+                return true; // the first answer counts; whoever repeats it learns that it is written
             if (!_questions.ContainsKey(name) && call.History is { } history)
             {
                 // The run that asks this has not come to it yet. It registers its question before it looks here.
@@ -70,6 +77,10 @@ internal sealed partial class LiveSession
         Deliver(name, answer);
         return true;
     }
+
+    // A run in a later owner may come to a question only after its answer, so there any name of the call will do, within bounds.
+    private bool MayBeAnswered(string name, OpenCall call) =>
+        _questions.ContainsKey(name) || call.History is { } history && (history.WasAsked(name) || (call.StoredAnswers?.Count ?? 0) < MostEarlyAnswers);
 
     private void Deliver(string name, JsonRpcMessageWithId answer)
     {

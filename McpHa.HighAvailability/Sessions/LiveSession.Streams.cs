@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using McpHa.HighAvailability.Journal;
 using ModelContextProtocol.Protocol;
 
@@ -73,11 +74,12 @@ internal sealed partial class LiveSession
         if (after.Epoch > Epoch)
             return new Resumption.Unknown();
         StreamSubscription? reader = null;
+        long last;
         lock (Gate)
         {
             if (_closed)
                 return new Resumption.Moved();
-            if (after.Position > Queue.LastPosition)
+            if (after.Position > Queue.LastPosition || !after.IsCall && !GetStreams.WasOpened(after))
                 return new Resumption.Unknown();
             if (after.IsCall)
             {
@@ -91,17 +93,34 @@ internal sealed partial class LiveSession
                 stream.Prime();
                 reader = stream.Attach();
             }
+
+            last = reader?.Stream!.LastPosition ?? 0;
         }
 
         // Attached before the journal is read, so nothing falls between the two; what comes twice is recognised by its position.
-        if (!_runtime.Durable)
-            await Queue.DrainAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
-        var (known, next) = await LookAsync(after, cancellationToken).ConfigureAwait(false);
-        if (next is { } first && first.Previous > after.Position)
+        var served = false;
+        try
         {
-            reader?.Stream!.Detach(reader);
-            return new Resumption.Trimmed();
+            var resumption = await ResumeAsync(after, reader, last, cancellationToken).ConfigureAwait(false);
+            served = resumption is Resumption.Reading;
+            return resumption;
         }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return new Resumption.Moved();
+        }
+        finally
+        {
+            if (!served && reader is not null)
+                Detach(reader);
+        }
+    }
+
+    private async ValueTask<Resumption> ResumeAsync(SseEventId after, StreamSubscription? reader, long last, CancellationToken cancellationToken)
+    {
+        var (known, next) = await LookAsync(after, cancellationToken).ConfigureAwait(false);
+        if (next is { } first ? first.Previous > after.Position : last > after.Position)
+            return new Resumption.Trimmed();
 
         if (reader is null)
         {
@@ -119,9 +138,15 @@ internal sealed partial class LiveSession
         return new Resumption.Reading(reader);
     }
 
-    /// <summary>The journaled messages of a stream behind a position.</summary>
-    public IAsyncEnumerable<JournalEntry> ReadJournalAsync(string stream, long after, CancellationToken cancellationToken) =>
-        _runtime.Journal.ReadAsync(Id, stream, after, cancellationToken);
+    /// <summary>The messages of a stream behind a position, as the journal has them when everything is written that waits now.</summary>
+    /// <exception cref="OperationCanceledException">Also when the session is no longer served here.</exception>
+    public async IAsyncEnumerable<JournalEntry> ReadJournalAsync(string stream, long after, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        // An answer that is on its way to the journal must not be taken for one that is no longer kept.
+        await Queue.DrainAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
+        await foreach (var entry in _runtime.Journal.ReadAsync(Id, stream, after, cancellationToken).ConfigureAwait(false))
+            yield return entry;
+    }
 
     /// <summary>A response that reads a stream has ended.</summary>
     public static void Detach(StreamSubscription reader) => reader.Stream!.Detach(reader);

@@ -83,8 +83,9 @@ internal sealed partial class LiveSession : ICommitOwner
     /// <summary>Starts the SDK's server.</summary>
     public void Start()
     {
-        _server = _runtime.CreateServer(Transport);
-        _ = RunAsync(_server);
+        var server = _server = _runtime.CreateServer(Transport);
+        // The server outlives the request that opens the session, so it must not keep that request's flow of execution.
+        ThreadPool.UnsafeQueueUserWorkItem(static s => _ = s.Session.RunAsync(s.Server), (Session: this, Server: server), preferLocal: true);
     }
 
     public void Touch() => LastUsed = _runtime.Time.GetTimestamp();
@@ -126,12 +127,15 @@ internal sealed partial class LiveSession : ICommitOwner
     /// <summary>
     /// Hands the session over: takes nothing new, writes what is left, and gives up the ownership, so that any replica may take it.
     /// </summary>
-    public async Task ReleaseAsync(CancellationToken cancellationToken)
+    /// <param name="evenWithCalls">Also when calls are in flight; otherwise such a session stays.</param>
+    /// <param name="cancellationToken">Ends the session here without handing it over.</param>
+    public async Task ReleaseAsync(bool evenWithCalls, CancellationToken cancellationToken)
     {
-        if (!StopServing())
+        lock (Gate)
         {
-            await Gone.WaitAsync(cancellationToken).ConfigureAwait(false);
-            return;
+            if (_closed || Calls.Count > 0 && !evenWithCalls)
+                return;
+            _closed = true;
         }
 
         try
@@ -150,14 +154,37 @@ internal sealed partial class LiveSession : ICommitOwner
         }
     }
 
-    /// <summary>Ends the session for good, everywhere.</summary>
-    public async Task EndAsync(string reason, CancellationToken cancellationToken)
+    /// <summary>Ends the session for good, everywhere. <see langword="false"/>: it is no longer served here, its owner has to end it.</summary>
+    /// <exception cref="StoreUnavailableException">Not known whether it has ended; the local copy has.</exception>
+    public async Task<bool> EndAsync(string reason, CancellationToken cancellationToken)
     {
         StopServing();
-        await _runtime.Store.EndAsync(Id, Epoch, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            if (await _runtime.Store.EndAsync(Id, Epoch, cancellationToken).ConfigureAwait(false) == CommitResult.Fenced)
+                return false;
+        }
+        finally
+        {
+            Close();
+        }
+
         _runtime.Metrics.Ended(reason);
-        Close();
         LogEnded(Id, reason);
+        return true;
+    }
+
+    /// <summary>Ends the session if nobody has used it for that long.</summary>
+    public Task EndIdleAsync(TimeSpan idle, CancellationToken cancellationToken)
+    {
+        lock (Gate)
+        {
+            if (_closed || Calls.Count > 0 || GetStreams.HasReader || _runtime.Time.GetElapsedTime(LastUsed) < idle)
+                return Task.CompletedTask;
+            _closed = true;
+        }
+
+        return EndAsync("idle", cancellationToken);
     }
 
     /// <summary>Ends the local copy: no byte and no write follows. Connections are cut, so that clients come back to the new owner.</summary>

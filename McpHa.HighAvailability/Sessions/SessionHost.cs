@@ -123,7 +123,7 @@ internal sealed partial class SessionHost(
             // One take-over per session at a time in this replica; whoever comes meanwhile waits for it.
             var started = new TaskCompletionSource<Ownership>(TaskCreationOptions.RunContinuationsAsynchronously);
             if (_takeOvers.GetOrAdd(sessionId, started.Task) == started.Task)
-                _ = TakeOverAsync(record, started);
+                StartTakeOver(sessionId, started);
         }
 
         return new Ownership.Undecided("The session changes its owner all the time.");
@@ -138,11 +138,41 @@ internal sealed partial class SessionHost(
         ? directory.Alive.FirstOrDefault(r => r.Id != runtime.ReplicaId && AffinityHint.Of(r.Id) == hint)
         : null;
 
-    private async Task TakeOverAsync(SessionRecord record, TaskCompletionSource<Ownership> result)
+    // In a flow of execution of its own: what is run again must not see the user or the trace of the request that came first.
+    private void StartTakeOver(string sessionId, TaskCompletionSource<Ownership> result) =>
+        ThreadPool.UnsafeQueueUserWorkItem(
+            static s => _ = s.Host.TakeOverAsync(s.Id, s.Result), (Host: this, Id: sessionId, Result: result), preferLocal: false);
+
+    private async Task TakeOverAsync(string sessionId, TaskCompletionSource<Ownership> result)
     {
-        var ownership = await TryTakeOverAsync(record).ConfigureAwait(false);
-        _takeOvers.TryRemove(record.Id, out _);
+        var ownership = await LookAgainAsync(sessionId).ConfigureAwait(false);
+        _takeOvers.TryRemove(sessionId, out _);
         result.SetResult(ownership);
+    }
+
+    // The look before may be out of date: another take-over here may have begun and ended since, and one epoch must never be served twice.
+    private async Task<Ownership> LookAgainAsync(string sessionId)
+    {
+        if (_sessions.TryGetValue(sessionId, out var session) && session.Serves)
+            return new Ownership.Local(session);
+        try
+        {
+            return await runtime.Store.FindAsync(sessionId).ConfigureAwait(false) switch
+            {
+                null => new Ownership.None(),
+                { Owner: { Length: > 0 } owner } when owner != runtime.ReplicaId && directory.Find(owner) is { } peer => new Ownership.Peer(peer),
+                var record => await TryTakeOverAsync(record).ConfigureAwait(false),
+            };
+        }
+        catch (StoreUnavailableException e)
+        {
+            return new Ownership.Undecided(e.Message);
+        }
+        catch (Exception e)
+        {
+            LogNotTakenOver(e, sessionId);
+            return new Ownership.Undecided("The session could not be restored.");
+        }
     }
 
     private async Task<Ownership> TryTakeOverAsync(SessionRecord record)
