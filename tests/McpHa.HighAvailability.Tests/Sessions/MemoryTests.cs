@@ -1,0 +1,34 @@
+namespace McpHa.Tests;
+
+public sealed class MemoryTests
+{
+    [Fact]
+    public async Task An_idle_session_costs_at_most_25_KB()
+    {
+        await using var cluster = await InProcessCluster.StartAsync(1);
+        List<RawClient> clients = [];
+        for (var n = 0; n < 20; n++)
+            clients.Add(await OpenAsync());
+        var before = GC.GetTotalMemory(forceFullCollection: true);
+        for (var n = 0; n < 200; n++)
+            clients.Add(await OpenAsync());
+        var each = (GC.GetTotalMemory(forceFullCollection: true) - before) / 200;
+        GC.KeepAlive(clients);
+
+        Assert.InRange(each, 1, 25 * 1024);
+
+        // One HTTP client for all: only what the server keeps is counted.
+        async Task<RawClient> OpenAsync()
+        {
+            if (clients.Count == 0)
+                return await cluster.ConnectAsync();
+            clients[0].SessionId = null;
+            using var opened = await clients[0].PostAsync(cluster[0], clients[0].Initialize());
+            clients[0].SessionId = opened.Header("Mcp-Session-Id");
+            await opened.AnswerAsync();
+            (await clients[0].PostAsync(cluster[0], RawClient.Notification("notifications/initialized"))).Dispose();
+            await clients[0].CallAsync(cluster[0], "again");
+            return clients[0];
+        }
+    }
+}
