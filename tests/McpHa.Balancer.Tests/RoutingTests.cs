@@ -113,7 +113,7 @@ public class RoutingTests
         using var response = await bench.SendAsync(BalancerBench.Post());
         Assert.Equal(HttpStatusCode.ServiceUnavailable, response.StatusCode);
         Assert.NotNull(response.Headers.RetryAfter);
-        Assert.Contains("-32010", await response.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        Assert.Contains("-32012", await response.Content.ReadAsStringAsync(), StringComparison.Ordinal);
     }
 
     [Fact]

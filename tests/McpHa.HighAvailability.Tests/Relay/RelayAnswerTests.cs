@@ -207,7 +207,7 @@ public class RelayAnswerTests
         Assert.Equal(HttpStatusCode.BadGateway, response.StatusCode);
         var error = await response.Content.ReadAsStringAsync();
         Assert.Contains("\"id\":\"seven\"", error, StringComparison.Ordinal);
-        Assert.Contains("-32011", error, StringComparison.Ordinal);
+        Assert.Contains("-32010", error, StringComparison.Ordinal);
         Assert.Contains("may have run", error, StringComparison.Ordinal);
         Assert.Empty(other.Requests);
     }
@@ -260,7 +260,7 @@ public class RelayAnswerTests
         var replica = await bench.AddAsync("a", (context, _) => FakeReplica.JsonAsync(context, new string(' ', 10_000)));
         using var response = await bench.SendAsync(RelayBench.Post());
         Assert.Equal(HttpStatusCode.BadGateway, response.StatusCode);
-        Assert.Contains("-32012", await response.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        Assert.Contains("-32014", await response.Content.ReadAsStringAsync(), StringComparison.Ordinal);
         Assert.Single(replica.Requests);
     }
 

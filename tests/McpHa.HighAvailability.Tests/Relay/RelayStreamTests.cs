@@ -127,7 +127,7 @@ public class RelayStreamTests
         using var response = await bench.SendAsync(RelayBench.Post());
         var events = await new Sse(response).RestAsync();
         Assert.Equal(2, events.Count);
-        Assert.Contains("-32011", events[1], StringComparison.Ordinal);
+        Assert.Contains("-32010", events[1], StringComparison.Ordinal);
         Assert.Empty(other.Requests);
     }
 
