@@ -7,16 +7,12 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Metadata;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Options;
 
 namespace Microsoft.AspNetCore.Builder;
 
 /// <summary>Maps a highly available MCP server.</summary>
 public static class HighAvailabilityEndpointRouteBuilderExtensions
 {
-    // So much more than our own limit that our own, clear error comes first.
-    private const int Slack = 64 * 1024;
-
     /// <summary>Serves MCP's Streamable HTTP at a path, for clients of every revision.</summary>
     /// <exception cref="InvalidOperationException"><c>WithHighAvailability()</c> was not called.</exception>
     public static IEndpointConventionBuilder MapHighlyAvailableMcp(this IEndpointRouteBuilder endpoints, string pattern = "/mcp")
@@ -32,13 +28,17 @@ public static class HighAvailabilityEndpointRouteBuilderExtensions
         self.EndpointPath = pattern;
         services.GetRequiredService<SessionMetrics>().Observe(() => host.SessionCount, () => host.CallCount);
 
-        var limit = services.GetRequiredService<IOptions<HighAvailabilityOptions>>().Value.MaxRequestBodySize;
         var group = endpoints.MapGroup(pattern);
-        group.MapPost("", (RequestDelegate)endpoint.PostAsync).WithMetadata(new SizeLimit(limit + Slack));
+        group.MapPost("", (RequestDelegate)endpoint.PostAsync).WithMetadata(new NoServerLimit());
         group.MapGet("", (RequestDelegate)endpoint.GetAsync);
         group.MapDelete("", (RequestDelegate)endpoint.DeleteAsync);
         return group;
     }
 
-    private sealed record SizeLimit(long? MaxRequestBodySize) : IRequestSizeLimitMetadata;
+    // The endpoint counts for itself, to answer in JSON-RPC. Kestrel then reads what is left of the body for some seconds, so that the
+    // client sees that answer and not a broken connection; it would not, had the limit been its own.
+    private sealed record NoServerLimit : IRequestSizeLimitMetadata
+    {
+        public long? MaxRequestBodySize => null;
+    }
 }
