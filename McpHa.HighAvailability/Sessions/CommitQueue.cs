@@ -244,8 +244,9 @@ internal sealed partial class CommitQueue(
                 LogBroken(e, sessionId);
             }
 
-            batch.Cancel();
+            // First the end, then the readers: they come back for the session at once, and must not find this copy of it.
             owner.Fenced();
+            batch.Cancel();
             return false;
         }
     }
