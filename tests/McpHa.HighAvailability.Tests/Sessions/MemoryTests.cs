@@ -1,13 +1,6 @@
-using Xunit.Abstractions;
-
 namespace McpHa.Tests;
 
-/// <summary>What is counted for the whole process is counted when nothing else runs.</summary>
-[CollectionDefinition(nameof(MemoryTests), DisableParallelization = true)]
-public sealed class RunsAlone;
-
-[Collection(nameof(MemoryTests))]
-public sealed class MemoryTests(ITestOutputHelper output)
+public sealed class MemoryTests
 {
     [Fact]
     public async Task An_idle_session_costs_at_most_25_KB()
@@ -21,7 +14,6 @@ public sealed class MemoryTests(ITestOutputHelper output)
             clients.Add(await OpenAsync());
         var each = (GC.GetTotalMemory(forceFullCollection: true) - before) / 200;
         GC.KeepAlive(clients);
-        output.WriteLine($"{each} bytes per idle session");
 
         Assert.InRange(each, 1, 25 * 1024);
 
