@@ -1,3 +1,6 @@
+using System.Collections.Concurrent;
+using System.Security.Cryptography;
+using System.Text;
 using McpHa.HighAvailability.Sessions;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
@@ -9,6 +12,8 @@ namespace McpHa.HighAvailability.Redis;
 /// <remarks>The connection is looked up at first use, because making it may already mean to connect; it is never disposed here.</remarks>
 internal sealed class RedisConnection(IServiceProvider services, IOptions<RedisHighAvailabilityOptions> options)
 {
+    // By reference: the scripts are constants, and hashing their text is what this saves, on every call.
+    private readonly ConcurrentDictionary<string, byte[]> _hashes = new(ReferenceEqualityComparer.Instance);
     private IConnectionMultiplexer? _multiplexer;
 
     public RedisKeys Keys { get; } = new(options.Value.KeyPrefix);
@@ -26,12 +31,11 @@ internal sealed class RedisConnection(IServiceProvider services, IOptions<RedisH
             var database = Database(keys[0]);
             try
             {
-                return await database.ScriptEvaluateAsync(script, keys, arguments).WaitAsync(options.Value.CommandTimeout, cancellationToken);
+                return await database.ScriptEvaluateAsync(HashOf(script), keys, arguments).WaitAsync(options.Value.CommandTimeout, cancellationToken);
             }
             catch (RedisServerException e) when (RedisFaults.IsUnknownScript(e))
             {
-                // Redis has forgotten its scripts: a restart, a fail-over, SCRIPT FLUSH. The client loads it again now.
-                return await database.ScriptEvaluateAsync(script, keys, arguments).WaitAsync(options.Value.CommandTimeout, cancellationToken);
+                return await LoadAndEvaluateAsync(database, script, keys, arguments).WaitAsync(options.Value.CommandTimeout, cancellationToken);
             }
         }
         catch (Exception e) when (RedisFaults.Concerns(e, cancellationToken))
@@ -79,6 +83,22 @@ internal sealed class RedisConnection(IServiceProvider services, IOptions<RedisH
         return database.IsConnected(key)
             ? database
             : throw new StoreUnavailableException($"Redis at {RedisFaults.Addresses(Multiplexer)} cannot be reached.");
+    }
+
+    private byte[] HashOf(string script) => _hashes.GetOrAdd(script, static text => SHA1.HashData(Encoding.UTF8.GetBytes(text)));
+
+    // Redis has not seen the script yet, or has forgotten it: a restart, a fail-over, SCRIPT FLUSH.
+    private static async Task<RedisResult> LoadAndEvaluateAsync(IDatabase database, string script, RedisKey[] keys, RedisValue[] arguments)
+    {
+        try
+        {
+            return await database.ScriptEvaluateAsync(script, keys, arguments);
+        }
+        catch (RedisServerException e) when (RedisFaults.IsUnknownScript(e))
+        {
+            // The client had loaded it before, too; now it knows better.
+            return await database.ScriptEvaluateAsync(script, keys, arguments);
+        }
     }
 
     private async ValueTask<Exception?> TranslateAsync(Exception fault, RedisKey[] keys)

@@ -49,6 +49,8 @@ public sealed class Relay : IDisposable
 
     internal HttpMessageInvoker Invoker { get; }
 
+    internal RelayAddresses Addresses { get; } = new();
+
     /// <summary>Relays one exchange until the client has its whole response, or an error that says what is known, or has gone.</summary>
     /// <param name="context">The client's request (for its headers) and response.</param>
     /// <param name="exchange">What to send.</param>

@@ -1,31 +1,32 @@
 using System.Buffers;
 using System.Text.Json;
+using McpHa.HighAvailability.Sessions;
 using Microsoft.AspNetCore.Http;
 
 namespace McpHa.HighAvailability.Relay;
 
 /// <summary>An error that a relay itself answers, as JSON-RPC.</summary>
 /// <param name="Status">HTTP status, when the response has not begun.</param>
-/// <param name="Code">JSON-RPC error code; what a replica would say too has the code that it has there.</param>
+/// <param name="Code">JSON-RPC error code.</param>
 /// <param name="Reason">For programs, in <c>error.data.reason</c>.</param>
 /// <param name="Message">For people.</param>
 internal sealed record RelayError(int Status, int Code, string Reason, string Message)
 {
     /// <summary>Nobody could serve the request within the hold time; it was not run.</summary>
     public static readonly RelayError NoReplica = new(
-        StatusCodes.Status503ServiceUnavailable, -32012, "unavailable", "No replica can serve this request now. Send it again later.");
+        StatusCodes.Status503ServiceUnavailable, JsonRpc.Unavailable, "unavailable", "No replica can serve this request now. Send it again later.");
 
     /// <summary>The replica was lost with the request, and the request must not be sent twice.</summary>
     public static readonly RelayError MayHaveRun = new(
-        StatusCodes.Status502BadGateway, -32010, "may-have-run", "The replica that worked on this request was lost. The request may have run; it was not sent again.");
+        StatusCodes.Status502BadGateway, JsonRpc.MayHaveRun, "may-have-run", "The replica that worked on this request was lost. The request may have run; it was not sent again.");
 
     /// <summary>The replica answered something too large to relay.</summary>
     public static readonly RelayError AnswerTooLarge = new(
-        StatusCodes.Status502BadGateway, -32014, "answer-too-large", "The answer is larger than this relay passes on (RelayOptions.MaxMessageBytes).");
+        StatusCodes.Status502BadGateway, JsonRpc.AnswerTooLarge, "answer-too-large", "The answer is larger than this relay passes on (RelayOptions.MaxMessageBytes).");
 
     /// <summary>The request body is larger than allowed.</summary>
     public static RelayError RequestTooLarge(long allowed, string option) => new(
-        StatusCodes.Status413PayloadTooLarge, -32000, "request-too-large", $"The request body is larger than {allowed} bytes ({option}).");
+        StatusCodes.Status413PayloadTooLarge, JsonRpc.BadRequest, "request-too-large", $"The request body is larger than {allowed} bytes ({option}).");
 
     /// <summary>Answers a request whose response has not begun.</summary>
     public async Task AnswerAsync(HttpResponse response, ReadOnlyMemory<byte> request)

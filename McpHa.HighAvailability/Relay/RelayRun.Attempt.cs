@@ -13,8 +13,6 @@ internal sealed partial class RelayRun
     // Beyond this, events go out although the replica has more to say at once.
     private const int FlushAfterBytes = 32 * 1024;
 
-    private static readonly UriCreationOptions AsIs = new() { DangerousDisablePathAndQueryCanonicalization = true };
-
     private readonly ArrayBufferWriter<byte> _cursorBuffer = new(64);
     private ReadOnlyMemory<byte> _cursor; // id of the last event that was passed on, or where the stream began
     private string? _sessionId; // as the response to initialize named it
@@ -73,11 +71,7 @@ internal sealed partial class RelayRun
 
     private HttpRequestMessage CreateRequest(RelayTarget target, bool resume)
     {
-        var address = target.Address.AbsoluteUri;
-        var path = exchange.PathAndQuery;
-        // Put together as text: a path such as //host/x resolved against the base would go to another host.
-        var uri = new Uri(string.Concat(address.AsSpan().TrimEnd('/'), path.StartsWith('/') ? "" : "/", path), in AsIs);
-        var request = new HttpRequestMessage(resume ? HttpMethod.Get : exchange.Method, uri);
+        var request = new HttpRequestMessage(resume ? HttpMethod.Get : exchange.Method, relay.Addresses.Of(target.Address, exchange.PathAndQuery));
         if (!resume && (!exchange.Body.IsEmpty || exchange.Method == HttpMethod.Post))
             request.Content = new ReadOnlyMemoryContent(exchange.Body);
 

@@ -18,6 +18,9 @@ internal static class JsonRpc
     /// <summary>The history that the client asks for is no longer kept.</summary>
     public const int HistoryTrimmed = -32013;
 
+    /// <summary>The answer is larger than a relay passes on.</summary>
+    public const int AnswerTooLarge = -32014;
+
     /// <summary>The session is unknown or has ended (the code that the SDKs use).</summary>
     public const int SessionNotFound = -32001;
 

@@ -260,6 +260,8 @@ internal sealed partial class LiveSession
             return false;
         call.Ended = true;
         Calls.Remove(call);
+        if (call.Beginning is { } beginning)
+            _runtime.LazyFlusher.Ended(beginning);
         foreach (var question in call.Questions.Names)
             _questions.TryRemove(question, out _);
         var batch = Queue.Open();

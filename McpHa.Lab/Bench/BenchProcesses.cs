@@ -10,7 +10,7 @@ internal sealed record Running(ChildProcess Process, Uri Url)
     public Uri Endpoint => new(Url, "/mcp");
 }
 
-/// <summary>Starts and ends the processes of a measurement. All have the same settings: server garbage collector, logging at Warning.</summary>
+/// <summary>Starts and ends the processes of a measurement. All have the same settings: server garbage collector, no spinning, logging at Warning.</summary>
 internal sealed class BenchProcesses(string folder) : IAsyncDisposable
 {
     private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(60);
@@ -92,7 +92,9 @@ internal sealed class BenchProcesses(string folder) : IAsyncDisposable
     {
         ["ConnectionStrings__redis"] = redis is null ? null : redis.Url.Authority,
         ["Logging__LogLevel__Default"] = "Warning",
+        // What the projects of the server and the balancer set.
         ["DOTNET_gcServer"] = "1",
+        ["DOTNET_ThreadPool_UnfairSemaphoreSpinLimit"] = "0",
         ["OTEL_EXPORTER_OTLP_ENDPOINT"] = null,
     };
 

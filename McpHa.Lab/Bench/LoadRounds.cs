@@ -24,10 +24,7 @@ internal sealed class LoadRounds(BenchOptions options, Action<string> say)
             say("warming up");
             foreach (var subject in subjects)
             {
-                // Until the runtime has compiled the hot path for good; a short trial run is not worth that.
-                var warmUp = TimeSpan.FromSeconds(Math.Min(4, options.Duration.TotalSeconds * 2));
-                await subject.Loads[Connections[0]].RunAsync(subject.Key, warmUp, cancellationToken);
-                await subject.Loads[1].RunAsync(subject.Key, warmUp / 4, cancellationToken);
+                await WarmUpAsync(subject, cancellationToken);
             }
 
             var turns = subjects.ToDictionary(subject => subject, _ => new Dictionary<int, List<Turn>>());
@@ -54,6 +51,15 @@ internal sealed class LoadRounds(BenchOptions options, Action<string> say)
         }
     }
 
+    // Until the runtime has compiled the hot path for good, which depends on calls more than on time.
+    private async Task WarmUpAsync(Subject subject, CancellationToken cancellationToken)
+    {
+        var calls = 0;
+        for (var turn = 0; turn < 5 && calls < 40_000; turn++)
+            calls += (await subject.Loads[Connections[0]].RunAsync(subject.Key, options.Duration, cancellationToken)).Calls;
+        await subject.Loads[1].RunAsync(subject.Key, options.Duration / 4, cancellationToken);
+    }
+
     private async Task<Turn> MeasureAsync(Subject subject, int connections, CancellationToken cancellationToken)
     {
         var before = await Reading.TakeAsync(subject, cancellationToken);
@@ -67,6 +73,7 @@ internal sealed class LoadRounds(BenchOptions options, Action<string> say)
             ServerMicrosecondsPerCall = PerCall(after.Server - before.Server, result),
             ProxyMicrosecondsPerCall = PerCall(after.Proxy - before.Proxy, result),
             RedisMicrosecondsPerCall = PerCall(after.Redis - before.Redis, result),
+            ScriptsPerCall = result.Calls == 0 ? 0 : (double)(after.Scripts - before.Scripts) / result.Calls,
             ServerBytesPerCall = result.Calls == 0 ? 0 : (double)(after.Allocated - before.Allocated) / result.Calls,
             LoadGeneratorMicrosecondsPerCall = PerCall(after.Self - before.Self, result),
             OtherCores = Math.Max(0, (after.Machine - before.Machine - (after.Ours - before.Ours)) / result.Elapsed),
@@ -76,7 +83,7 @@ internal sealed class LoadRounds(BenchOptions options, Action<string> say)
     private static double PerCall(TimeSpan time, LoadResult result) => result.Calls == 0 ? 0 : time.TotalMicroseconds / result.Calls;
 
     /// <summary>Meters before and after a turn.</summary>
-    private sealed record Reading(TimeSpan Server, TimeSpan Proxy, TimeSpan Redis, TimeSpan Self, TimeSpan Machine, long Allocated)
+    private sealed record Reading(TimeSpan Server, TimeSpan Proxy, TimeSpan Redis, TimeSpan Self, TimeSpan Machine, long Allocated, long Scripts)
     {
         public TimeSpan Ours => Server + Proxy + Redis + Self;
 
@@ -91,7 +98,8 @@ internal sealed class LoadRounds(BenchOptions options, Action<string> say)
                 subject.Redis is { } redis ? ProcessCpu.Of([redis.Process.Id]) : TimeSpan.Zero,
                 ProcessCpu.Of([Environment.ProcessId]),
                 ProcessCpu.OfMachine(),
-                allocated);
+                allocated,
+                subject.Redis is null ? 0 : (await RedisStatistics.ReadAsync(subject.Redis.Url.Port, cancellationToken)).GetValueOrDefault("evalsha"));
         }
     }
 }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Net.Sockets;
 using System.Text;
 using McpHa.Lab.Bench.Report;
@@ -21,32 +20,15 @@ internal static class RedisCommands
         // MONITOR tells commands of clients from those that scripts run; the statistics count both alike.
         using var monitor = new Monitor(redis.Url.Port);
         var counting = await monitor.StartAsync(cancellationToken);
-        var before = await StatisticsAsync(redis.Url.Port, cancellationToken);
+        var before = await RedisStatistics.ReadAsync(redis.Url.Port, cancellationToken);
         var result = await load.RunAsync("redis", options.Duration, cancellationToken);
-        var after = await StatisticsAsync(redis.Url.Port, cancellationToken);
+        var after = await RedisStatistics.ReadAsync(redis.Url.Port, cancellationToken);
         var sent = await counting;
 
         var byName = after.Select(command => (command.Key, Count: command.Value - before.GetValueOrDefault(command.Key)))
             .Where(command => command.Count > 0 && command.Key is not ("info" or "monitor" or "quit"))
             .ToDictionary(command => command.Key, command => (double)command.Count / result.Calls);
         return new RedisReport(result.Calls, (double)sent / result.Calls, byName.Values.Sum(), byName);
-    }
-
-    private static async Task<Dictionary<string, long>> StatisticsAsync(int port, CancellationToken cancellationToken)
-    {
-        using var client = new TcpClient();
-        await client.ConnectAsync("127.0.0.1", port, cancellationToken);
-        await client.GetStream().WriteAsync("INFO commandstats\r\nQUIT\r\n"u8.ToArray(), cancellationToken);
-        using var reader = new StreamReader(client.GetStream(), Encoding.ASCII);
-        var statistics = new Dictionary<string, long>();
-        while (await reader.ReadLineAsync(cancellationToken) is { } line)
-        {
-            // cmdstat_evalsha:calls=21,usec=175,…
-            if (line.StartsWith("cmdstat_", StringComparison.Ordinal) && line.Split(':', '=', ',') is [var name, "calls", var calls, ..])
-                statistics[name["cmdstat_".Length..]] = long.Parse(calls, CultureInfo.InvariantCulture);
-        }
-
-        return statistics;
     }
 
     private sealed class Monitor(int port) : IDisposable

@@ -27,7 +27,7 @@ internal static class BenchTable
 
     private static Table Load(BenchReport report)
     {
-        var table = Table("echo", "conns", "calls/s", "p50 ms", "p99 ms", "CPU µs/call: server", "proxy", "Redis", "bytes/call", "other load, cores");
+        var table = Table("echo", "conns", "calls/s", "p50 ms", "p99 ms", "CPU µs/call: server", "proxy", "Redis", "commits/call", "bytes/call", "other load, cores");
         foreach (var connections in report.Load.SelectMany(subject => subject.Connections.Keys).Distinct())
         {
             foreach (var subject in report.Load)
@@ -35,11 +35,14 @@ internal static class BenchTable
                 var turn = subject.Connections[connections].Median;
                 Add(
                     table, $"({subject.Key}) {subject.Title}", $"{connections}", $"{turn.CallsPerSecond:N0}", $"{turn.P50Milliseconds:0.00}", $"{turn.P99Milliseconds:0.00}",
-                    $"{turn.ServerMicrosecondsPerCall:0}", Optional(turn.ProxyMicrosecondsPerCall), Optional(turn.RedisMicrosecondsPerCall), $"{turn.ServerBytesPerCall:N0}", $"{turn.OtherCores:0.0}");
+                    $"{turn.ServerMicrosecondsPerCall:0}", Optional(turn.ProxyMicrosecondsPerCall), Optional(turn.RedisMicrosecondsPerCall),
+                    Decimals(turn.ScriptsPerCall), $"{turn.ServerBytesPerCall:N0}", $"{turn.OtherCores:0.0}");
             }
         }
 
         return table;
+
+        static FormattableString Decimals(double value) => value == 0 ? (FormattableString)$"" : $"{value:0.00}";
 
         static FormattableString Optional(double value) => value == 0 ? (FormattableString)$"" : $"{value:0}";
     }

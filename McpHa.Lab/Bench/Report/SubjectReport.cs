@@ -17,6 +17,7 @@ internal sealed record LoadReport(IReadOnlyList<Turn> Turns)
         ServerMicrosecondsPerCall = Figures.Median(Turns.Select(turn => turn.ServerMicrosecondsPerCall)),
         ProxyMicrosecondsPerCall = Figures.Median(Turns.Select(turn => turn.ProxyMicrosecondsPerCall)),
         RedisMicrosecondsPerCall = Figures.Median(Turns.Select(turn => turn.RedisMicrosecondsPerCall)),
+        ScriptsPerCall = Figures.Median(Turns.Select(turn => turn.ScriptsPerCall)),
         ServerBytesPerCall = Figures.Median(Turns.Select(turn => turn.ServerBytesPerCall)),
         LoadGeneratorMicrosecondsPerCall = Figures.Median(Turns.Select(turn => turn.LoadGeneratorMicrosecondsPerCall)),
         OtherCores = Figures.Median(Turns.Select(turn => turn.OtherCores)),
@@ -38,6 +39,9 @@ internal sealed record Turn
     public double ProxyMicrosecondsPerCall { get; init; }
 
     public double RedisMicrosecondsPerCall { get; init; }
+
+    /// <summary>Scripts that Redis has run: commits.</summary>
+    public double ScriptsPerCall { get; init; }
 
     /// <summary>Managed memory that the servers have allocated.</summary>
     public double ServerBytesPerCall { get; init; }

@@ -62,8 +62,10 @@ public sealed class CallTests
         var call = client.Call("once", "x");
         var one = client.PostAsync(cluster[0], call);
         await writing.Reached;
+        using var repeated = new Counted(cluster[0], "mcp.ha.calls.repeated");
         var two = client.PostAsync(cluster[0], call);
-        await Wait.UntilAsync(() => cluster[0].Session(client.SessionId!)!.LastUsed > 0 && !two.IsCompleted, "the repetition to be held");
+        await Wait.UntilAsync(() => repeated.Value == 1, "the repetition to be recognised");
+        Assert.NotSame(two, await Task.WhenAny(two, Task.Delay(50)));
 
         writing.LetGo();
 

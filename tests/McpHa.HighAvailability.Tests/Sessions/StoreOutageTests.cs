@@ -1,11 +1,7 @@
-using System.Diagnostics.Metrics;
 using System.Net;
 using System.Text.Json.Nodes;
 using McpHa.HighAvailability;
-using McpHa.HighAvailability.Diagnostics;
-using McpHa.HighAvailability.EventBus;
 using McpHa.HighAvailability.Sessions;
-using Microsoft.Extensions.DependencyInjection;
 
 namespace McpHa.Tests;
 
@@ -202,28 +198,5 @@ public sealed class StoreOutageTests
         await stream.NextAsync();
         await stream.BrokenAsync();
         await Wait.UntilAsync(() => cluster[0].Session(idle.SessionId!) is null, "the idle session to end");
-    }
-
-    /// <summary>A counter of one replica.</summary>
-    private sealed class Counted : IDisposable
-    {
-        private readonly MeterListener _listener = new();
-        private long _value;
-
-        public Counted(InProcessReplica replica, string name)
-        {
-            var scope = replica.Get<IMeterFactory>();
-            _listener.InstrumentPublished = (instrument, listener) =>
-            {
-                if (instrument.Meter.Name == HighAvailabilityDiagnostics.MeterName && instrument.Name == name && instrument.Meter.Scope == scope)
-                    listener.EnableMeasurementEvents(instrument);
-            };
-            _listener.SetMeasurementEventCallback<long>((_, value, _, _) => Interlocked.Add(ref _value, value));
-            _listener.Start();
-        }
-
-        public long Value => Interlocked.Read(ref _value);
-
-        public void Dispose() => _listener.Dispose();
     }
 }

@@ -1,0 +1,115 @@
+using System.Net;
+using McpHa.HighAvailability;
+using McpHa.HighAvailability.Sessions;
+
+namespace McpHa.Tests;
+
+/// <summary>The order of what is written and of what is shown.</summary>
+public sealed class CommitQueueTests
+{
+    [Fact]
+    public async Task Fast_shows_before_the_store_has_answered()
+    {
+        await using var cluster = await InProcessCluster.StartAsync(1, o => o.Durability = Durability.Fast);
+        using var client = await cluster.ConnectAsync();
+        var committing = cluster[0].Store.StopBefore("CommitAsync");
+
+        Assert.Equal("x", await client.CallAsync(cluster[0], "again", "x"));
+
+        Assert.Empty(cluster.Journal(client.SessionId!));
+        committing.LetGo();
+        await Wait.UntilAsync(() => cluster.Journal(client.SessionId!).Count == 1, "the answer to be written");
+    }
+
+    [Theory]
+    [InlineData(Durability.Durable)]
+    [InlineData(Durability.Fast)]
+    public async Task What_many_threads_send_at_once_comes_once_and_in_the_order_of_its_positions(Durability durability)
+    {
+        await using var cluster = await InProcessCluster.StartAsync(1, o => o.Durability = durability, o => o.JournalEntries = 10_000);
+        using var client = await cluster.ConnectAsync();
+        cluster.Tool.Body = async run =>
+        {
+            await Task.WhenAll(Enumerable.Range(0, 8).Select(t => Task.Run(async () =>
+            {
+                for (var n = 0; n < 100; n++)
+                    await run.LogAsync($"{t} {n}");
+            })));
+            return "done";
+        };
+        using var call = await client.PostAsync(cluster[0], client.Call("again"));
+        var messages = await call.MessagesAsync();
+        var texts = messages.SkipLast(1).Select(m => (string)m["params"]!["data"]!).ToList();
+
+        Assert.Equal(800, texts.Distinct().Count());
+        Assert.Equal(800, texts.Count);
+        for (var t = 0; t < 8; t++)
+            Assert.Equal(Enumerable.Range(0, 100).Select(n => $"{t} {n}"), texts.Where(x => x.StartsWith($"{t} ", StringComparison.Ordinal)));
+        var written = cluster.Journal(client.SessionId!).Select(e => e.Position);
+        Assert.Equal(call.Seen.Where(e => e.Message is not null).Select(e => long.Parse(e.Id[(e.Id.IndexOf('-', StringComparison.Ordinal) + 1)..])), written);
+    }
+
+    [Fact]
+    public async Task Fast_resumes_without_a_gap_while_the_store_is_slow()
+    {
+        await using var cluster = await InProcessCluster.StartAsync(1, o => o.Durability = Durability.Fast);
+        using var client = await cluster.ConnectAsync();
+        cluster.Tool.Body = async run =>
+        {
+            await run.ProgressAsync(1);
+            await run.ProgressAsync(2);
+            return "done";
+        };
+        using var call = await client.PostAsync(cluster[0], client.Call("once", progress: true));
+        await call.NextAsync();
+        var primed = call.LastId;
+        await call.MessagesAsync();
+        var committing = cluster[0].Store.StopBefore("CommitAsync");
+        await client.CallAsync(cluster[0], "again");
+        await committing.Reached;
+
+        var resuming = client.GetAsync(cluster[0], primed);
+        committing.LetGo();
+        using var resumed = await resuming;
+
+        Assert.Equal(3, (await resumed.MessagesAsync()).Count);
+    }
+
+    [Fact]
+    public async Task Whoever_waits_for_a_commit_is_told_when_the_session_ends_whether_it_is_under_way_or_not()
+    {
+        await using var cluster = await InProcessCluster.StartAsync(1);
+        using var client = await cluster.ConnectAsync();
+        var session = cluster[0].Session(client.SessionId!)!;
+        var committing = cluster[0].Store.StopBefore("CommitAsync");
+        session.Check();
+        await committing.Reached;
+        var gathering = session.Queue.DrainAsync();
+
+        session.Close();
+        var after = session.Queue.DrainAsync();
+        committing.LetGo();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => gathering.WaitAsync(Exchange.Patience));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => after.WaitAsync(Exchange.Patience));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => session.KeepAsync(TimeSpan.Zero).WaitAsync(Exchange.Patience));
+    }
+
+    [Fact]
+    public async Task A_call_that_is_being_written_down_when_its_session_is_deleted_is_not_left_waiting()
+    {
+        await using var cluster = await InProcessCluster.StartAsync(1);
+        using var client = await cluster.ConnectAsync();
+        var beginning = cluster[0].Store.StopAfter("CommitAsync", c => ((SessionCommit)c!).Calls.Count > 0);
+        var call = client.PostAsync(cluster[0], client.Call("once"));
+        await beginning.Reached;
+
+        using (var deleted = await client.DeleteAsync(cluster[0]))
+            Assert.Equal(HttpStatusCode.OK, deleted.Status);
+        beginning.LetGo();
+
+        using var answered = await call;
+        Assert.Equal(HttpStatusCode.NotFound, answered.Status);
+        Assert.Equal(0, cluster.Tool.Runs);
+    }
+}
