@@ -27,7 +27,7 @@ internal sealed class PeerRoute(
             {
                 case Ownership.Peer { Replica: var peer } when !(sameAgain && peer.Id == previous.Target.ReplicaId):
                     return Target(peer);
-                case Ownership.Local or Ownership.None when self.Describe() is { } here:
+                case Ownership.Local or Ownership.None or Ownership.Damaged when self.Describe() is { } here:
                     return Target(here);
             }
 

@@ -212,13 +212,19 @@ internal sealed partial class LiveSession
         else
             ExecutionContext.Run(flow, Capture, null);
 
-        Transport.Feed(new JsonRpcRequest
+        var request = new JsonRpcRequest
         {
             Id = new RequestId(call.Stream.Id),
             Method = call.Request.Method,
             Params = call.Request.Params,
             Context = new JsonRpcMessageContext { RelatedTransport = call, User = user, ExecutionContext = context },
-        });
+        };
+        lock (Gate)
+        {
+            // Withdrawn while it was written down: the SDK would take the cancellation, which came first, for nobody's.
+            if (!call.Ended)
+                Transport.Feed(request);
+        }
 
         void Capture(object? _)
         {

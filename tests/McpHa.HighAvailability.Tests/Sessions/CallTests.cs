@@ -130,6 +130,27 @@ public sealed class CallTests
     }
 
     [Fact]
+    public async Task A_call_that_is_withdrawn_while_it_is_written_down_is_never_run()
+    {
+        await using var cluster = await InProcessCluster.StartAsync(1);
+        using var client = await cluster.ConnectAsync();
+        var beginning = cluster[0].Store.StopBefore("CommitAsync", c => ((SessionCommit)c!).Calls.Count > 0);
+        var call = client.Call("once");
+        var running = client.PostAsync(cluster[0], call);
+        await beginning.Reached;
+        var cancelling = client.PostAsync(cluster[0], RawClient.Cancel(call));
+        await Wait.UntilAsync(() => cluster[0].Session(client.SessionId!)!.Calls.Count == 0, "the call to be withdrawn");
+        beginning.LetGo();
+
+        using var accepted = await cancelling;
+        using var withdrawn = await running;
+        Assert.Equal(HttpStatusCode.Accepted, accepted.Status);
+        Assert.DoesNotContain("result", await withdrawn.BodyAsync(), StringComparison.Ordinal);
+        Assert.Equal("x", await client.CallAsync(cluster[0], "once", "x"));
+        Assert.Equal(1, cluster.Tool.Runs);
+    }
+
+    [Fact]
     public async Task A_withdrawn_call_that_goes_on_can_no_longer_touch_the_state()
     {
         await using var cluster = await InProcessCluster.StartAsync(1);

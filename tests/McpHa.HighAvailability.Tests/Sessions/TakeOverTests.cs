@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json.Nodes;
+using McpHa.HighAvailability;
 using McpHa.HighAvailability.Sessions;
 
 namespace McpHa.Tests;
@@ -31,6 +32,38 @@ public sealed class TakeOverTests
 
         Assert.Equal(("replica-a", "x"), Assert.Single(cluster.Tool.Log));
         Assert.Equal(1, cluster.Snapshot(client.SessionId!)!.Record.Epoch);
+    }
+
+    [Theory]
+    [InlineData(2)]
+    [InlineData(3)]
+    public async Task A_response_that_a_peer_passes_on_goes_on_when_the_owner_is_lost(int replicas)
+    {
+        await using var cluster = await InProcessCluster.StartAsync(replicas);
+        using var client = await cluster.ConnectAsync();
+        var never = new TaskCompletionSource();
+        cluster.Tool.Body = async run =>
+        {
+            await run.ProgressAsync(1);
+            if (run.Replica.ReplicaId == "replica-a")
+                await cluster.Tool.UntilAsync(never.Task);
+            await run.ProgressAsync(2);
+            return "done";
+        };
+        using var stream = await client.GetAsync(cluster[1]);
+        Assert.Null((await stream.NextAsync())!.Message);
+        using var call = await client.PostAsync(cluster[1], client.Call("again", progress: true));
+        Assert.Equal(1, (double)(await call.MessageAsync())["params"]!["progress"]!);
+
+        await cluster.CutOffAsync(cluster[0]);
+        var rest = await call.MessagesAsync();
+        await cluster[replicas - 1].Get<IClusterNotifier>().ToolsChangedAsync();
+
+        Assert.Equal(2, rest.Count);
+        Assert.Equal(2, (double)rest[0]["params"]!["progress"]!);
+        Assert.Equal("done", RawClient.TextOf(rest[1]));
+        Assert.Equal(call.Seen.Select(e => e.Id).Distinct(), call.Seen.Select(e => e.Id));
+        Assert.Equal("notifications/tools/list_changed", (string?)(await stream.MessageAsync())["method"]);
     }
 
     [Fact]
