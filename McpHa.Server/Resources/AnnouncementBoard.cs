@@ -9,7 +9,7 @@ namespace McpHa.Server.Resources;
 public sealed class AnnouncementBoard(IClusterNotifier notifier, IConnectionMultiplexer? redis = null)
 {
     /// <summary>The resource that shows it.</summary>
-    public const string Uri = "announcements://latest";
+    public const string Uri = "announcements://board/latest";
 
     private const string Key = "sample:announcement";
 

@@ -33,7 +33,7 @@ public sealed class IdleSessionTests(ClusterFixture fixture) : ClusterTest(fixtu
     {
         await using var client = await ConnectAsync(kind, access);
         await client.RequestAsync("logging/setLevel", new { level = "error" });
-        await client.RequestAsync("resources/subscribe", new { uri = "announcements://latest" });
+        await client.RequestAsync("resources/subscribe", new { uri = "announcements://board/latest" });
         var owner = await OwnerOf(client);
         using var announcer = At(await AnotherAsync(owner.Replica), null);
         await announcer.InitializeAsync();

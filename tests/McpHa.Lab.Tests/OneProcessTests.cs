@@ -75,7 +75,7 @@ public sealed class OneProcessTests(OneProcessTests.OneProcess process) : IClass
             },
             new SortedDictionary<string, string>(tools));
         Assert.Equal("failover_demo", Assert.Single(await client.ListPromptsAsync()).Name);
-        Assert.Equal("announcements://latest", Assert.Single(await client.ListResourcesAsync()).Uri);
+        Assert.Equal("announcements://board/latest", Assert.Single(await client.ListResourcesAsync()).Uri);
     }
 
     [SkippableTheory]
@@ -110,7 +110,7 @@ public sealed class OneProcessTests(OneProcessTests.OneProcess process) : IClass
             SamplingHandler = (_, _, _) => ValueTask.FromResult(new CreateMessageResult { Model = "none", Content = [new TextContentBlock { Text = "short" }] }),
         });
         await using var subscription = await client.SubscribeToResourceAsync(
-            "announcements://latest",
+            "announcements://board/latest",
             (update, _) =>
             {
                 updated.TrySetResult(update.Uri);
@@ -121,8 +121,8 @@ public sealed class OneProcessTests(OneProcessTests.OneProcess process) : IClass
         Assert.Equal("short", await CallAsync(client, "summarize", ("text", "long")));
         await CallAsync(client, "announce", ("text", "news"));
 
-        Assert.Equal("announcements://latest", await updated.Task.WaitAsync(TimeSpan.FromSeconds(10)));
-        var latest = await client.ReadResourceAsync("announcements://latest");
+        Assert.Equal("announcements://board/latest", await updated.Task.WaitAsync(TimeSpan.FromSeconds(10)));
+        var latest = await client.ReadResourceAsync("announcements://board/latest");
         Assert.Equal("news", Assert.IsType<TextResourceContents>(Assert.Single(latest.Contents)).Text);
     }
 
