@@ -1,6 +1,6 @@
 namespace McpHa.Tests.Cluster;
 
-/// <summary>The cluster that all scenarios share: four replicas that come back when killed, a balancer, a Redis.</summary>
+/// <summary>The cluster that all scenarios share: four replicas that come back when killed, two balancers, a Redis.</summary>
 public sealed class ClusterFixture : IAsyncLifetime
 {
     private LabCluster? _cluster;
@@ -24,6 +24,7 @@ public sealed class ClusterFixture : IAsyncLifetime
             _cluster = await LabCluster.StartAsync(new()
             {
                 Replicas = 4,
+                Balancers = 2,
                 Environment = new Dictionary<string, string?> { ["Server__DeliveryLog"] = DeliveryLog },
             });
         }
