@@ -14,4 +14,15 @@ internal static class UserKey
             ? throw new InvalidOperationException("The authenticated user has no subject: let the authentication handler add a 'sub' or name identifier claim, so that sessions can be bound to users.")
             : $"{subject.Issuer}\n{subject.Value}";
     }
+
+    /// <summary>The user of a key, for what is run without a request of theirs: issuer and subject, none of the other claims.</summary>
+    public static ClaimsPrincipal? ToPrincipal(string key)
+    {
+        if (key.IndexOf('\n', StringComparison.Ordinal) is not (>= 0 and var line))
+            return null;
+        var (issuer, subject) = (key[..line], key[(line + 1)..]);
+        return new ClaimsPrincipal(new ClaimsIdentity(
+            [new Claim(ClaimTypes.NameIdentifier, subject, ClaimValueTypes.String, issuer), new Claim("sub", subject, ClaimValueTypes.String, issuer)],
+            authenticationType: "session"));
+    }
 }

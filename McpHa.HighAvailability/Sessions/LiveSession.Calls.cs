@@ -1,5 +1,6 @@
 using System.Security.Claims;
 using System.Text.Json.Nodes;
+using McpHa.HighAvailability.Http;
 using McpHa.HighAvailability.Journal;
 using ModelContextProtocol.Protocol;
 
@@ -67,7 +68,7 @@ internal sealed partial class LiveSession
         if (RerunPolicy.Allows(call.Request, _runtime.ServerOptions))
         {
             _runtime.Metrics.Rerun();
-            Dispatch(call, null, null);
+            Dispatch(call, UserKey.ToPrincipal(User), null);
             return true;
         }
 

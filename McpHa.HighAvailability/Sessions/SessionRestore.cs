@@ -7,13 +7,18 @@ namespace McpHa.HighAvailability.Sessions;
 /// <summary>Brings a session to life in a new owner: a fresh server hears what the old one heard, then the open calls go on.</summary>
 internal static class SessionRestore
 {
+    // More than an owner can have shown before the journal had it (Durability.Fast, or a store that stayed away): none of the
+    // event ids that a client may have is given to something else, and all of them can be resumed from.
+    private const long PositionsLeftOut = 1 << 20;
+
     private static readonly TimeSpan HandshakeTimeout = TimeSpan.FromSeconds(30);
 
     /// <summary>Restores a session from what the take-over read. Returns it with how many calls run again and how many were refused.</summary>
     public static async Task<(LiveSession Session, int Rerun, int Refused)> RunAsync(
         SessionRuntime runtime, SessionSnapshot snapshot, Action<LiveSession> onGone, CancellationToken cancellationToken)
     {
-        var session = new LiveSession(runtime, snapshot.Record, onGone) { ProtocolVersion = snapshot.Record.ProtocolVersion };
+        var record = snapshot.Record with { LastPosition = snapshot.Record.LastPosition + PositionsLeftOut };
+        var session = new LiveSession(runtime, record, onGone) { ProtocolVersion = snapshot.Record.ProtocolVersion };
         try
         {
             session.Start();

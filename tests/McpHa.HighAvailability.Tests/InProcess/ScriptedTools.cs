@@ -37,7 +37,7 @@ internal sealed class ToolScript
 
 /// <summary>One run of a tool.</summary>
 internal sealed record ToolRun(
-    string Argument, McpServer Server, ProgressToken? Token, ISessionState State, IReplicaContext Replica, CancellationToken Cancelled)
+    string Argument, McpServer Server, ProgressToken? Token, ISessionState State, IReplicaContext Replica, string? User, CancellationToken Cancelled)
 {
     public Task ProgressAsync(double value) =>
         Server.NotifyProgressAsync(Token!.Value, new ProgressNotificationValue { Progress = (float)value }, cancellationToken: CancellationToken.None);
@@ -73,7 +73,7 @@ internal sealed class ScriptedTools(ToolScript script, ISessionState state, IRep
         script.RunAsync(Run(context, text, cancellationToken));
 
     private ToolRun Run(RequestContext<CallToolRequestParams> context, string text, CancellationToken cancellationToken) =>
-        new(text, context.Server, context.Params?.ProgressToken, state, replica, cancellationToken);
+        new(text, context.Server, context.Params?.ProgressToken, state, replica, context.User?.FindFirst("sub")?.Value, cancellationToken);
 }
 
 [McpServerResourceType]

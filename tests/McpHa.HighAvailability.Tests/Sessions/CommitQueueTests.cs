@@ -76,6 +76,37 @@ public sealed class CommitQueueTests
     }
 
     [Fact]
+    public async Task Event_ids_that_only_the_client_has_seen_are_not_given_again_and_can_be_resumed_from()
+    {
+        await using var cluster = await InProcessCluster.StartAsync(options: o => o.Durability = Durability.Fast);
+        using var client = await cluster.ConnectAsync();
+        TaskCompletionSource known = new(), never = new();
+        cluster.Tool.Body = async run =>
+        {
+            await cluster.Tool.UntilAsync(known.Task);
+            await run.ProgressAsync(1);
+            await run.ProgressAsync(2);
+            if (run.Replica.ReplicaId == "replica-a")
+                await cluster.Tool.UntilAsync(never.Task);
+            return "done";
+        };
+        var writing = cluster[0].Store.StopBefore("CommitAsync", c => ((SessionCommit)c!).Append.Count > 0);
+        using var old = await client.PostAsync(cluster[0], client.Call("again", progress: true));
+        await Wait.UntilAsync(() => cluster.Snapshot(client.SessionId!)!.Calls.Count == 1, "the call to be written down");
+        known.SetResult();
+        await old.MessageAsync();
+        await old.MessageAsync();
+        await writing.Reached;
+        await cluster.CutOffAsync(cluster[0]);
+
+        using var resumed = await client.GetAsync(cluster[1], old.LastId);
+
+        Assert.Equal(HttpStatusCode.OK, resumed.Status);
+        Assert.Equal("done", RawClient.TextOf(await resumed.AnswerAsync()));
+        Assert.Empty(old.Seen.Where(e => e.Message is not null).Select(e => e.Id).Intersect(resumed.Seen.Where(e => e.Message is not null).Select(e => e.Id)));
+    }
+
+    [Fact]
     public async Task Whoever_waits_for_a_commit_is_told_when_the_session_ends_whether_it_is_under_way_or_not()
     {
         await using var cluster = await InProcessCluster.StartAsync(1);

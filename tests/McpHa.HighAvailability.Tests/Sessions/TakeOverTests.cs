@@ -331,6 +331,33 @@ public sealed class TakeOverTests
     }
 
     [Fact]
+    public async Task What_is_run_again_runs_for_the_user_of_the_session()
+    {
+        await using var cluster = await InProcessCluster.StartAsync();
+        using var client = await cluster.ConnectAsync(user: "ada");
+        var never = new TaskCompletionSource();
+        cluster.Tool.Body = async run =>
+        {
+            await run.ProgressAsync(1);
+            if (run.Replica.ReplicaId == "replica-a")
+                await cluster.Tool.UntilAsync(never.Task);
+            return $"{run.User}";
+        };
+        using var old = await client.PostAsync(cluster[0], client.Call("again", progress: true));
+        await old.MessageAsync();
+        await cluster.CutOffAsync(cluster[0]);
+
+        // Whoever asks for the session causes the take-over, but gets nothing of it.
+        client.User = "eve";
+        using var foreign = await client.GetAsync(cluster[1], old.LastId);
+        Assert.Equal(HttpStatusCode.Forbidden, foreign.Status);
+        client.User = "ada";
+        using var resumed = await client.GetAsync(cluster[1], old.LastId);
+
+        Assert.Equal("ada", RawClient.TextOf(await resumed.AnswerAsync()));
+    }
+
+    [Fact]
     public async Task A_session_whose_requests_all_came_before_keeps_log_level_subscription_and_revision()
     {
         await using var cluster = await InProcessCluster.StartAsync();
