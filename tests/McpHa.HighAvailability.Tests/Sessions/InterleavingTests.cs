@@ -48,12 +48,12 @@ public sealed class InterleavingTests
             (4, Gen.Constant(Step.Answer)), (4, Gen.Constant(Step.Finish)), (1, Gen.Constant(Step.Cancel)), (3, Gen.Constant(Step.Drop)),
             (2, Gen.Constant(Step.TakeOver)));
         var runs = Prop.ForAll(steps.ListOf(14).ToArbitrary(), list => RunAsync(list).GetAwaiter().GetResult());
-        Check.One(Config.QuickThrowOnFailure.WithMaxTest(25).WithQuietOnSuccess(true), runs);
+        Check.One(Config.QuickThrowOnFailure.WithMaxTest(15).WithQuietOnSuccess(true), runs);
     }
 
     private static async Task<bool> RunAsync(IEnumerable<Step> steps)
     {
-        const int most = 4;
+        const int most = 3;
         await using var cluster = await InProcessCluster.StartAsync(most);
         var world = new World(cluster, await cluster.ConnectAsync());
         cluster.Tool.Body = world.RunAsync;
