@@ -65,6 +65,17 @@ internal sealed class GetStreams(long epoch)
         return stream;
     }
 
+    /// <summary>
+    /// To be called in the same breath as a reader attaches. Whether messages wait that nobody moves yet: then the caller must move them, and
+    /// newer ones queue up behind them from now on.
+    /// </summary>
+    public bool StartMoving()
+    {
+        if (Moving || _waiting.Count == 0)
+            return false;
+        return Moving = true;
+    }
+
     /// <summary>Notes a waiting message. Returns the position of one that must be given up for it, or 0.</summary>
     public long AddWaiting(long position)
     {

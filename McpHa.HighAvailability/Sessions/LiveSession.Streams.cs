@@ -54,6 +54,7 @@ internal sealed partial class LiveSession
     {
         Touch();
         StreamSubscription reader;
+        bool move;
         lock (Gate)
         {
             if (_closed)
@@ -61,9 +62,11 @@ internal sealed partial class LiveSession
             var stream = GetStreams.Open();
             stream.Prime();
             reader = stream.Attach();
+            move = GetStreams.StartMoving();
         }
 
-        _ = MoveWaitingAsync(reader.Stream!);
+        if (move)
+            _ = MoveWaitingAsync(reader.Stream!);
         return reader;
     }
 
@@ -74,6 +77,7 @@ internal sealed partial class LiveSession
         if (after.Epoch > Epoch)
             return new Resumption.Unknown();
         StreamSubscription? reader = null;
+        var move = false;
         long last;
         lock (Gate)
         {
@@ -92,6 +96,7 @@ internal sealed partial class LiveSession
                 var stream = GetStreams.Find(after.Stream);
                 stream.Prime();
                 reader = stream.Attach();
+                move = GetStreams.StartMoving();
             }
 
             last = reader?.Stream!.LastPosition ?? 0;
@@ -113,6 +118,8 @@ internal sealed partial class LiveSession
         {
             if (!served && reader is not null)
                 Detach(reader);
+            if (move)
+                _ = served ? MoveWaitingAsync(reader!.Stream!) : MoveWaitingElsewhereAsync();
         }
     }
 
@@ -133,8 +140,6 @@ internal sealed partial class LiveSession
         }
 
         reader.StartWithCatchUp();
-        if (!after.IsCall)
-            _ = MoveWaitingAsync(reader.Stream!);
         return new Resumption.Reading(reader);
     }
 
@@ -166,18 +171,11 @@ internal sealed partial class LiveSession
     }
 
     // Gives the messages that waited to a stream, in their order and each once: one commit writes them there and removes them here.
-    // While that goes on newer messages queue up behind them.
+    // While that goes on newer messages queue up behind them: it has begun (GetStreams.StartMoving) when the reader attached.
     private async Task MoveWaitingAsync(EventStream target)
     {
         try
         {
-            lock (Gate)
-            {
-                if (GetStreams.WaitingCount == 0 || GetStreams.Moving || _closed)
-                    return;
-                GetStreams.Moving = true;
-            }
-
             while (true)
             {
                 await Queue.DrainAsync().ConfigureAwait(false);
@@ -211,6 +209,21 @@ internal sealed partial class LiveSession
             if (e is not OperationCanceledException)
                 LogWaitingNotMoved(e, Id);
         }
+    }
+
+    // A resume that was to move them came to nothing; a reader that attached meanwhile has left it to that.
+    private Task MoveWaitingElsewhereAsync()
+    {
+        EventStream target;
+        lock (Gate)
+        {
+            GetStreams.Moving = false;
+            target = GetStreams.Target;
+            if (target == GetStreams.Waiting || !GetStreams.StartMoving())
+                return Task.CompletedTask;
+        }
+
+        return MoveWaitingAsync(target);
     }
 
     [Microsoft.Extensions.Logging.LoggerMessage(Level = Microsoft.Extensions.Logging.LogLevel.Warning, Message = "Session {SessionId}: messages that wait for a GET stream could not be given to it; the next one gets them.")]

@@ -88,22 +88,26 @@ public sealed class GetStreamTests(ClusterFixture fixture) : ClusterTest(fixture
     }
 
     [SkippableFact]
-    public async Task What_is_announced_while_nobody_reads_waits_for_the_next_GET_stream()
+    public async Task What_is_announced_while_nobody_reads_waits_for_the_next_GET_stream_and_keeps_its_order()
     {
         var (first, second, third) = await ReplicasAsync();
-        using var listener = At(first, null);
-        var session = await listener.InitializeAsync();
         using var announcer = At(third, null);
         await announcer.InitializeAsync();
-        await AnnounceAsync(announcer, "1", "2");
+        for (var round = 1; round <= 10; round++)
+        {
+            using var listener = At(first, null);
+            using var elsewhere = At(second, await listener.InitializeAsync());
+            string[] texts = [.. Enumerable.Range(1, 6).Select(number => $"{round}.{number}")];
+            await AnnounceAsync(announcer, texts[..2]);
 
-        using var elsewhere = At(second, session);
-        using var stream = await elsewhere.GetAsync();
+            // The stream opens while announcements arrive.
+            var opening = elsewhere.GetAsync();
+            await AnnounceAsync(announcer, texts[2..]);
+            using var stream = await opening;
 
-        await stream.EventAsync(e => e.Announcement == "2", "what was announced before");
-        await AnnounceAsync(announcer, "3");
-        await stream.EventAsync(e => e.Announcement == "3", "what is announced now");
-        Assert.Equal(["1", "2", "3"], Heard(stream));
+            await stream.EventAsync(e => e.Announcement == texts[^1], "the last announcement");
+            Assert.Equal(texts, Heard(stream));
+        }
     }
 
     private static IEnumerable<string?> Heard(RawResponse stream) => stream.Events.Where(e => e.Announcement is not null).Select(e => e.Announcement);
