@@ -165,6 +165,7 @@ internal sealed partial class LiveSession
             {
                 if (!TryEnd(call))
                     continue;
+                call.Withdrawn = true;
                 withdrawn.Add(call);
                 Calls.Withdraw(call.Stream.Id);
                 var batch = Queue.Open();
@@ -181,12 +182,17 @@ internal sealed partial class LiveSession
         foreach (var call in withdrawn)
         {
             call.ForgetState();
-            var parameters = notification.Params?.DeepClone() ?? new JsonObject();
-            parameters["requestId"] = call.Stream.Id;
-            Transport.Feed(new JsonRpcNotification { Method = notification.Method, Params = parameters });
+            Transport.Feed(Cancellation(call, notification.Params?.DeepClone() ?? new JsonObject()));
         }
 
         return true;
+    }
+
+    // A cancellation as the SDK understands it: by the id that it knows the request by.
+    private static JsonRpcNotification Cancellation(OpenCall call, JsonNode parameters)
+    {
+        parameters["requestId"] = call.Stream.Id;
+        return new JsonRpcNotification { Method = NotificationMethods.CancelledNotification, Params = parameters };
     }
 
     // Waits for a commit; false when the session was fenced meanwhile.
@@ -220,12 +226,14 @@ internal sealed partial class LiveSession
             Params = call.Request.Params,
             Context = new JsonRpcMessageContext { RelatedTransport = call, User = user, ExecutionContext = context },
         };
-        lock (Gate)
-        {
-            // Withdrawn while it was written down: the SDK would take the cancellation, which came first, for nobody's.
-            if (!call.Ended)
-                Transport.Feed(request);
-        }
+
+        // Withdrawn while it was written down: it never starts. Withdrawn just now: the SDK may have taken the cancellation, which
+        // came first, for nobody's, so it hears of it again.
+        if (call.Withdrawn)
+            return;
+        Transport.Feed(request);
+        if (call.Withdrawn)
+            Transport.Feed(Cancellation(call, new JsonObject()));
 
         void Capture(object? _)
         {

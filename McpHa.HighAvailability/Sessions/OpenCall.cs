@@ -10,6 +10,7 @@ internal sealed class OpenCall(LiveSession session, EventStream stream, CallKey 
 {
     private StateTransaction? _state;
     private bool _ended;
+    private bool _withdrawn;
 
     /// <summary>Stream that answers the request. Its name is the request's internal id, and stays the same across owners.</summary>
     public EventStream Stream => stream;
@@ -46,6 +47,13 @@ internal sealed class OpenCall(LiveSession session, EventStream stream, CallKey 
     {
         get => Volatile.Read(ref _ended);
         set => Volatile.Write(ref _ended, value);
+    }
+
+    /// <summary>The client has cancelled the request. Set under the session's gate.</summary>
+    public bool Withdrawn
+    {
+        get => Volatile.Read(ref _withdrawn);
+        set => Volatile.Write(ref _withdrawn, value);
     }
 
     public override string? SessionId => session.Id;
