@@ -44,6 +44,7 @@ public static class HighAvailabilityMcpServerBuilderExtensions
         services.TryAddSingleton<StateHandleFilter>();
         services.TryAddSingleton<StatelessEndpoint>();
         services.TryAddSingleton<KeepAliveClock>();
+        services.TryAddSingleton<SessionGate>();
         services.TryAddSingleton<McpEndpoint>();
         services.TryAddSingleton<ClusterNotifier>();
         services.TryAddSingleton<IClusterNotifier>(static p => p.GetRequiredService<ClusterNotifier>());

@@ -1,27 +1,22 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using McpHa.HighAvailability.Cluster;
 using McpHa.HighAvailability.Diagnostics;
 using McpHa.HighAvailability.Journal;
-using McpHa.HighAvailability.Relay;
 using McpHa.HighAvailability.Sessions;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Options;
 using ModelContextProtocol;
 using ModelContextProtocol.Protocol;
-using PeerRelay = McpHa.HighAvailability.Relay.Relay;
 
 namespace McpHa.HighAvailability.Http;
 
-/// <summary>Streamable HTTP on one endpoint, for every revision: decides what a request is, and who serves it.</summary>
+/// <summary>Streamable HTTP on one endpoint, for every revision: checks requests, tells them apart, and has them served.</summary>
 internal sealed class McpEndpoint(
     SessionHost host,
-    SelfReplica self,
-    PeerRelay relay,
+    SessionGate sessions,
     StatelessEndpoint stateless,
     KeepAliveClock keepAlive,
     SessionMetrics metrics,
-    TimeProvider time,
     IOptions<HighAvailabilityOptions> options)
 {
     private const string Json = "application/json";
@@ -64,7 +59,7 @@ internal sealed class McpEndpoint(
         if (version == McpHeaders.Stateless || _options.SessionMode == SessionMode.Stateless)
             await StatelessAsync(context, message, version, sessionId, id).ConfigureAwait(false);
         else if (sessionId.Length > 0)
-            await WithSessionAsync(context, sessionId, body, id, session => PostAsync(context, session, message, body)).ConfigureAwait(false);
+            await sessions.ServeAsync(context, sessionId, body, id, session => PostAsync(context, session, message, body)).ConfigureAwait(false);
         else if (message is JsonRpcRequest { Method: RequestMethods.Initialize } initialize)
             await InitializeAsync(context, initialize, body).ConfigureAwait(false);
         else
@@ -90,7 +85,7 @@ internal sealed class McpEndpoint(
             return;
         }
 
-        await WithSessionAsync(context, sessionId, default, default, session => lastEventId.Length > 0
+        await sessions.ServeAsync(context, sessionId, default, default, session => lastEventId.Length > 0
             ? ResumeAsync(context, session, after)
             : OpenGetAsync(context, session)).ConfigureAwait(false);
     }
@@ -100,7 +95,7 @@ internal sealed class McpEndpoint(
         if (!await CheckSessionMethodAsync(context, "DELETE").ConfigureAwait(false))
             return;
         var sessionId = context.Request.Headers[McpHeaders.SessionId].ToString();
-        await WithSessionAsync(
+        await sessions.ServeAsync(
             context, sessionId, default, default, session => session.EndAsync("deleted by the client", context.RequestAborted)).ConfigureAwait(false);
     }
 
@@ -157,7 +152,7 @@ internal sealed class McpEndpoint(
         var id = initialize.Id;
         if (host.Draining && host.Successor(context.TraceIdentifier) is { } other)
         {
-            await RelayAsync(context, null, body, other).ConfigureAwait(false);
+            await sessions.PassOnAsync(context, null, body, other).ConfigureAwait(false);
             return;
         }
 
@@ -165,101 +160,12 @@ internal sealed class McpEndpoint(
         {
             var (session, answer) = await host.OpenAsync(initialize, body, UserKey.Of(context.User), context.RequestAborted).ConfigureAwait(false);
             if (session is not null)
-                Identify(context, session.Id);
+                sessions.Identify(context, session.Id);
             await HttpAnswers.WriteAsync(context, StatusCodes.Status200OK, answer).ConfigureAwait(false);
         }
         catch (StoreUnavailableException e)
         {
             await HttpAnswers.UnavailableAsync(context, e.Message, id).ConfigureAwait(false);
-        }
-    }
-
-    // Answers a request of a session, here or through its owner. The handler says false when the session has moved before a byte was sent.
-    private async Task WithSessionAsync(HttpContext context, string sessionId, ReadOnlyMemory<byte> body, RequestId id, Func<LiveSession, Task<bool>> serve)
-    {
-        if (sessionId.Length == 0)
-        {
-            await HttpAnswers.BadRequestAsync(context, "The Mcp-Session-Id header is missing.", id: id).ConfigureAwait(false);
-            return;
-        }
-
-        var hop = context.Request.Headers[HaHeaders.Hop].ToString();
-        if (hop.Length > 0 && hop != self.Id)
-        {
-            await HttpAnswers.NotOwnerAsync(context, null).ConfigureAwait(false);
-            return;
-        }
-
-        var started = time.GetTimestamp();
-        while (!context.RequestAborted.IsCancellationRequested)
-        {
-            var ownership = Affinity.SessionIds.IsWellFormed(sessionId)
-                ? await host.FindAsync(sessionId, context.RequestAborted).ConfigureAwait(false)
-                : new Ownership.None();
-            switch (ownership)
-            {
-                case Ownership.Local { Session: var session }:
-                    if (session.User.Length > 0 && session.User != UserKey.Of(context.User))
-                    {
-                        await HttpAnswers.ForbiddenAsync(context, id).ConfigureAwait(false);
-                        return;
-                    }
-
-                    Identify(context, session.Id);
-                    if (await ServeAsync(context, session, serve).ConfigureAwait(false) is not { } away)
-                        return;
-                    if (away.Length > 0 && !await HoldAsync(context, started, away, id).ConfigureAwait(false))
-                        return;
-                    break;
-                case Ownership.Damaged { Reason: var damage }:
-                    await HttpAnswers.ErrorAsync(context, StatusCodes.Status500InternalServerError, (int)McpErrorCode.InternalError, damage, id).ConfigureAwait(false);
-                    return;
-                case Ownership.Peer { Replica: var owner } when hop.Length > 0: // one hop at most
-                    await HttpAnswers.NotOwnerAsync(context, owner.Id).ConfigureAwait(false);
-                    return;
-                case Ownership.Peer { Replica: var owner }:
-                    await RelayAsync(context, sessionId, body, owner).ConfigureAwait(false);
-                    return;
-                case Ownership.None:
-                    await HttpAnswers.SessionNotFoundAsync(context, id).ConfigureAwait(false);
-                    return;
-                case Ownership.Undecided { Reason: var reason }:
-                    if (!await HoldAsync(context, started, reason, id).ConfigureAwait(false))
-                        return;
-                    break;
-            }
-        }
-    }
-
-    // A relay asks elsewhere meanwhile; a client would take a refusal for final, so its request is held. False: refused.
-    private async ValueTask<bool> HoldAsync(HttpContext context, long started, string reason, RequestId id)
-    {
-        if (context.Request.Headers.ContainsKey(HaHeaders.Relay) || time.GetElapsedTime(started) > _options.HoldTime)
-        {
-            await HttpAnswers.UnavailableAsync(context, reason, id).ConfigureAwait(false);
-            return false;
-        }
-
-        await Task.Delay(TimeSpan.FromMilliseconds(50), time, context.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        return true;
-    }
-
-    // A store that goes away under a request is no answer: what has begun is cut, so that the client resumes; the rest is tried again.
-    // Null: served; otherwise why the store is away, or empty when the session has moved.
-    private static async Task<string?> ServeAsync(HttpContext context, LiveSession session, Func<LiveSession, Task<bool>> serve)
-    {
-        try
-        {
-            return await serve(session).ConfigureAwait(false) ? null : "";
-        }
-        catch (StoreUnavailableException) when (context.Response.HasStarted)
-        {
-            context.Abort();
-            return null;
-        }
-        catch (StoreUnavailableException e)
-        {
-            return e.Message;
         }
     }
 
@@ -301,28 +207,6 @@ internal sealed class McpEndpoint(
     }
 
     private StreamPump Pump(HttpContext context, LiveSession session, StreamSubscription reader) => new(context, session, reader, keepAlive, metrics);
-
-    private Task RelayAsync(HttpContext context, string? sessionId, ReadOnlyMemory<byte> body, ReplicaInfo peer)
-    {
-        metrics.Forwarded();
-        var exchange = new RelayExchange
-        {
-            Method = HttpMethod.Parse(context.Request.Method),
-            PathAndQuery = context.Request.PathBase + context.Request.Path + context.Request.QueryString,
-            Body = body,
-            Repeatable = true,
-            HoldTime = _options.HoldTime,
-            ForRelay = context.Request.Headers.ContainsKey(HaHeaders.Relay),
-        };
-        return relay.RelayAsync(context, exchange, new PeerRoute(host, self, time, sessionId, peer, context), context.RequestAborted);
-    }
-
-    private void Identify(HttpContext context, string sessionId)
-    {
-        context.Response.Headers[McpHeaders.SessionId] = sessionId;
-        if (context.Request.Headers.ContainsKey(HaHeaders.Relay))
-            context.Response.Headers[HaHeaders.Owner] = self.Id;
-    }
 
     private async ValueTask<bool> CheckSessionMethodAsync(HttpContext context, string method)
     {

@@ -36,7 +36,7 @@ internal sealed partial class SessionHost(
         JsonRpcRequest initialize, ReadOnlyMemory<byte> body, string user, CancellationToken cancellationToken)
     {
         var clientId = initialize.Id;
-        using var activity = HighAvailabilityDiagnostics.Source.StartActivity("session create");
+        using var activity = StartTrace();
         var record = new SessionRecord
         {
             Id = SessionIds.New(runtime.ReplicaId),
@@ -219,6 +219,18 @@ internal sealed partial class SessionHost(
     }
 
     private void Forget(LiveSession session) => _sessions.TryRemove(new KeyValuePair<string, LiveSession>(session.Id, session));
+
+    // A trace of its own, that lives as long as the session; the request that opens it stays in its client's trace.
+    private static Activity? StartTrace()
+    {
+        var request = Activity.Current;
+        Activity.Current = null;
+        var activity = HighAvailabilityDiagnostics.Source.StartActivity(
+            "session create", ActivityKind.Internal, parentContext: default, links: request is null ? null : [new ActivityLink(request.Context)]);
+        if (activity is null)
+            Activity.Current = request;
+        return activity;
+    }
 
     private void Trace(LiveSession session, SessionRecord before, string reason, int rerun, int refused, int events, TimeSpan duration)
     {

@@ -1,0 +1,132 @@
+using McpHa.HighAvailability.Affinity;
+using McpHa.HighAvailability.Cluster;
+using McpHa.HighAvailability.Diagnostics;
+using McpHa.HighAvailability.Relay;
+using McpHa.HighAvailability.Sessions;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Options;
+using ModelContextProtocol;
+using ModelContextProtocol.Protocol;
+using PeerRelay = McpHa.HighAvailability.Relay.Relay;
+
+namespace McpHa.HighAvailability.Http;
+
+/// <summary>Has a request of a session served by its owner: here, through a peer, or here after a take-over.</summary>
+internal sealed class SessionGate(
+    SessionHost host, SelfReplica self, PeerRelay relay, SessionMetrics metrics, TimeProvider time, IOptions<HighAvailabilityOptions> options)
+{
+    private readonly TimeSpan _holdTime = options.Value.HoldTime;
+
+    /// <summary>Answers a request of a session. The handler says <see langword="false"/> when the session has moved before a byte was sent.</summary>
+    public async Task ServeAsync(HttpContext context, string sessionId, ReadOnlyMemory<byte> body, RequestId id, Func<LiveSession, Task<bool>> serve)
+    {
+        if (sessionId.Length == 0)
+        {
+            await HttpAnswers.BadRequestAsync(context, "The Mcp-Session-Id header is missing.", id: id).ConfigureAwait(false);
+            return;
+        }
+
+        var hop = context.Request.Headers[HaHeaders.Hop].ToString();
+        if (hop.Length > 0 && hop != self.Id)
+        {
+            await HttpAnswers.NotOwnerAsync(context, null).ConfigureAwait(false);
+            return;
+        }
+
+        var started = time.GetTimestamp();
+        while (!context.RequestAborted.IsCancellationRequested)
+        {
+            var ownership = SessionIds.IsWellFormed(sessionId)
+                ? await host.FindAsync(sessionId, context.RequestAborted).ConfigureAwait(false)
+                : new Ownership.None();
+            switch (ownership)
+            {
+                case Ownership.Local { Session: var session }:
+                    if (session.User.Length > 0 && session.User != UserKey.Of(context.User))
+                    {
+                        await HttpAnswers.ForbiddenAsync(context, id).ConfigureAwait(false);
+                        return;
+                    }
+
+                    Identify(context, session.Id);
+                    if (await TryServeAsync(context, session, serve).ConfigureAwait(false) is not { } away)
+                        return;
+                    if (away.Length > 0 && !await HoldAsync(context, started, away, id).ConfigureAwait(false))
+                        return;
+                    break;
+                case Ownership.Damaged { Reason: var damage }:
+                    await HttpAnswers.ErrorAsync(context, StatusCodes.Status500InternalServerError, (int)McpErrorCode.InternalError, damage, id).ConfigureAwait(false);
+                    return;
+                case Ownership.Peer { Replica: var owner } when hop.Length > 0: // one hop at most
+                    await HttpAnswers.NotOwnerAsync(context, owner.Id).ConfigureAwait(false);
+                    return;
+                case Ownership.Peer { Replica: var owner }:
+                    await PassOnAsync(context, sessionId, body, owner).ConfigureAwait(false);
+                    return;
+                case Ownership.None:
+                    await HttpAnswers.SessionNotFoundAsync(context, id).ConfigureAwait(false);
+                    return;
+                case Ownership.Undecided { Reason: var reason }:
+                    if (!await HoldAsync(context, started, reason, id).ConfigureAwait(false))
+                        return;
+                    break;
+            }
+        }
+    }
+
+    /// <summary>Lets a peer answer, and whoever comes after it when it is lost.</summary>
+    public Task PassOnAsync(HttpContext context, string? sessionId, ReadOnlyMemory<byte> body, ReplicaInfo peer)
+    {
+        metrics.Forwarded();
+        var exchange = new RelayExchange
+        {
+            Method = HttpMethod.Parse(context.Request.Method),
+            PathAndQuery = context.Request.PathBase + context.Request.Path + context.Request.QueryString,
+            Body = body,
+            Repeatable = true,
+            HoldTime = _holdTime,
+            ForRelay = context.Request.Headers.ContainsKey(HaHeaders.Relay),
+        };
+        return relay.RelayAsync(context, exchange, new PeerRoute(host, self, time, sessionId, peer, context), context.RequestAborted);
+    }
+
+    /// <summary>Names the session to the client, and its owner to a relay.</summary>
+    public void Identify(HttpContext context, string sessionId)
+    {
+        context.Response.Headers[McpHeaders.SessionId] = sessionId;
+        if (context.Request.Headers.ContainsKey(HaHeaders.Relay))
+            context.Response.Headers[HaHeaders.Owner] = self.Id;
+    }
+
+    // A relay asks elsewhere meanwhile; a client would take a refusal for final, so its request is held. False: refused.
+    private async ValueTask<bool> HoldAsync(HttpContext context, long started, string reason, RequestId id)
+    {
+        if (context.Request.Headers.ContainsKey(HaHeaders.Relay) || time.GetElapsedTime(started) > _holdTime)
+        {
+            await HttpAnswers.UnavailableAsync(context, reason, id).ConfigureAwait(false);
+            return false;
+        }
+
+        await Task.Delay(TimeSpan.FromMilliseconds(50), time, context.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        return true;
+    }
+
+    // A store that goes away under a request is no answer: what has begun is cut, so that the client resumes; the rest is tried again.
+    // Null: served; otherwise why the store is away, or empty when the session has moved.
+    private static async Task<string?> TryServeAsync(HttpContext context, LiveSession session, Func<LiveSession, Task<bool>> serve)
+    {
+        try
+        {
+            return await serve(session).ConfigureAwait(false) ? null : "";
+        }
+        catch (StoreUnavailableException) when (context.Response.HasStarted)
+        {
+            context.Abort();
+            return null;
+        }
+        catch (StoreUnavailableException e)
+        {
+            return e.Message;
+        }
+    }
+}
