@@ -43,6 +43,7 @@ public sealed class TwentyKillsTests(ClusterFixture fixture) : ClusterTest(fixtu
         }
 
         Assert.Equal(Enumerable.Range(1, Kills * Increments).Select(count => (long)count), counts.Order());
+        Assert.Empty(client.Trouble);
         Assert.Equal(notes, (await client.AskAsync("notes_list"))["notes"]!.AsArray().Select(n => (string)n!));
     }
 }

@@ -21,6 +21,9 @@ internal abstract class TestClient : IAsyncDisposable
     /// <summary>What came on no call's behalf, in the order in which the SDK handed it over.</summary>
     public IReadOnlyList<Notification> Notifications => [.. _notifications];
 
+    /// <summary>What the SDK has reported as errors of its connections, as far as it does: the C# SDK keeps them to itself.</summary>
+    public virtual IReadOnlyCollection<string> Trouble => [];
+
     /// <summary>Texts of the announcements among them.</summary>
     public IReadOnlyList<string> Announcements =>
         [.. Notifications.Where(n => n.Method == "notifications/message" && (string?)n.Params["logger"] == "announcements").Select(n => (string)n.Params["data"]!)];

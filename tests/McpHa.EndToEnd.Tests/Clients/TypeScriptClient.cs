@@ -25,8 +25,7 @@ internal sealed class TypeScriptClient : TestClient
 
     public override string? SessionId => _session;
 
-    /// <summary>What the SDK has reported as errors of its connections.</summary>
-    public IReadOnlyCollection<string> Trouble => _trouble;
+    public override IReadOnlyCollection<string> Trouble => _trouble;
 
     private static string Folder
     {
