@@ -8,7 +8,8 @@ namespace McpHa.HighAvailability.Relay;
 internal sealed partial class RelayRun(
     Relay relay, RelayClient client, HttpContext context, RelayExchange exchange, IRelayRoute route, CancellationToken clientGone)
 {
-    // A request that takes every replica down with it would otherwise wander through the cluster for ever.
+    // A request that takes every replica down with it would otherwise wander through the cluster for ever. A GET stream only listens, and
+    // may have nothing to hear for longer than many replicas live.
     private const int MostBreaksWithoutProgress = 10;
 
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(5);
@@ -92,7 +93,7 @@ internal sealed partial class RelayRun(
 
     private async ValueTask<RelayTarget?> NextAfterPauseAsync(RelayFailure failure, CancellationToken holdOver)
     {
-        if (_breaks > MostBreaksWithoutProgress || (_heldSince is { } since && Stopwatch.GetElapsedTime(since) >= exchange.HoldTime))
+        if ((_breaks > MostBreaksWithoutProgress && exchange.Method != HttpMethod.Get) || (_heldSince is { } since && Stopwatch.GetElapsedTime(since) >= exchange.HoldTime))
             return null;
 
         var target = await route.NextAsync(failure, holdOver);
@@ -114,8 +115,10 @@ internal sealed partial class RelayRun(
         CountAsHeld(true);
 
         var broke = failure.Kind is RelayFailureKind.Broken or RelayFailureKind.Lost;
+        if (_progress || lasted > TimeSpan.FromSeconds(1))
+            _failures = 0;
         if (_progress)
-            (_failures, _breaks) = (0, 0);
+            _breaks = 0;
 
         // The hold time counts anew for a replica that had really taken the exchange.
         if (_heldSince is null || _progress || (broke && lasted > TimeSpan.FromSeconds(1)))
