@@ -21,7 +21,7 @@ internal sealed class RedisConnection(IServiceProvider services, IOptions<RedisH
     public IConnectionMultiplexer Multiplexer => _multiplexer ??=
         services.GetService<IConnectionMultiplexer>()
         ?? throw new InvalidOperationException(
-            $"The Redis backend needs an IConnectionMultiplexer: call builder.AddRedisClient(\"{options.Value.ConnectionName}\") or register one.");
+            $"The Redis backend needs an IConnectionMultiplexer: call builder.AddRedisClient(\"{options.Value.ConnectionName}\") (package Aspire.StackExchange.Redis), or add one with services.AddSingleton<IConnectionMultiplexer>(_ => ConnectionMultiplexer.Connect(\"localhost:6379,abortConnect=false\")).");
 
     /// <summary>Runs a script in one command.</summary>
     public async ValueTask<RedisResult> EvaluateAsync(string script, RedisKey[] keys, RedisValue[] arguments, CancellationToken cancellationToken)

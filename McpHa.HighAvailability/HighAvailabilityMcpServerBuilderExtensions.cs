@@ -85,8 +85,17 @@ public static class HighAvailabilityMcpServerBuilderExtensions
         void Bind<T>(string part) where T : class => services.Insert(0, ServiceDescriptor.Singleton<IConfigureOptions<T>>(p =>
             new ConfigureNamedOptions<T>(Options.Options.DefaultName, o =>
             {
-                if (p.GetService<IConfiguration>() is { } configuration)
+                if (p.GetService<IConfiguration>() is not { } configuration)
+                    return;
+                try
+                {
                     configuration.GetSection(HighAvailabilityOptions.SectionName + part).Bind(o);
+                }
+                catch (InvalidOperationException e)
+                {
+                    throw new InvalidOperationException(
+                        $"{e.Message} SessionMode is Hybrid, Stateful or Stateless; Durability is Durable or Fast; times are written 00:00:30, addresses http://10.0.0.7:8080.", e);
+                }
             })));
     }
 

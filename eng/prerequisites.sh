@@ -30,7 +30,8 @@ apt_install() {
   fi
   say "Installing $* with apt."
   # RUNLEVEL=1: the package must not start a Redis of its own.
-  { $sudo apt-get install -y -qq --no-install-recommends "$@" || { $sudo apt-get update -qq && $sudo env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "$@"; }; } > /dev/null 2>&1 || true
+  local install="$sudo env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends"
+  { $install "$@" || { $sudo apt-get update -qq && $install "$@"; }; } > /dev/null 2>&1 || true
   have "$command"
 }
 

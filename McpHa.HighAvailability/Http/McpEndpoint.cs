@@ -33,6 +33,14 @@ internal sealed class McpEndpoint(
             return;
         }
 
+        // Browsers send other types across origins without asking first.
+        if (!request.HasJsonContentType())
+        {
+            await HttpAnswers.ErrorAsync(
+                context, StatusCodes.Status415UnsupportedMediaType, JsonRpc.BadRequest, "Unsupported Media Type: send the header 'Content-Type: application/json'.").ConfigureAwait(false);
+            return;
+        }
+
         var body = await RequestBody.ReadAsync(request, _options.MaxRequestBodySize, context.RequestAborted).ConfigureAwait(false);
         if (body is null)
         {
@@ -125,6 +133,8 @@ internal sealed class McpEndpoint(
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException or NotSupportedException)
         {
+            if (e is JsonException)
+                problem += $" {e.Message}";
             if (body.AsSpan().TrimStart(" \t\r\n"u8) is [(byte)'[', ..])
                 problem = "Bad Request: batches are not supported; send one JSON-RPC message per POST.";
             return false;

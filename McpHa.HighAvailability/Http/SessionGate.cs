@@ -22,7 +22,7 @@ internal sealed class SessionGate(
     {
         if (sessionId.Length == 0)
         {
-            await HttpAnswers.BadRequestAsync(context, "The Mcp-Session-Id header is missing.", id: id).ConfigureAwait(false);
+            await HttpAnswers.BadRequestAsync(context, "The Mcp-Session-Id header is missing: open a session with 'initialize' and send the id that it returns.", id: id).ConfigureAwait(false);
             return;
         }
 

@@ -26,7 +26,7 @@ internal sealed record RelayError(int Status, int Code, string Reason, string Me
 
     /// <summary>The request body is larger than allowed.</summary>
     public static RelayError RequestTooLarge(long allowed, string option) => new(
-        StatusCodes.Status413PayloadTooLarge, JsonRpc.BadRequest, "request-too-large", $"The request body is larger than {allowed} bytes ({option}).");
+        StatusCodes.Status413PayloadTooLarge, JsonRpc.BadRequest, "request-too-large", $"The request body is larger than {allowed} bytes; send less, or raise {option}.");
 
     /// <summary>Answers a request whose response has not begun.</summary>
     public async Task AnswerAsync(HttpResponse response, ReadOnlyMemory<byte> request)

@@ -105,7 +105,7 @@ internal sealed class UpSession
         }
         catch (IOException)
         {
-            throw new LabException($"Another cluster runs in {_options.Folder}: stop it, or start this one in another directory.");
+            throw new LabException($"Another cluster runs in {_options.Folder}: stop that one first, or run this one from another clone.");
         }
     }
 

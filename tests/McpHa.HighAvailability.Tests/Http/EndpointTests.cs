@@ -18,6 +18,7 @@ public sealed class EndpointTests
         await RefusedAsync(client.PostAsync(replica, client.Call("once"), h => Accept(h, "application/json")), 406, -32000, "text/event-stream");
         await RefusedAsync(client.PostAsync(replica, client.Call("once"), h => Accept(h, "text/event-stream")), 406, -32000, "application/json");
         await RefusedAsync(client.GetAsync(replica, headers: h => Accept(h, "application/json")), 406, -32000, "text/event-stream");
+        await RefusedAsync(client.PostTextAsync(replica, client.Call("once").ToJsonString(), contentType: "text/plain"), 415, -32000, "application/json");
         await RefusedAsync(client.PostTextAsync(replica, "{nonsense"), 400, -32600, "JSON-RPC");
         await RefusedAsync(client.PostTextAsync(replica, ""), 400, -32600, "JSON-RPC");
         await RefusedAsync(client.PostTextAsync(replica, "null"), 400, -32600, "JSON-RPC");

@@ -69,9 +69,9 @@ internal sealed class RawClient : IDisposable
     public Task<Exchange> PostAsync(InProcessReplica replica, JsonNode body, Action<HttpRequestHeaders>? headers = null) =>
         PostTextAsync(replica, body.ToJsonString(), headers);
 
-    public Task<Exchange> PostTextAsync(InProcessReplica replica, string body, Action<HttpRequestHeaders>? headers = null)
+    public Task<Exchange> PostTextAsync(InProcessReplica replica, string body, Action<HttpRequestHeaders>? headers = null, string contentType = "application/json")
     {
-        var request = new HttpRequestMessage(HttpMethod.Post, replica.Endpoint) { Content = new StringContent(body, Encoding.UTF8, "application/json") };
+        var request = new HttpRequestMessage(HttpMethod.Post, replica.Endpoint) { Content = new StringContent(body, Encoding.UTF8, contentType) };
         request.Headers.TryAddWithoutValidation("Accept", "application/json, text/event-stream");
         return SendAsync(request, headers);
     }
