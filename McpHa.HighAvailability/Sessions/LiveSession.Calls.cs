@@ -125,34 +125,6 @@ internal sealed partial class LiveSession
         return Task.CompletedTask;
     }
 
-    /// <summary>Sends a handler's question to the client, unless an earlier run has put it already.</summary>
-    public async Task AskAsync(OpenCall call, JsonRpcRequest question, CancellationToken cancellationToken)
-    {
-        var name = call.Questions.Name(question);
-        _questions[name] = question.Id;
-        if (call.Ended)
-            _questions.TryRemove(name, out _);
-        if (call.History?.TakeAnswer(name) is { } known)
-        {
-            Deliver(name, known);
-            return;
-        }
-
-        if (call.History?.WasAsked(name) == true)
-            return;
-        await SendAsync(call, JsonRpc.Serialize(new JsonRpcRequest { Id = new RequestId(name), Method = question.Method, Params = question.Params }), mustArrive: true)
-            .WaitAsync(cancellationToken).ConfigureAwait(false);
-    }
-
-    /// <summary>Sends a handler's notification to the client, unless an earlier run has sent it already.</summary>
-    public Task NotifyAsync(OpenCall call, JsonRpcNotification notification, CancellationToken cancellationToken)
-    {
-        var payload = JsonRpc.Serialize(WithQuestionName(notification));
-        return call.History?.WasSent(notification, payload) == true
-            ? Task.CompletedTask
-            : SendAsync(call, payload, mustArrive: false).WaitAsync(cancellationToken);
-    }
-
     /// <summary>Withdraws a request that the client has cancelled: durably, so that no later owner runs it again.</summary>
     /// <returns><see langword="false"/>: the session is no longer served here.</returns>
     public async ValueTask<bool> CancelAsync(JsonRpcNotification notification)
@@ -287,21 +259,6 @@ internal sealed partial class LiveSession
         foreach (var answer in call.StoredAnswers?.Keys ?? Enumerable.Empty<string>())
             batch.SetCall(answer, null);
         return true;
-    }
-
-    private Task SendAsync(OpenCall call, ReadOnlyMemory<byte> payload, bool mustArrive)
-    {
-        Task done;
-        lock (Gate)
-        {
-            if (call.Ended || _gone.Task.IsCompleted)
-                return mustArrive ? Task.FromCanceled(new CancellationToken(true)) : Task.CompletedTask;
-            Queue.Append(call.Stream, payload);
-            done = _runtime.Durable ? Queue.Open().Done : Task.CompletedTask;
-        }
-
-        Queue.Flush();
-        return done;
     }
 
     private static KeyValuePair<string, ReadOnlyMemory<byte>?>? HandshakeChange(OpenCall call) => call.Method switch
