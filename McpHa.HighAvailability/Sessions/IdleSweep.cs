@@ -28,6 +28,11 @@ internal sealed partial class IdleSweep(SessionHost host, TimeProvider time, IOp
                 {
                     // Another replica owns it now.
                 }
+                catch (Exception e) when (!stoppingToken.IsCancellationRequested)
+                {
+                    // What is wrong with one session is no reason to leave the others, or to stop the server.
+                    LogFailed(e, session.Id);
+                }
             }
         }
     }
@@ -39,6 +44,9 @@ internal sealed partial class IdleSweep(SessionHost host, TimeProvider time, IOp
         else
             await session.EndIdleAsync(idle, cancellationToken).ConfigureAwait(false);
     }
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Session {SessionId} could not be ended after it was idle; other sessions go on.")]
+    private partial void LogFailed(Exception exception, string sessionId);
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "Idle sessions are ended later, the store is away: {Reason}")]
     private partial void LogLater(string reason);

@@ -1,7 +1,9 @@
 using System.Security.Claims;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using McpHa.HighAvailability.Http;
 using McpHa.HighAvailability.Journal;
+using ModelContextProtocol;
 using ModelContextProtocol.Protocol;
 
 namespace McpHa.HighAvailability.Sessions;
@@ -77,7 +79,7 @@ internal sealed partial class LiveSession
             new RequestId(call.Stream.Id),
             JsonRpc.MayHaveRun,
             $"The server that worked on this request was lost. It may have run, wholly or in part, and was not run again because '{Describe(call.Request)}' is not marked as safe to repeat.",
-            new JsonObject { ["reason"] = "replica-lost", ["requestId"] = JsonNode.Parse(JsonRpc.Serialize(new JsonRpcRequest { Id = call.ClientId, Method = call.Method }))?["id"]?.DeepClone(), ["mayHaveRun"] = true });
+            new JsonObject { ["reason"] = "replica-lost", ["requestId"] = JsonSerializer.SerializeToNode(call.ClientId, McpJsonUtilities.DefaultOptions), ["mayHaveRun"] = true });
         _ = AnswerAsync(call, error);
         return false;
     }

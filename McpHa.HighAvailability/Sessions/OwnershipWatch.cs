@@ -62,6 +62,10 @@ internal sealed partial class OwnershipWatch(
                 {
                     LogLater(e.Message);
                 }
+                catch (Exception e) when (!stoppingToken.IsCancellationRequested)
+                {
+                    LogFailed(e);
+                }
             }
             while (await timer.WaitForNextTickAsync(stoppingToken).ConfigureAwait(false));
         }
@@ -86,6 +90,9 @@ internal sealed partial class OwnershipWatch(
 
     [LoggerMessage(Level = LogLevel.Information, Message = "The ownership of {Sessions} sessions is checked, because {Reason}.")]
     private partial void LogChecking(int sessions, string reason);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Looking after the ownership of sessions failed; the next attempt follows.")]
+    private partial void LogFailed(Exception exception);
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "Take-overs by others are not heard yet: {Reason}")]
     private partial void LogLater(string reason);

@@ -17,7 +17,10 @@ internal sealed class Stop(string method, Func<object?, bool> at, bool after)
     public void LetGo() => _letGo.TrySetResult();
 
     /// <summary>The step (or, when it was done, its answer) is lost.</summary>
-    public void Fail() => _letGo.TrySetException(new StoreUnavailableException("made to fail"));
+    public void Fail() => Fail(new StoreUnavailableException("made to fail"));
+
+    /// <summary>The step fails in a way of its own.</summary>
+    public void Fail(Exception how) => _letGo.TrySetException(how);
 
     public async ValueTask PassAsync(string step, object? argument, bool isAfter)
     {

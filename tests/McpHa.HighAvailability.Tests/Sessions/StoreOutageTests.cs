@@ -185,6 +185,23 @@ public sealed class StoreOutageTests
     }
 
     [Fact]
+    public async Task A_damaged_session_keeps_the_sweep_from_no_other()
+    {
+        await using var cluster = await InProcessCluster.StartAsync(1, storeOptions: o => o.IdleTimeout = TimeSpan.FromMilliseconds(400));
+        cluster.ErrorsExpected = true;
+        var damaged = cluster[0].Store.StopBefore("EndAsync");
+        using var one = await cluster.ConnectAsync();
+        using var two = await cluster.ConnectAsync();
+
+        await damaged.Reached;
+        damaged.Fail(new InvalidDataException("what is stored is no session"));
+
+        await Wait.UntilAsync(() => cluster[0].Session(one.SessionId!) is null && cluster[0].Session(two.SessionId!) is null, "both sessions to end");
+        using var third = await cluster.ConnectAsync();
+        await Wait.UntilAsync(() => cluster[0].Session(third.SessionId!) is null, "the sweep to go on");
+    }
+
+    [Fact]
     public async Task The_sweep_of_idle_sessions_outlives_a_fence()
     {
         await using var cluster = await InProcessCluster.StartAsync(storeOptions: o => o.IdleTimeout = TimeSpan.FromMilliseconds(1600));
