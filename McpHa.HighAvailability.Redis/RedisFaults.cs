@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using StackExchange.Redis;
 
 namespace McpHa.HighAvailability.Redis;
@@ -11,7 +12,8 @@ internal static class RedisFaults
         ["NOSCRIPT", "LOADING", "READONLY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "NOREPLICAS", "MISCONF", "OOM", "BUSY", "NOAUTH", "WRONGPASS"];
 
     public static bool Concerns(Exception fault, CancellationToken cancellationToken) => fault
-        is RedisException or RedisCommandException or TimeoutException or ObjectDisposedException
+        is RedisException or RedisCommandException or TimeoutException or ObjectDisposedException or IOException or SocketException
+        || IsBrokenWrite(fault)
         || (fault is OperationCanceledException && !cancellationToken.IsCancellationRequested);
 
     public static bool IsUnknownScript(RedisServerException fault) => fault.Message.StartsWith("NOSCRIPT", StringComparison.Ordinal);
@@ -20,11 +22,16 @@ internal static class RedisFaults
     public static string? Unavailability(Exception fault) => fault switch
     {
         TimeoutException => "did not answer in time",
-        RedisConnectionException or RedisCommandException => "cannot be reached",
+        RedisConnectionException or RedisCommandException or IOException or SocketException => "cannot be reached",
         ObjectDisposedException or OperationCanceledException => "is not used any more, the connection was closed",
         RedisServerException server when Passing.FirstOrDefault(word => Names(server, word)) is { } word => $"refuses the command ({word})",
+        _ when IsBrokenWrite(fault) => "cannot be reached",
         _ => null,
     };
+
+    // The connection ended while the client wrote to it: the client lets what the pipe throws through as it is.
+    private static bool IsBrokenWrite(Exception fault) =>
+        fault is InvalidOperationException { Source: "System.IO.Pipelines" or "Pipelines.Sockets.Unofficial" };
 
     public static bool IsWrongType(Exception fault) => fault is RedisServerException && fault.Message.Contains("WRONGTYPE", StringComparison.Ordinal);
 

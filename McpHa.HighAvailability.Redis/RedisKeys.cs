@@ -13,7 +13,9 @@ namespace McpHa.HighAvailability.Redis;
 /// mcp-ha:{SESSION}:state     hash    the session state
 /// mcp-ha:{HANDLE}:handle     hash    user, version, and the values as k:KEY
 /// mcp-ha:{HANDLE}:applied    hash    the remembered calls: r:CALL = response, and a ring s:SLOT = CALL to forget the oldest
-/// mcp-ha:replicas            hash    replica id = Unix ms of the last heartbeat, a space, ReplicaInfo as JSON
+/// mcp-ha:replicas            hash    replica id = Unix ms of the last heartbeat, a space, ReplicaInfo as JSON;
+///                                    and the run of the store as :run, its server's run id and the Unix ms since when
+/// mcp-ha:keys                hash    secret keys of the cluster: id = 32 bytes
 /// mcp-ha:topic:TOPIC         channel of the event bus
 /// </code>
 /// </remarks>
@@ -22,6 +24,8 @@ internal sealed class RedisKeys(string prefix)
     private const string JournalSuffix = "}:journal";
 
     public RedisKey Replicas { get; } = prefix + "replicas";
+
+    public RedisKey Secrets { get; } = prefix + "keys";
 
     public RedisKey Session(string sessionId) => Tagged(sessionId, "}:session");
 

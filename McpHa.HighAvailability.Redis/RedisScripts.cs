@@ -13,9 +13,9 @@ internal static class RedisScripts
     /// <summary>The error of a script that finds something that nobody of us has written.</summary>
     public const string Garbage = "GARBAGE";
 
-    // Passes only for the current epoch, ARGV[1]. Leaves commit number, entries and bytes in r[2], r[3] and r[4].
+    // Passes only for the current epoch, ARGV[1]. Leaves commit number, entries, bytes and owner in r[2] to r[5].
     private const string Fence = """
-        local r=redis.call('HMGET',KEYS[1],'epoch','commit','entries','bytes')
+        local r=redis.call('HMGET',KEYS[1],'epoch','commit','entries','bytes','owner')
         if r[1]~=ARGV[1] then
           if redis.call('HEXISTS',KEYS[1],'ended')==1 then return 0 end
           if not r[1] then
@@ -73,19 +73,20 @@ internal static class RedisScripts
 
     /// <summary>A commit is applied under the current epoch only, wholly, once, and after all commits before it.</summary>
     /// <remarks>
-    /// ARGV: 1 epoch, 2 number, 3 last position, 4 most entries, 5 most bytes, 6 lifetime, 7 count of appends, then those. Most
+    /// ARGV: 1 epoch, 2 number, 3 last position, 4 most entries, 5 most bytes, 6 lifetime, 7 owner (empty: any), 8 count of appends, then those. Most
     /// commits only append and end here, so that Redis has little to read. The others go on with: oldest time to keep on a touch
     /// (0: no touch), counts of removals, changes of calls, state and handshake, then those. Calls and state, KEYS 3 and 4, are
     /// given only if they are changed or touched. Trims a sixteenth below a bound that is passed, as <c>JournalTrimming</c> does.
     /// </remarks>
     public const string Commit = Fence + """
+        if ARGV[7]~='' and ARGV[7]~=r[5] then return 0 end
         local n,entries,bytes=tonumber(r[2]),tonumber(r[3]),tonumber(r[4])
         if not (n and entries and bytes) then return redis.error_reply('GARBAGE record') end
         local number=tonumber(ARGV[2])
         if number<=n then return 1 end
         if number>n+1 then return -1 end
 
-        local appends,i=tonumber(ARGV[7]),8
+        local appends,i=tonumber(ARGV[8]),9
         local fresh=entries==0 and appends>0
 
         """ + AppendEntries + """
@@ -144,7 +145,7 @@ internal static class RedisScripts
         """;
 
     /// <summary>Of all who saw an epoch one makes it one larger; the winner, also on repetition, reads all it needs in the same step.</summary>
-    /// <remarks>ARGV: epoch seen, new owner, lifetime. Answers {-1} unknown, {0, record} refused, {1, record, calls, journal} taken.</remarks>
+    /// <remarks>ARGV: epoch seen, new owner, lifetime. Answers {-1} unknown, {0, record} refused, {1, record, calls, journal, state} taken.</remarks>
     public const string TakeOver = """
         local r=redis.call('HMGET',KEYS[1],'epoch','owner','ended')
         if r[3] then return {-1} end
@@ -154,10 +155,10 @@ internal static class RedisScripts
           return {-1}
         end
         if epoch~=seen and (epoch~=seen+1 or r[2]~=ARGV[2]) then return {0,redis.call('HGETALL',KEYS[1])} end
-        local calls,journal=redis.call('HGETALL',KEYS[3]),redis.call('XRANGE',KEYS[2],'-','+')
+        local calls,journal,state=redis.call('HGETALL',KEYS[3]),redis.call('XRANGE',KEYS[2],'-','+'),redis.call('HGETALL',KEYS[4])
         if epoch==seen then redis.call('HSET',KEYS[1],'owner',ARGV[2],'epoch',seen+1) end
         for k=1,4 do redis.call('PEXPIRE',KEYS[k],ARGV[3]) end
-        return {1,redis.call('HGETALL',KEYS[1]),calls,journal}
+        return {1,redis.call('HGETALL',KEYS[1]),calls,journal,state}
         """;
 
     /// <summary>Only the current epoch gives its session away.</summary>
@@ -179,8 +180,11 @@ internal static class RedisScripts
         return 1
         """;
 
-    /// <summary>A write-back replaces what is older or misses commits, and nothing else.</summary>
-    /// <remarks>ARGV: epoch, owner, commit number, lifetime, counts of fields, calls, state and entries, then those.</remarks>
+    /// <summary>A write-back replaces what is older or misses commits, and nothing else. The journal that is left is only added to.</summary>
+    /// <remarks>
+    /// ARGV: epoch, owner, commit number, lifetime, counts of fields, calls, state and entries, then those. A waiting entry that is not
+    /// among them has been moved to a stream since, by a commit that was lost.
+    /// </remarks>
     public const string WriteBack = """
         if redis.call('EXISTS',KEYS[1])==1 then
           local r=redis.call('HMGET',KEYS[1],'epoch','owner','commit','ended')
@@ -189,13 +193,6 @@ internal static class RedisScripts
           if not (epoch and n) then return redis.error_reply('GARBAGE record') end
           if epoch>mine or (epoch==mine and r[2]~=ARGV[2]) then return 0 end
           if epoch==mine and n>=tonumber(ARGV[3]) then return 1 end
-        end
-        local appends,entries,bytes=tonumber(ARGV[8]),0,0
-        if appends==0 then
-          entries=redis.call('XLEN',KEYS[2])
-          bytes=tonumber(redis.call('HGET',KEYS[1],'bytes') or 0) or 0
-        else
-          redis.call('DEL',KEYS[2])
         end
         redis.call('DEL',KEYS[1],KEYS[3],KEYS[4])
         local i=9
@@ -208,6 +205,23 @@ internal static class RedisScripts
         fill(KEYS[1],tonumber(ARGV[5]))
         fill(KEYS[3],tonumber(ARGV[6]))
         fill(KEYS[4],tonumber(ARGV[7]))
+
+        local appends,entries,bytes,top,given=tonumber(ARGV[8]),0,0,0,{}
+        for k=i,#ARGV,6 do given[ARGV[k]]=true end
+        for _,entry in ipairs(redis.call('XRANGE',KEYS[2],'-','+')) do
+          local position=string.match(entry[1],'^(%d+)')
+          if entry[2][2]=='w' and not given[position] then
+            redis.call('XDEL',KEYS[2],entry[1])
+          else
+            entries=entries+1
+            bytes=bytes+#(entry[2][10] or '')
+          end
+          top=tonumber(position)
+        end
+        while appends>0 and tonumber(ARGV[i])<=top do
+          appends=appends-1
+          i=i+6
+        end
 
         """ + AppendEntries + """
         redis.call('HSET',KEYS[1],'entries',entries,'bytes',bytes)
@@ -273,14 +287,32 @@ internal static class RedisScripts
         return {1}
         """;
 
+    /// <summary>A key that is there stays as it is: two replicas that make the first one at the same time get both.</summary>
+    /// <remarks>KEYS: keys. ARGV: id and bytes of each key that should be there. Answers all of them.</remarks>
+    public const string ShareKeys = """
+        for i=1,#ARGV,2 do redis.call('HSETNX',KEYS[1],ARGV[i],ARGV[i+1]) end
+        return redis.call('HGETALL',KEYS[1])
+        """;
+
     /// <summary>All ages are measured by one clock, that of Redis; who was silent for too long is removed.</summary>
-    /// <remarks>KEYS: replicas. ARGV: replica id (empty: only look), its JSON, milliseconds of silence. Answers id, age in ms, JSON of each.</remarks>
+    /// <remarks>
+    /// KEYS: replicas. ARGV: replica id (empty: only look), its JSON, milliseconds of silence. Answers the run and its age in ms, then id, age in
+    /// ms, JSON of each replica. A new run begins when the mark of the old one is gone with all the rest, or was made by another server process.
+    /// </remarks>
     public const string Beat = """
         local t=redis.call('TIME')
         local now=t[1]*1000+math.floor(t[2]/1000)
-        if ARGV[1]~='' then redis.call('HSET',KEYS[1],ARGV[1],string.format('%.0f',now)..' '..ARGV[2]) end
-        local all,alive=redis.call('HGETALL',KEYS[1]),{}
-        for i=1,#all,2 do
+        local stamp=string.format('%.0f',now)
+        local info=redis.pcall('INFO','server')
+        local server=type(info)=='string' and string.match(info,'run_id:(%w+)') or '-'
+        local known,since=string.match(redis.call('HGET',KEYS[1],':run') or '','^(%S+) (%d+)$')
+        if known~=server then
+          since=stamp
+          redis.call('HSET',KEYS[1],':run',server..' '..since)
+        end
+        if ARGV[1]~='' then redis.call('HSET',KEYS[1],ARGV[1],stamp..' '..ARGV[2]) end
+        local all,alive=redis.call('HGETALL',KEYS[1]),{server..'-'..since,math.max(0,now-tonumber(since))}
+        for i=1,#all,2 do if all[i]~=':run' then
           local beat,json=string.match(all[i+1],'^(%d+) (.*)$')
           local age=beat and math.max(0,now-tonumber(beat))
           if age and age<=tonumber(ARGV[3]) then
@@ -290,7 +322,7 @@ internal static class RedisScripts
           else
             redis.call('HDEL',KEYS[1],all[i])
           end
-        end
+        end end
         return alive
         """;
 }

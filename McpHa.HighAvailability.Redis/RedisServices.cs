@@ -4,6 +4,7 @@ using McpHa.HighAvailability.EventBus;
 using McpHa.HighAvailability.Journal;
 using McpHa.HighAvailability.Redis;
 using McpHa.HighAvailability.Sessions;
+using McpHa.HighAvailability.Stateless;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
@@ -24,6 +25,7 @@ public static class RedisServices
         ha.Services.Replace(ServiceDescriptor.Singleton<ISessionStore, RedisSessionStore>());
         ha.Services.Replace(ServiceDescriptor.Singleton<ISessionJournal, RedisSessionJournal>());
         ha.Services.Replace(ServiceDescriptor.Singleton<IStateHandleStore, RedisStateHandleStore>());
+        ha.Services.Replace(ServiceDescriptor.Singleton<IKeyStore, RedisKeyStore>());
         return ha;
     }
 

@@ -1,12 +1,17 @@
 using McpHa.HighAvailability;
+using McpHa.HighAvailability.Access;
+using McpHa.HighAvailability.Authorization;
 using McpHa.HighAvailability.Cluster;
 using McpHa.HighAvailability.Diagnostics;
 using McpHa.HighAvailability.Http;
+using McpHa.HighAvailability.Limits;
 using McpHa.HighAvailability.Sessions;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Metadata;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+using ModelContextProtocol.Server;
 
 namespace Microsoft.AspNetCore.Builder;
 
@@ -14,7 +19,9 @@ namespace Microsoft.AspNetCore.Builder;
 public static class HighAvailabilityEndpointRouteBuilderExtensions
 {
     /// <summary>Serves MCP's Streamable HTTP at a path, for clients of every revision.</summary>
-    /// <exception cref="InvalidOperationException"><c>WithHighAvailability()</c> was not called.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// <c>WithHighAvailability()</c> was not called, or a tool, prompt or resource carries <c>[Authorize]</c> while authorization is not set up.
+    /// </exception>
     public static IEndpointConventionBuilder MapHighlyAvailableMcp(this IEndpointRouteBuilder endpoints, string pattern = "/mcp")
     {
         ArgumentNullException.ThrowIfNull(endpoints);
@@ -22,16 +29,27 @@ public static class HighAvailabilityEndpointRouteBuilderExtensions
         var endpoint = services.GetService<McpEndpoint>() ?? throw new InvalidOperationException(
             "MapHighlyAvailableMcp needs builder.Services.AddMcpServer().WithHighAvailability(); add it before builder.Build().");
 
+        services.GetRequiredService<PrimitiveAuthorization>().Check(services.GetRequiredService<IOptions<McpServerOptions>>().Value);
         var host = services.GetRequiredService<SessionHost>();
         var self = services.GetRequiredService<SelfReplica>();
         self.Load = () => (host.SessionCount, host.CallCount);
         self.EndpointPath = pattern;
+        self.Rerun = () => RerunPolicy.Publish(services.GetRequiredService<IOptions<McpServerOptions>>().Value);
         services.GetRequiredService<SessionMetrics>().Observe(() => host.SessionCount, () => host.CallCount);
 
         var group = endpoints.MapGroup(pattern);
-        group.MapPost("", (RequestDelegate)endpoint.PostAsync).WithMetadata(new NoServerLimit());
-        group.MapGet("", (RequestDelegate)endpoint.GetAsync);
-        group.MapDelete("", (RequestDelegate)endpoint.DeleteAsync);
+        var guard = services.GetRequiredService<AccessGuard>();
+        var rate = services.GetRequiredService<RequestRate>();
+        group.MapPost("", guard.Wrap(rate.Wrap(endpoint.PostAsync))).WithMetadata(new NoServerLimit());
+        group.MapGet("", guard.Wrap(rate.Wrap(endpoint.GetAsync)));
+        group.MapDelete("", guard.Wrap(rate.Wrap(endpoint.DeleteAsync)));
+        if (guard.Origins.AnyListed)
+        {
+            // A browser asks before it signs in.
+            group.MapMethods("", [HttpMethods.Options], guard.Wrap(CrossOrigin.PreflightAsync)).AllowAnonymous();
+            group.WithMetadata(CrossOrigin.Metadata);
+        }
+
         return group;
     }
 

@@ -1,14 +1,23 @@
 using System.Diagnostics.Metrics;
 using McpHa.HighAvailability;
+using McpHa.HighAvailability.Access;
+using McpHa.HighAvailability.Authorization;
 using McpHa.HighAvailability.Cluster;
 using McpHa.HighAvailability.Diagnostics;
 using McpHa.HighAvailability.EventBus;
 using McpHa.HighAvailability.Http;
+using McpHa.HighAvailability.Limits;
 using McpHa.HighAvailability.Relay;
 using McpHa.HighAvailability.Sessions;
+using McpHa.HighAvailability.Stateless;
+using Microsoft.AspNetCore.Authorization;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using ModelContextProtocol.Protocol;
 using ModelContextProtocol.Server;
@@ -38,20 +47,51 @@ public static class HighAvailabilityMcpServerBuilderExtensions
         services.TryAddSingleton<ISessionState, SessionState>();
         services.TryAddSingleton(static p => new SessionMetrics(p.GetRequiredService<IMeterFactory>()));
         services.TryAddSingleton<LazyFlusher>();
+        services.TryAddSingleton<Standing>();
+        services.TryAddSingleton<IStanding>(static p => p.GetRequiredService<Standing>());
         services.TryAddSingleton<CommitContext>();
         services.TryAddSingleton<SessionRuntime>();
         services.TryAddSingleton<SessionHost>();
+        services.TryAddSingleton<HeldStateHandles>();
         services.TryAddSingleton<StateHandleFilter>();
+        services.TryAddSingleton(static p => new PrimitiveAuthorization(p.GetService<IAuthorizationPolicyProvider>()));
+        services.TryAddSingleton<Polling>();
+        services.TryAddSingleton<KeyRing>();
+        services.TryAddSingleton<RequestStates>();
+        services.TryAddSingleton<RequestStateExchange>();
+        services.TryAddSingleton<ListenStreams>();
         services.TryAddSingleton<StatelessEndpoint>();
         services.TryAddSingleton<KeepAliveClock>();
         services.TryAddSingleton<SessionGate>();
+        services.TryAddSingleton<BatchEndpoint>();
         services.TryAddSingleton<McpEndpoint>();
+        services.AddCors();
+        services.TryAddSingleton(static p => new AccessGuard(
+            p.GetRequiredService<IOptions<HighAvailabilityOptions>>(), p.GetRequiredService<SelfReplica>(), p.GetRequiredService<ILogger<AccessGuard>>(), p.GetService<IConfiguration>()));
+        services.TryAddSingleton(static p =>
+        {
+            var limits = p.GetRequiredService<IOptions<LimitOptions>>().Value;
+            return new RequestRate(limits.RequestsPerSecond, limits.Burst, $"{LimitOptions.SectionName}:RequestsPerSecond");
+        });
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IStartupFilter, CrossOrigin>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IStartupFilter, ProbeEndpoint>());
         services.TryAddSingleton<ClusterNotifier>();
         services.TryAddSingleton<IClusterNotifier>(static p => p.GetRequiredService<ClusterNotifier>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, ClusterNotifier>(static p => p.GetRequiredService<ClusterNotifier>()));
+        services.TryAddSingleton<SessionOffers>();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, SessionOffers>(static p => p.GetRequiredService<SessionOffers>()));
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, DrainService>());
+        services.TryAddSingleton<DrainHealthCheck>();
+        services.AddHealthChecks();
+        services.Configure<HealthCheckServiceOptions>(static checks =>
+        {
+            // Once, however often this is called.
+            if (!checks.Registrations.Any(check => check.Name == DrainHealthCheck.Name))
+                checks.Registrations.Add(new(DrainHealthCheck.Name, static p => p.GetRequiredService<DrainHealthCheck>(), null, null));
+        });
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, Rehearsal>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, OwnershipWatch>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, IsolationWatch>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, IdleSweep>());
         return builder;
     }
@@ -72,9 +112,13 @@ public static class HighAvailabilityMcpServerBuilderExtensions
         Bind<StateHandleOptions>(":StateHandles");
         Bind<ClusterOptions>(":Cluster");
         Bind<RelayOptions>(":Relay");
+        Bind<LimitOptions>(":Limits");
+        services.AddOptions<LimitOptions>().ValidateOnStart();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<LimitOptions>, LimitOptionsValidator>());
+        services.AddOptions<KestrelServerOptions>().Configure<IOptions<LimitOptions>>(static (server, limits) => server.Limits.MaxRequestHeadersTotalSize = limits.Value.HeaderBytes);
         services.AddOptions<HighAvailabilityOptions>().ValidateOnStart();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<HighAvailabilityOptions>, HighAvailabilityOptionsValidator>());
-        services.AddOptions<McpServerOptions>().PostConfigure<StateHandleFilter>(Prepare);
+        services.AddOptions<McpServerOptions>().PostConfigure<StateHandleFilter, PrimitiveAuthorization, Polling>(Prepare);
         services.AddOptions<HostOptions>().PostConfigure<IOptions<HighAvailabilityOptions>>(static (host, ha) =>
         {
             var needed = ha.Value.DrainTimeout + TimeSpan.FromSeconds(10);
@@ -99,10 +143,17 @@ public static class HighAvailabilityMcpServerBuilderExtensions
             })));
     }
 
-    private static void Prepare(McpServerOptions options, StateHandleFilter handles)
+    private static void Prepare(McpServerOptions options, StateHandleFilter handles, PrimitiveAuthorization authorization, Polling polling)
     {
+        authorization.AddTo(options);
+
+        // Around the user's own filters, for those ask for it too.
+        options.Filters.Request.CallToolFilters.Insert(0, polling.Wrap);
+        options.Filters.Request.GetPromptFilters.Insert(0, polling.Wrap);
+        options.Filters.Request.ReadResourceFilters.Insert(0, polling.Wrap);
         Handshake.AddTo(options);
         options.Filters.Request.CallToolFilters.Add(handles.Wrap);
+        options.Filters.Request.ReadResourceFilters.Add(UnknownResources.Name);
         if (options.ResourceCollection is not null || options.Handlers.ListResourcesHandler is not null)
         {
             // Subscriptions are kept by the library, whether or not the server has handlers for them.

@@ -18,6 +18,19 @@ public sealed class HighAvailabilityOptions
     /// </summary>
     public Uri? AdvertisedAddress { get; set; }
 
+    /// <summary>
+    /// Host names by which clients reach this server, separated by semicolons; <c>*.example.com</c> for all below, <c>*</c> for any. IP addresses,
+    /// loopback names, names without a dot, <see cref="AdvertisedAddress"/> and what ASP.NET Core's <c>AllowedHosts</c> lists are always allowed; any
+    /// other <c>Host</c> is answered with 403 (DNS rebinding). Default: no others.
+    /// </summary>
+    public string AllowedHosts { get; set; } = "";
+
+    /// <summary>
+    /// Origins of browser clients, such as <c>https://app.example.com</c>, separated by semicolons; <c>*</c> for any. They get CORS. Requests of pages of
+    /// any other origin are answered with 403, except of this machine's and of the host that is asked. Default: none.
+    /// </summary>
+    public string AllowedOrigins { get; set; } = "";
+
     /// <summary>Which clients get a session. Default: <see cref="SessionMode.Hybrid"/>.</summary>
     public SessionMode SessionMode { get; set; } = SessionMode.Hybrid;
 
@@ -44,6 +57,9 @@ public sealed class HighAvailabilityOptions
 
     /// <summary>How many completed calls per session are remembered, to answer a repeated request without running it again. Default: 64.</summary>
     public int RememberedCalls { get; set; } = 64;
+
+    /// <summary>How long a client of revision 2026-07-28 may take to send a <c>requestState</c> back. Default: 1 hour.</summary>
+    public TimeSpan RequestStateLifetime { get; set; } = TimeSpan.FromHours(1);
 
     /// <summary>How long a request is held while the session's owner or the store cannot be reached. Default: 30 s.</summary>
     public TimeSpan HoldTime { get; set; } = TimeSpan.FromSeconds(30);

@@ -1,3 +1,4 @@
+using McpHa.HighAvailability.Access;
 using Microsoft.Extensions.Options;
 
 namespace McpHa.HighAvailability;
@@ -18,10 +19,16 @@ internal sealed class HighAvailabilityOptionsValidator : IValidateOptions<HighAv
         if (!Enum.IsDefined(options.Durability))
             errors.Add("HighAvailability:Durability must be Durable or Fast.");
 
+        if (HostRule.Split(options.AllowedHosts).Any(h => h.Contains('/', StringComparison.Ordinal) || h.Contains(':', StringComparison.Ordinal)))
+            errors.Add("HighAvailability:AllowedHosts must be host names without scheme and port, separated by semicolons, such as mcp.example.com;*.example.org.");
+        if (!HostRule.Split(options.AllowedOrigins).All(OriginRule.IsWellFormed))
+            errors.Add("HighAvailability:AllowedOrigins must be origins without a path, separated by semicolons, such as https://app.example.com;http://10.0.0.7:8080.");
+
         Between(options.DurableTimeout, TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(1), nameof(options.DurableTimeout), "00:00:05");
         Between(options.DrainTimeout, TimeSpan.Zero, TimeSpan.FromHours(1), nameof(options.DrainTimeout), "00:00:30");
         Between(options.KeepAlive, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(5), nameof(options.KeepAlive), "00:00:15");
         Between(options.HoldTime, TimeSpan.Zero, TimeSpan.FromMinutes(10), nameof(options.HoldTime), "00:00:30");
+        Between(options.RequestStateLifetime, TimeSpan.FromSeconds(1), TimeSpan.FromDays(7), nameof(options.RequestStateLifetime), "01:00:00");
         AtLeast(options.PendingEntries, 1, nameof(options.PendingEntries), 1_000);
         AtLeast(options.MaxRequestBodySize, 1_024, nameof(options.MaxRequestBodySize), 4 * 1024 * 1024);
         AtLeast(options.RememberedCalls, 0, nameof(options.RememberedCalls), 64);

@@ -2,6 +2,7 @@ using McpHa.HighAvailability.Cluster;
 using McpHa.HighAvailability.EventBus;
 using McpHa.HighAvailability.Journal;
 using McpHa.HighAvailability.Sessions;
+using McpHa.HighAvailability.Stateless;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
@@ -22,6 +23,7 @@ internal static class InMemoryBackend
         services.TryAddSingleton<IEventBus, InMemoryEventBus>();
         services.TryAddSingleton<IReplicaRegistry, InMemoryReplicaRegistry>();
         services.TryAddSingleton<IStateHandleStore, InMemoryStateHandleStore>();
+        services.TryAddSingleton<IKeyStore, InMemoryKeyStore>();
         return services;
     }
 }

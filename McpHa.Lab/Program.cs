@@ -1,22 +1,31 @@
 using System.CommandLine;
 using McpHa.Lab.Bench;
 using McpHa.Lab.Bench.Server;
+using McpHa.Lab.Chaos;
 using McpHa.Lab.Processes;
 using McpHa.Lab.Up;
 
-var root = new RootCommand("A local cluster to look at, to break and to measure.") { UpCommand.Create(), BenchCommand.Create(), BenchServerCommand.Create() };
+var root = new RootCommand("A local cluster to look at, to break and to measure.")
+{
+    UpCommand.Create(), ChaosCommand.Create(), BenchCommand.Create(), BenchServerCommand.Create(),
+};
+var parsed = root.Parse(args);
+
+// Of `chaos`, 1 says that the promise was broken: what kept it from being tried has a code of its own.
+var failed = parsed.CommandResult.Command.Name == ChaosCommand.Name ? ChaosCommand.NotRun : 1;
 
 try
 {
     // Ctrl-C and SIGTERM cancel the command, which then ends its processes in order; that takes longer than the usual two seconds.
-    return await root.Parse(args).InvokeAsync(new InvocationConfiguration
+    var code = await parsed.InvokeAsync(new InvocationConfiguration
     {
         EnableDefaultExceptionHandler = false,
-        ProcessTerminationTimeout = TimeSpan.FromSeconds(30),
+        ProcessTerminationTimeout = TimeSpan.FromSeconds(60),
     });
+    return parsed.Errors.Count > 0 ? failed : code;
 }
 catch (LabException e)
 {
     Console.Error.WriteLine($"error: {e.Message}");
-    return 1;
+    return failed;
 }

@@ -1,3 +1,4 @@
+using McpHa.Server.Authentication;
 using McpHa.Server.Resources;
 using McpHa.Server.Tools;
 using ModelContextProtocol.Protocol;
@@ -5,6 +6,7 @@ using ModelContextProtocol.Protocol;
 var builder = WebApplication.CreateBuilder(args);
 builder.AddServiceDefaults();
 builder.AddRedisClient("redis");
+builder.AddBearerAuthentication();                     // off while the section Bearer is empty
 
 builder.Services.AddSingleton<AnnouncementBoard>();
 builder.Services.AddSingleton<DeliveryLog>();
@@ -20,6 +22,6 @@ builder.Services.AddMcpServer(options =>
     .WithResourcesFromAssembly();
 
 var app = builder.Build();
-app.MapHighlyAvailableMcp("/mcp");
+app.MapHighlyAvailableMcp("/mcp").RequireBearer(app);
 app.MapDefaultEndpoints();
 app.Run();

@@ -29,10 +29,19 @@ apt_install() {
     sudo='sudo -n'
   fi
   say "Installing $* with apt."
-  # RUNLEVEL=1: the package must not start a Redis of its own.
+  # RUNLEVEL=1: the package must not start a server of its own.
   local install="$sudo env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends"
   { $install "$@" || { $sudo apt-get update -qq && $install "$@"; }; } > /dev/null 2>&1 || true
   have "$command"
+}
+
+# Debian keeps nginx off the PATH of ordinary users.
+have_nginx() { have nginx || [ -x /usr/sbin/nginx ]; }
+
+ensure_nginx() {
+  have_nginx || apt_install nginx nginx || have_nginx && return 0
+  say 'nginx is not installed (apt-get install nginx, brew install nginx).'
+  return 1
 }
 
 ensure_redis() {

@@ -1,7 +1,10 @@
 using McpHa.Balancer.Status;
+using McpHa.HighAvailability.Access;
+using McpHa.HighAvailability.Limits;
 using McpHa.HighAvailability.Relay;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Options;
 
 namespace McpHa.Balancer.Routing;
@@ -20,9 +23,29 @@ public static class BalancerApplication
             server.AddServerHeader = false;
             server.Limits.MaxRequestBodySize = balancer.Value.MaxRequestBodySize;
         });
+        services.TryAddSingleton(static provider => new AccessGuard(
+            new HostRule($"{provider.GetRequiredService<IOptions<BalancerOptions>>().Value.AllowedHosts};{AccessGuard.Filtered(provider.GetService<IConfiguration>())}"),
+            new OriginRule("*"), // the replicas' to judge
+            BalancerOptions.SectionName,
+            provider.GetRequiredService<ILogger<AccessGuard>>()));
+        services.TryAddSingleton(static provider =>
+        {
+            var balancer = provider.GetRequiredService<IOptions<BalancerOptions>>().Value;
+            return new RequestRate(balancer.RequestsPerSecond, balancer.Burst, "Balancer:RequestsPerSecond");
+        });
         services.TryAddSingleton<FailoverLog>();
         services.TryAddSingleton<RoutingState>();
         services.TryAddSingleton<BalancerEndpoint>();
+        services.TryAddSingleton(TimeProvider.System);
+        services.TryAddSingleton<BalancerDrain>();
+        services.AddHostedService(static provider => provider.GetRequiredService<BalancerDrain>());
+        services.AddHealthChecks().Add(new HealthCheckRegistration("draining", static provider => provider.GetRequiredService<BalancerDrain>(), null, null));
+        services.AddOptions<HostOptions>().PostConfigure<IOptions<BalancerOptions>>(static (host, balancer) =>
+        {
+            var needed = balancer.Value.DrainTime + TimeSpan.FromSeconds(10);
+            if (host.ShutdownTimeout < needed)
+                host.ShutdownTimeout = needed;
+        });
         services.TryAddSingleton<StatusReport>();
         return services;
     }
@@ -33,14 +56,23 @@ public static class BalancerApplication
         var balancer = endpoints.ServiceProvider.GetRequiredService<BalancerEndpoint>();
         var report = endpoints.ServiceProvider.GetRequiredService<StatusReport>();
 
-        endpoints.MapGet("/status.json", (RequestDelegate)(context => StatusPage.WriteJsonAsync(context, report.Take())));
-        endpoints.MapGet("/", (RequestDelegate)(context => StatusPage.Wants(context.Request) switch
+        var guard = endpoints.ServiceProvider.GetRequiredService<AccessGuard>();
+        var rate = endpoints.ServiceProvider.GetRequiredService<RequestRate>();
+        var options = endpoints.ServiceProvider.GetRequiredService<IOptions<BalancerOptions>>().Value;
+        var relayed = guard.Wrap(rate.Wrap(balancer.HandleAsync));
+        if (options.StatusPage)
         {
-            StatusFormat.Html => StatusPage.WriteHtmlAsync(context, report.Take()),
-            StatusFormat.Json => StatusPage.WriteJsonAsync(context, report.Take()),
-            _ => balancer.HandleAsync(context), // an MCP client whose server is mapped to the root
-        }));
-        endpoints.MapFallback("{**path}", (RequestDelegate)balancer.HandleAsync);
+            var place = StatusPlace.Of(endpoints, options.StatusAddress);
+            endpoints.MapGet("/status.json", guard.Wrap(context => place.IsMeant(context) ? StatusPage.WriteJsonAsync(context, report.Take()) : relayed(context)));
+            endpoints.MapGet("/", guard.Wrap(context => !place.IsMeant(context) ? relayed(context) : StatusPage.Wants(context.Request) switch
+            {
+                StatusFormat.Html => StatusPage.WriteHtmlAsync(context, report.Take()),
+                StatusFormat.Json => StatusPage.WriteJsonAsync(context, report.Take()),
+                _ => relayed(context), // an MCP client whose server is mapped to the root
+            }));
+        }
+
+        endpoints.MapFallback("{**path}", relayed);
         return endpoints;
     }
 }

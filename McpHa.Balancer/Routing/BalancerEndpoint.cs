@@ -1,3 +1,4 @@
+using McpHa.HighAvailability.Http;
 using McpHa.HighAvailability.Relay;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Options;
@@ -5,7 +6,7 @@ using Microsoft.Extensions.Options;
 namespace McpHa.Balancer.Routing;
 
 /// <summary>Every request that is not for the balancer itself goes on to a replica.</summary>
-internal sealed class BalancerEndpoint(Relay relay, RoutingState state, IOptions<BalancerOptions> options)
+internal sealed class BalancerEndpoint(Relay relay, RoutingState state, BalancerDrain drain, IOptions<BalancerOptions> options)
 {
     private const string SessionIdHeader = "Mcp-Session-Id";
     private const string ProtocolVersionHeader = "MCP-Protocol-Version";
@@ -23,7 +24,18 @@ internal sealed class BalancerEndpoint(Relay relay, RoutingState state, IOptions
 
     public async Task HandleAsync(HttpContext context)
     {
-        var body = await ReadBodyAsync(context);
+        drain.Mark(context);
+        byte[]? body;
+        try
+        {
+            body = await ReadBodyAsync(context);
+        }
+        catch (IOException unreadable)
+        {
+            await HttpAnswers.UnreadableAsync(context, unreadable);
+            return;
+        }
+
         if (body is null)
         {
             await RefuseBodyAsync(context);
@@ -33,12 +45,16 @@ internal sealed class BalancerEndpoint(Relay relay, RoutingState state, IOptions
         Interlocked.Increment(ref _relayed);
         var request = context.Request;
         var sessionId = request.Headers[SessionIdHeader].ToString() is { Length: > 0 } id ? id : null;
+        var stateless = HttpMethods.IsPost(request.Method) && (sessionId is null || IsStateless(request));
+        var call = stateless ? StatelessRequest.Read(body) : default;
         var exchange = new RelayExchange
         {
             Method = MethodOf(request.Method),
             PathAndQuery = request.Path.ToUriComponent() + request.QueryString.ToUriComponent(),
             Body = body,
-            Repeatable = sessionId is not null || !HttpMethods.IsPost(request.Method) || !IsStateless(request),
+            Repeatable = !stateless || call.OpensSession,
+            MayRepeat = stateless ? () => call.MayRepeat(state.Directory.Alive) : null,
+            Listens = stateless && call.Listens,
             HoldTime = _options.HoldTime,
         };
 

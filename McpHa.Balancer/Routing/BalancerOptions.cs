@@ -1,3 +1,4 @@
+using McpHa.HighAvailability.Access;
 using Microsoft.Extensions.Options;
 
 namespace McpHa.Balancer.Routing;
@@ -11,11 +12,40 @@ public sealed class BalancerOptions
     /// <summary>Largest request body in bytes; larger ones are answered with 413. Default: 4 MiB.</summary>
     public int MaxRequestBodySize { get; set; } = 4 * 1024 * 1024;
 
+    /// <summary>
+    /// Host names by which clients reach this balancer, separated by semicolons; <c>*.example.com</c> for all below, <c>*</c> for any. IP addresses,
+    /// loopback names, names without a dot and what ASP.NET Core's <c>AllowedHosts</c> lists are always allowed; any other <c>Host</c> is answered
+    /// with 403 (DNS rebinding). Default: no others.
+    /// </summary>
+    /// <remarks>Which origins may send requests is checked by the replicas, which see <c>Origin</c> as the client sent it.</remarks>
+    public string AllowedHosts { get; set; } = "";
+
     /// <summary>How long a request is held while no replica can serve it. Default: 30 seconds.</summary>
     public TimeSpan HoldTime { get; set; } = TimeSpan.FromSeconds(30);
 
     /// <summary>Most bytes of request bodies that are held at the same time; beyond it requests are refused with 503. Default: 64 MiB.</summary>
     public long MaxHeldBytes { get; set; } = 64 * 1024 * 1024;
+
+    /// <summary>Most requests that are held at the same time; beyond it they are refused with 503. Default: 10,000.</summary>
+    public int MaxHeldRequests { get; set; } = 10_000;
+
+    /// <summary>Requests per second of one client address; beyond it 429. Clients behind one proxy share an address. Default: 0, no limit.</summary>
+    public int RequestsPerSecond { get; set; }
+
+    /// <summary>Requests that may come at once after a pause. Default: twice <see cref="RequestsPerSecond"/>.</summary>
+    public int? Burst { get; set; }
+
+    /// <summary>Whether the live page, and the same as JSON, is served. Default: true.</summary>
+    public bool StatusPage { get; set; } = true;
+
+    /// <summary>Address at which alone the live page is served, such as <c>http://127.0.0.1:5201</c>. Default: the balancer's own.</summary>
+    public Uri? StatusAddress { get; set; }
+
+    /// <summary>
+    /// How long the balancer goes on taking connections after SIGTERM, while <c>/health</c> already says that it is unhealthy: as long as whatever
+    /// is in front needs to notice. Default: 5 seconds.
+    /// </summary>
+    public TimeSpan DrainTime { get; set; } = TimeSpan.FromSeconds(5);
 
     /// <summary>Sessions whose owner is remembered. A forgotten one costs a hop between replicas. Default: 100,000.</summary>
     public int CachedOwners { get; set; } = 100_000;
@@ -28,10 +58,22 @@ internal sealed class BalancerOptionsValidator : IValidateOptions<BalancerOption
         List<string> failures = [];
         if (options.MaxRequestBodySize is < 1024 or > 1024 * 1024 * 1024)
             failures.Add($"Balancer:MaxRequestBodySize is {options.MaxRequestBodySize}; set it between 1024 (1 KiB) and 1073741824 (1 GiB).");
+        if (HostRule.Split(options.AllowedHosts).Any(h => h.Contains('/', StringComparison.Ordinal) || h.Contains(':', StringComparison.Ordinal)))
+            failures.Add("Balancer:AllowedHosts must be host names without scheme and port, separated by semicolons, such as mcp.example.com;*.example.org.");
         if (options.HoldTime < TimeSpan.Zero || options.HoldTime > TimeSpan.FromHours(1))
             failures.Add($"Balancer:HoldTime is {options.HoldTime}; set it between zero (no failover is waited for) and one hour, e.g. 00:00:30.");
         if (options.MaxHeldBytes < options.MaxRequestBodySize)
             failures.Add($"Balancer:MaxHeldBytes is {options.MaxHeldBytes}; set it to Balancer:MaxRequestBodySize ({options.MaxRequestBodySize}) or more, or the largest requests can never be held.");
+        if (options.MaxHeldRequests < 1)
+            failures.Add($"Balancer:MaxHeldRequests is {options.MaxHeldRequests}; set it to 1 or more, for example 10000.");
+        if (options.RequestsPerSecond < 0)
+            failures.Add($"Balancer:RequestsPerSecond is {options.RequestsPerSecond}; set it to 0 (no limit) or more.");
+        if (options.Burst < 1)
+            failures.Add($"Balancer:Burst is {options.Burst}; set it to 1 or more, or leave it out.");
+        if (options.StatusAddress is { } status && (!status.IsAbsoluteUri || status.Scheme is not ("http" or "https") || status.PathAndQuery != "/"))
+            failures.Add($"Balancer:StatusAddress is {status}; set it to an address with a port and without a path, such as http://127.0.0.1:5201, or leave it out.");
+        if (options.DrainTime < TimeSpan.Zero || options.DrainTime > TimeSpan.FromHours(1))
+            failures.Add($"Balancer:DrainTime is {options.DrainTime}; set it between zero (nothing in front looks at /health) and one hour, e.g. 00:00:05.");
         if (options.CachedOwners < 2)
             failures.Add($"Balancer:CachedOwners is {options.CachedOwners}; set it to 2 or more, best to the number of sessions that are used at the same time.");
 

@@ -30,7 +30,7 @@ internal sealed class StatusReport(ReplicaDirectory directory, BalancerEndpoint 
                 alive.Sum(replica => replica.Sessions),
                 alive.Sum(replica => replica.Calls),
                 balancer.Relayed,
-                state.Held.Now,
+                state.Held.Bytes,
                 failovers.Total),
             replicas,
             [.. failovers.Recent().Select(failover => new FailoverStatus(failover.Time, failover.Lost, failover.Next, (long)failover.Held.TotalMilliseconds))]);

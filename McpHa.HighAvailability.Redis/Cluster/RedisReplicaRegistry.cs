@@ -8,7 +8,7 @@ namespace McpHa.HighAvailability.Redis;
 /// <summary>Keeps the replicas in one hash; the clock is that of Redis.</summary>
 internal sealed partial class RedisReplicaRegistry(RedisConnection redis, ILogger<RedisReplicaRegistry> logger) : IReplicaRegistry
 {
-    public async ValueTask<IReadOnlyList<RegisteredReplica>> BeatAsync(ReplicaInfo? self, CancellationToken cancellationToken = default)
+    public async ValueTask<RegistryReading> BeatAsync(ReplicaInfo? self, CancellationToken cancellationToken = default)
     {
         RedisValue json = self is null ? "" : JsonSerializer.SerializeToUtf8Bytes(self, ReplicaJson.Default.ReplicaInfo);
         var result = await redis.EvaluateAsync(
@@ -19,13 +19,13 @@ internal sealed partial class RedisReplicaRegistry(RedisConnection redis, ILogge
 
         var alive = (RedisValue[])result!;
         var replicas = new List<RegisteredReplica>(alive.Length / 3);
-        for (var i = 0; i < alive.Length; i += 3)
+        for (var i = 2; i < alive.Length; i += 3)
         {
             if (Parse(alive[i], alive[i + 2]) is { } replica)
                 replicas.Add(new(replica, TimeSpan.FromMilliseconds((long)alive[i + 1])));
         }
 
-        return replicas;
+        return new(replicas) { Run = new((string)alive[0]!, TimeSpan.FromMilliseconds((long)alive[1])) };
     }
 
     public async ValueTask LeaveAsync(string replicaId, CancellationToken cancellationToken = default) =>

@@ -6,7 +6,7 @@ namespace McpHa.HighAvailability.Redis;
 /// <summary>Arguments of the commit script, as <see cref="RedisScripts.Commit"/> documents them. In the hot path: one array.</summary>
 internal static class RedisCommit
 {
-    private const int Fixed = 7;
+    private const int Fixed = 8;
     private const int More = 5;
 
     public static RedisValue[] Arguments(SessionCommit commit, SessionStoreOptions options, DateTimeOffset now)
@@ -20,7 +20,8 @@ internal static class RedisCommit
         arguments[3] = options.JournalEntries;
         arguments[4] = options.JournalBytes;
         arguments[5] = RedisSessionStore.Lifetime(options);
-        arguments[6] = commit.Append.Count;
+        arguments[6] = commit.Owner;
+        arguments[7] = commit.Append.Count;
         for (var i = 0; i < commit.Append.Count; i++)
             RedisJournalEntry.Write(commit.Append[i], arguments.AsSpan(Fixed + (i * RedisJournalEntry.Arguments)));
 

@@ -37,7 +37,10 @@ internal sealed class RedisSessionStore(RedisConnection redis, IOptions<SessionS
             return new TakeOver.Refused(record);
 
         var calls = RedisFields.Table(RedisFields.Pairs(parts[2]));
-        return new TakeOver.Taken(new(record, calls, RedisJournalEntry.ReadAll(keys[1], parts[3])));
+        return new TakeOver.Taken(new(record, calls, RedisJournalEntry.ReadAll(keys[1], parts[3]))
+        {
+            State = RedisFields.Table(RedisFields.Pairs(parts[4])),
+        });
     }
 
     public async ValueTask<CommitResult> CommitAsync(string sessionId, SessionCommit commit, CancellationToken cancellationToken = default)

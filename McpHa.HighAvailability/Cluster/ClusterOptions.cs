@@ -10,6 +10,9 @@ public sealed class ClusterOptions
 
     /// <summary>A replica that was silent for this long is given up. The same on all replicas and balancers. Default: 3 seconds.</summary>
     public TimeSpan Overdue { get; set; } = TimeSpan.FromSeconds(3);
+
+    /// <summary>How long a replica that is asked directly may take to answer: with the wait for the next question it is overdue then, too.</summary>
+    internal TimeSpan ProbePatience => Overdue - HeartbeatInterval;
 }
 
 internal sealed class ClusterOptionsValidator : IValidateOptions<ClusterOptions>

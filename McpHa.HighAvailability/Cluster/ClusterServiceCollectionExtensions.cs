@@ -17,6 +17,7 @@ public static class ClusterServiceCollectionExtensions
         services.TryAddSingleton(TimeProvider.System);
         services.AddOptions<ClusterOptions>().ValidateOnStart();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<ClusterOptions>, ClusterOptionsValidator>());
+        services.TryAddSingleton<PeerProbe>();
         services.TryAddSingleton<ReplicaDirectory>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, ReplicaDirectory>(
             static provider => provider.GetRequiredService<ReplicaDirectory>()));

@@ -8,7 +8,7 @@ namespace McpHa.HighAvailability.Cluster;
 public interface IReplicaRegistry
 {
     /// <summary>Writes the caller's heartbeat (none when <paramref name="self"/> is <see langword="null"/>) and reads all replicas, in one step.</summary>
-    ValueTask<IReadOnlyList<RegisteredReplica>> BeatAsync(ReplicaInfo? self, CancellationToken cancellationToken = default);
+    ValueTask<RegistryReading> BeatAsync(ReplicaInfo? self, CancellationToken cancellationToken = default);
 
     /// <summary>Removes a replica that leaves in good order. Unknown ids are ignored.</summary>
     ValueTask LeaveAsync(string replicaId, CancellationToken cancellationToken = default);

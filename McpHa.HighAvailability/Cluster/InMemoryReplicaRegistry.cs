@@ -5,7 +5,7 @@ internal sealed class InMemoryReplicaRegistry(TimeProvider time) : IReplicaRegis
 {
     private readonly Dictionary<string, (ReplicaInfo Replica, long Beat)> _replicas = new(StringComparer.Ordinal);
 
-    public ValueTask<IReadOnlyList<RegisteredReplica>> BeatAsync(ReplicaInfo? self, CancellationToken cancellationToken = default)
+    public ValueTask<RegistryReading> BeatAsync(ReplicaInfo? self, CancellationToken cancellationToken = default)
     {
         lock (_replicas)
         {
@@ -23,7 +23,7 @@ internal sealed class InMemoryReplicaRegistry(TimeProvider time) : IReplicaRegis
                     alive.Add(new(replica, age));
             }
 
-            return new(alive);
+            return new(new RegistryReading(alive));
         }
     }
 

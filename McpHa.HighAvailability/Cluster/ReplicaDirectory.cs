@@ -8,13 +8,16 @@ namespace McpHa.HighAvailability.Cluster;
 
 /// <summary>Who is alive, where, and who is draining: one view per process, kept by heartbeats through the <see cref="IReplicaRegistry"/>.</summary>
 /// <remarks>
-/// While the registry is away the last view stays as it is: nobody is given up for a silence that may be our own. Reports of
-/// refused connections count all the time. This process's own replica is never given up.
+/// While the registry is away the last view stays as it is: nobody is given up for a silence that may be our own. Refused connections and
+/// replicas in use that do not answer when asked directly count all the time. This process's own replica is never given up.
 /// </remarks>
 public sealed partial class ReplicaDirectory : BackgroundService
 {
     /// <summary>Topic of the event bus on which replicas say that they joined, started to drain, or left.</summary>
     public const string Topic = "replicas";
+
+    // Who has not checked its sessions by then is not waited for any longer.
+    private static readonly TimeSpan CheckLimit = TimeSpan.FromSeconds(30);
 
     // A replica that is not bound yet looks this often whether it is.
     private static readonly TimeSpan BindPoll = TimeSpan.FromMilliseconds(25);
@@ -26,13 +29,20 @@ public sealed partial class ReplicaDirectory : BackgroundService
     private readonly ILogger _logger;
     private readonly ClusterOptions _options;
     private readonly ReplicaView _view;
+    private readonly PeerWatch? _watch;
     private readonly long _origin;
     private readonly ITimer _sweep;
     private readonly SemaphoreSlim _wake = new(0, 1);
     private readonly SemaphoreSlim _reading = new(1, 1);
     private IAsyncDisposable? _subscription;
     private TimeSpan _lastReadAsked = TimeSpan.MinValue;
-    private bool _away;
+    private volatile bool _away;
+    private TaskCompletionSource _interrupted = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private long _runRead;
+    private int _runs;
+    private long _lastBeat;
+    private int _lapses;
+    private bool _read;
     private bool _joined;
     private (bool Joined, bool Draining) _told;
 
@@ -43,11 +53,14 @@ public sealed partial class ReplicaDirectory : BackgroundService
         TimeProvider time,
         ILogger<ReplicaDirectory> logger,
         ISelfReplica? self = null,
-        IEventBus? bus = null)
+        IEventBus? bus = null,
+        PeerProbe? probe = null)
     {
         (_registry, _self, _bus, _time, _logger, _options) = (registry, self, bus, time, logger, options.Value);
-        _view = new ReplicaView(_options, self?.Id);
+        _view = new ReplicaView(_options, self?.Id, heartbeatIsEnough: probe is null);
         _origin = time.GetTimestamp();
+        if (probe is not null)
+            _watch = new PeerWatch(probe.AskAsync, _view, _options, time, () => Now, () => _away, logger);
         _sweep = time.CreateTimer(static state => ((ReplicaDirectory)state!).Sweep(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
@@ -60,21 +73,73 @@ public sealed partial class ReplicaDirectory : BackgroundService
     /// <summary>How often the registry was away and came back. Whoever relies on messages of that time must look again.</summary>
     public int Outages { get; private set; }
 
+    /// <summary>Time since the last heartbeat of this process's replica was sent that has arrived.</summary>
+    public TimeSpan SinceBeat => Now - new TimeSpan(Volatile.Read(ref _lastBeat));
+
+    /// <summary>How often that time had grown to <c>Overdue</c> when the next heartbeat arrived: others may have given this replica up.</summary>
+    public int Lapses => Volatile.Read(ref _lapses);
+
+    /// <summary>The registry could not be read last time. Known after twice the heartbeat interval at the latest.</summary>
+    public bool RegistryAway => _away;
+
+    /// <summary>The run of the store as of the last reading.</summary>
+    public StoreRun? Run { get; private set; }
+
+    /// <summary>Completes when the store's next run begins, or when the registry is next back. Take it before looking at <see cref="Run"/>.</summary>
+    public Task Interrupted => _interrupted.Task;
+
+    /// <summary>
+    /// The run of the store, if all replicas that are alive have checked their sessions in it: what the store does not know then, nobody has. The
+    /// empty string where nothing can be lost; <see langword="null"/> when it cannot be told.
+    /// </summary>
+    /// <remarks>
+    /// As of the last reading. A look into the store lies within the run if this is the same before it and after a <see cref="RefreshAsync"/>
+    /// behind it. A replica that does not check in time holds the others up for so long only.
+    /// </remarks>
+    public string? SettledRun
+    {
+        get
+        {
+            if (_away || !_read)
+                return null;
+            if (Run is not { } run)
+                return "";
+
+            // In the first run that it sees a process may not have heard of all others yet.
+            var age = run.Age + _time.GetElapsedTime(_runRead);
+            if (age > CheckLimit)
+                return run.Id;
+            return (_runs > 1 || age > _options.Overdue + _options.HeartbeatInterval) && Alive.All(r => r.Id == _self?.Id || r.Checked == run.Id)
+                ? run.Id
+                : null;
+        }
+    }
+
     /// <summary>A replica that is alive, by id.</summary>
     public ReplicaInfo? Find(string replicaId) => _view.Find(replicaId);
 
-    /// <summary>A token that ends as soon as the replica is no longer alive (already ended when it is not now).</summary>
+    /// <summary>A token that ends when the replica is no longer alive (already ended when it is not now).</summary>
     public CancellationToken LostToken(string replicaId) => _view.LostToken(replicaId);
 
     /// <summary>All replicas that the registry holds, lost ones included, with the time since their last heartbeat. For display.</summary>
     public IReadOnlyList<RegisteredReplica> Known() => _view.Known(Now);
 
-    /// <summary>Takes a replica out of <see cref="Alive"/> at once, because a connection to it was refused; its next heartbeat brings it back.</summary>
+    /// <summary>Takes a replica out of <see cref="Alive"/> at once, because a connection to it was refused, until it beats and (with a <see cref="PeerProbe"/>) answers again.</summary>
     public void ReportUnreachable(string replicaId)
     {
         if (_view.Suspect(replicaId, Now))
             LogUnreachable(replicaId);
     }
+
+    /// <summary>Asks a replica directly whether it is there, because connecting to it took too long; takes it out of <see cref="Alive"/> if it does not answer.</summary>
+    public void ReportSlow(string replicaId)
+    {
+        if (Find(replicaId) is { } replica)
+            _watch?.Ask(replica);
+    }
+
+    /// <summary>Notes an exchange with a replica, until it is disposed: a replica in use is lost, too, when it cannot be reached any more.</summary>
+    internal ReplicaUse.Open Use(string replicaId) => _view.Use(replicaId)?.Begin() ?? default;
 
     /// <summary>Sends the next heartbeat at once and tells the others. Call it when the server is bound and when draining begins.</summary>
     public void Announce()
@@ -158,6 +223,7 @@ public sealed partial class ReplicaDirectory : BackgroundService
     public override void Dispose()
     {
         _sweep.Dispose();
+        _watch?.Dispose();
         base.Dispose();
     }
 
@@ -178,8 +244,17 @@ public sealed partial class ReplicaDirectory : BackgroundService
         {
             var reading = await _registry.BeatAsync(self, either.Token).AsTask().WaitAsync(either.Token);
             _view.Apply(self, reading, before, Now);
+            TakeNote(reading.Run);
+            if (before - new TimeSpan(_lastBeat) >= _options.Overdue && _joined)
+            {
+                Interlocked.Increment(ref _lapses);
+                Interrupt();
+            }
+
+            Volatile.Write(ref _lastBeat, before.Ticks);
             _joined |= self is not null;
             Sweep();
+            _watch?.AskSuspected();
         }
         catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
         {
@@ -194,10 +269,24 @@ public sealed partial class ReplicaDirectory : BackgroundService
         {
             Outages++;
             LogBack(Alive.Count);
+            _away = false;
+            Interrupt();
         }
-
-        _away = false;
     }
+
+    private void TakeNote(StoreRun? run)
+    {
+        var changed = run?.Id != Run?.Id;
+        (Run, _runRead, _read) = (run, _time.GetTimestamp(), true);
+        if (!changed)
+            return;
+        if (++_runs > 1)
+            LogRun();
+        Interrupt();
+    }
+
+    private void Interrupt() =>
+        Interlocked.Exchange(ref _interrupted, new(TaskCreationOptions.RunContinuationsAsynchronously)).TrySetResult();
 
     private async ValueTask TellOthersAsync(CancellationToken cancellationToken)
     {
@@ -206,11 +295,17 @@ public sealed partial class ReplicaDirectory : BackgroundService
 
         try
         {
-            _subscription ??= await _bus.SubscribeAsync(Topic, _ =>
+            if (_subscription is null)
             {
+                _subscription = await _bus.SubscribeAsync(Topic, _ =>
+                {
+                    Announce();
+                    return ValueTask.CompletedTask;
+                }, cancellationToken);
+
+                // Whoever joined between the last reading and this subscription has said so to nobody here.
                 Announce();
-                return ValueTask.CompletedTask;
-            }, cancellationToken);
+            }
 
             var now = (_joined, _self is not null && Find(_self.Id) is { Draining: true });
             if (now == _told)
@@ -262,7 +357,7 @@ public sealed partial class ReplicaDirectory : BackgroundService
         _sweep.Change(next is { } left ? (left > TimeSpan.Zero ? left : TimeSpan.FromMilliseconds(1)) : Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Replica {ReplicaId} refused a connection and is taken for dead until its next heartbeat.")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "Replica {ReplicaId} refused a connection and is taken for dead until it beats and answers again.")]
     private partial void LogUnreachable(string replicaId);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The replica registry is away. The last view of the cluster is kept; nobody is given up for missing heartbeats meanwhile.")]
@@ -270,6 +365,9 @@ public sealed partial class ReplicaDirectory : BackgroundService
 
     [LoggerMessage(Level = LogLevel.Information, Message = "The replica registry is back; {Alive} replicas are alive.")]
     private partial void LogBack(int alive);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The store was restarted, replaced or emptied: every replica checks whether its sessions are still there.")]
+    private partial void LogRun();
 
     [LoggerMessage(Level = LogLevel.Error, Message = "A heartbeat failed unexpectedly; the next one follows.")]
     private partial void LogLoopFailed(Exception exception);

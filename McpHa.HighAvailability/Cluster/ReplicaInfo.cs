@@ -17,7 +17,14 @@ public sealed record ReplicaInfo(
     int Calls,
     DateTimeOffset Started,
     string Version,
-    int ProcessId);
+    int ProcessId)
+{
+    /// <summary>The run of the store in which it last checked that its sessions are there, and wrote back those that were not; see <see cref="StoreRun"/>.</summary>
+    public string Checked { get; init; } = "";
+
+    /// <summary>Names of the tools whose calls may be run again when their replica was lost, one per line. Balancers go by it for calls without a session.</summary>
+    public string Rerun { get; init; } = "";
+}
 
 /// <summary>A replica as the registry holds it.</summary>
 /// <param name="Replica">Its last heartbeat.</param>

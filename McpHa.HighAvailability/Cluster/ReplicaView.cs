@@ -2,7 +2,10 @@ namespace McpHa.HighAvailability.Cluster;
 
 /// <summary>What one process believes of all replicas, from registry readings, the time since, and connections that were refused.</summary>
 /// <remarks>Times are readings of the local clock. Members that change are called under a lock; what they publish is read without one.</remarks>
-internal sealed class ReplicaView(ClusterOptions options, string? selfId)
+/// <param name="options">When a silent replica is given up.</param>
+/// <param name="selfId">This process's own replica, if it is one.</param>
+/// <param name="heartbeatIsEnough">Whether a heartbeat brings back who was unreachable; otherwise only <see cref="Trust"/> does.</param>
+internal sealed class ReplicaView(ClusterOptions options, string? selfId, bool heartbeatIsEnough = true)
 {
     private static readonly CancellationToken AlreadyLost = new(canceled: true);
 
@@ -22,6 +25,16 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId)
         id == selfId ? CancellationToken.None
         : _published.ById.TryGetValue(id, out var entry) ? entry.LostToken
         : AlreadyLost;
+
+    /// <summary>The count of this process's exchanges with a replica; <see langword="null"/> when it is not alive.</summary>
+    public ReplicaUse? Use(string id) => _published.ById.TryGetValue(id, out var entry) ? entry.Use : null;
+
+    /// <summary>Replicas with which this process has an exchange open.</summary>
+    public IReadOnlyList<ReplicaInfo> InUse() => Where(static entry => entry.Suspected is null && entry.Use.IsOpen);
+
+    /// <summary>Replicas that were unreachable and may be back: they have beaten since, or nobody knows whether they have.</summary>
+    public IReadOnlyList<ReplicaInfo> Suspected(bool registryAway) =>
+        Where(entry => entry.Suspected is not null && !entry.Left && (registryAway || entry.HasBeaten));
 
     /// <summary>Everything that was read last, dead replicas included, with ages as of now.</summary>
     public IReadOnlyList<RegisteredReplica> Known(TimeSpan now)
@@ -57,7 +70,11 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId)
 
                 // The beat was certainly not before this, so it is news of a replica that was unreachable earlier.
                 if (entry.Suspected < before - age)
-                    entry.Suspected = null;
+                {
+                    entry.HasBeaten = true;
+                    if (heartbeatIsEnough)
+                        entry.Suspected = null;
+                }
             }
 
             foreach (var entry in _entries.Values)
@@ -99,8 +116,23 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId)
 
             var news = entry.Suspected is null;
             entry.Suspected = now;
+            entry.HasBeaten = false;
             Publish(now);
             return news;
+        }
+    }
+
+    /// <summary>A replica has answered what it was asked at <paramref name="asked"/>: it is reachable unless it was found unreachable since.</summary>
+    public bool Trust(string id, TimeSpan asked, TimeSpan now)
+    {
+        lock (_lock)
+        {
+            if (!_entries.TryGetValue(id, out var entry) || entry.Suspected is not { } suspected || suspected > asked)
+                return false;
+
+            entry.Suspected = null;
+            Publish(now);
+            return true;
         }
     }
 
@@ -166,6 +198,12 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId)
             Interlocked.Exchange(ref _changed, NewChange()).TrySetResult();
     }
 
+    private List<ReplicaInfo> Where(Func<Entry, bool> predicate)
+    {
+        lock (_lock)
+            return [.. _entries.Values.Where(entry => entry.Info.Id != selfId && predicate(entry)).Select(entry => entry.Info)];
+    }
+
     private static TaskCompletionSource NewChange() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private sealed record Published(ReplicaInfo[] Alive, Dictionary<string, Entry> ById);
@@ -177,6 +215,8 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId)
         public TimeSpan Floor = TimeSpan.MinValue;
         public TimeSpan Heard;
         public TimeSpan? Suspected;
+        public bool HasBeaten; // since it was suspected
+        public readonly ReplicaUse Use = new();
         public bool Left;
         public bool Alive;
         public CancellationTokenSource? Lost;

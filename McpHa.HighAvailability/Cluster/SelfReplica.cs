@@ -21,11 +21,17 @@ internal sealed class SelfReplica(IOptions<HighAvailabilityOptions> options, ISe
     /// <summary>Set when the process begins to shut down.</summary>
     public bool Draining { get; set; }
 
+    /// <summary>The run of the store in which this replica has checked its sessions.</summary>
+    public string Checked { get; set; } = "";
+
     /// <summary>Path of the MCP endpoint; set when it is mapped.</summary>
     public string EndpointPath { get; set; } = "/";
 
     /// <summary>Tells the replica's load; set by who knows it.</summary>
     public Func<(int Sessions, int Calls)> Load { get; set; } = static () => (0, 0);
+
+    /// <summary>Names the tools that may be run again, one per line; set by who knows them.</summary>
+    public Func<string> Rerun { get; set; } = static () => "";
 
     public ReplicaInfo? Describe()
     {
@@ -33,7 +39,7 @@ internal sealed class SelfReplica(IOptions<HighAvailabilityOptions> options, ISe
         if (_address is null)
             return null;
         var (sessions, calls) = Load();
-        return new(Id, _address, Draining, sessions, calls, _started, _version, Environment.ProcessId);
+        return new(Id, _address, Draining, sessions, calls, _started, _version, Environment.ProcessId) { Checked = Checked, Rerun = Rerun() };
     }
 
     // Plain http first: peers need no certificate that they trust. What is bound to every interface is reached at the first real one.

@@ -1,14 +1,15 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using McpHa.HighAvailability.Sessions;
+using McpHa.HighAvailability.Stateless;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using ModelContextProtocol.Protocol;
 
 namespace McpHa.HighAvailability.EventBus;
 
-/// <summary>Broadcasts over the event bus; every replica hands them to the sessions that it owns.</summary>
-internal sealed partial class ClusterNotifier(IEventBus bus, SessionHost host, ILogger<ClusterNotifier> logger) : IClusterNotifier, IHostedService
+/// <summary>Broadcasts over the event bus; every replica hands them to the sessions that it owns and to the clients that listen there.</summary>
+internal sealed partial class ClusterNotifier(IEventBus bus, SessionHost host, ListenStreams listens, ILogger<ClusterNotifier> logger) : IClusterNotifier, IHostedService
 {
     private const string Topic = "notifications";
     private static readonly TimeSpan Retry = TimeSpan.FromSeconds(1);
@@ -89,6 +90,7 @@ internal sealed partial class ClusterNotifier(IEventBus bus, SessionHost host, I
     {
         if (JsonRpc.Parse(payload.Span) is not JsonRpcNotification notification)
             return ValueTask.CompletedTask;
+        listens.Publish(notification);
         foreach (var session in host.Sessions)
         {
             if (Wants(session, notification))

@@ -6,7 +6,7 @@ namespace McpHa.HighAvailability;
 /// <summary>Tells clients something, wherever in the cluster their sessions are. Inject it anywhere.</summary>
 /// <remarks>
 /// A notification reaches every session that has a living owner at that moment, there it is journaled and survives like any other
-/// message. While the store is away, only this replica's own sessions are reached.
+/// message; clients of revision 2026-07-28 hear it on their <c>subscriptions/listen</c> streams, log messages excepted. While the store is away, only this replica's own sessions and streams are reached.
 /// </remarks>
 public interface IClusterNotifier
 {

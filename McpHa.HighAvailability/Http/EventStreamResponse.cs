@@ -13,7 +13,10 @@ internal sealed class EventStreamResponse(HttpContext context)
     public bool Started { get; private set; }
 
     /// <summary>Sends the headers. A relay is told where the stream can be resumed before its first event.</summary>
-    public void Start(SseEventId cursor)
+    public void Start(SseEventId cursor) => Start(cursor.ToString());
+
+    /// <summary>As above, with an id of any form.</summary>
+    public void Start(string cursor)
     {
         Started = true;
         var headers = context.Response.Headers;
@@ -22,7 +25,7 @@ internal sealed class EventStreamResponse(HttpContext context)
         headers.ContentEncoding = "identity";
         headers["X-Accel-Buffering"] = "no";
         if (context.Request.Headers.ContainsKey(HaHeaders.Relay))
-            headers[HaHeaders.Cursor] = cursor.ToString();
+            headers[HaHeaders.Cursor] = cursor;
         context.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
     }
 
@@ -34,12 +37,23 @@ internal sealed class EventStreamResponse(HttpContext context)
         Write("\ndata: \n\n"u8);
     }
 
-    public void WriteEvent(JournalEntry entry)
+    /// <summary>As <see cref="WritePriming"/>; and when the client is to come back.</summary>
+    public void WriteRetry(SseEventId id, TimeSpan retry)
+    {
+        Write("retry: "u8);
+        Write(((long)retry.TotalMilliseconds).ToString(System.Globalization.CultureInfo.InvariantCulture));
+        Write("\n"u8);
+        WritePriming(id);
+    }
+
+    public void WriteEvent(JournalEntry entry) => WriteEvent(new SseEventId(entry.Stream, entry.Position).ToString(), entry.Payload.Span);
+
+    public void WriteEvent(string id, ReadOnlySpan<byte> payload)
     {
         Write("id: "u8);
-        Write(new SseEventId(entry.Stream, entry.Position).ToString());
+        Write(id);
         Write("\nevent: message\ndata: "u8);
-        Write(entry.Payload.Span);
+        Write(payload);
         Write("\n\n"u8);
     }
 

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using McpHa.HighAvailability.Relay;
 using McpHa.HighAvailability.Sessions;
+using McpHa.HighAvailability.Stateless;
 using Microsoft.AspNetCore.Http;
 using ModelContextProtocol;
 using ModelContextProtocol.Protocol;
@@ -19,11 +20,32 @@ internal static class HttpAnswers
     public static Task TooLargeAsync(HttpContext context, long limit) =>
         ErrorAsync(context, StatusCodes.Status413PayloadTooLarge, JsonRpc.BadRequest, $"The request body is larger than {limit} bytes; send less, or raise HighAvailability:MaxRequestBodySize.");
 
+    /// <summary>The body breaks off, or is not what its headers say. Not all of that is a <see cref="BadHttpRequestException"/> to the web server.</summary>
+    public static Task UnreadableAsync(HttpContext context, IOException problem)
+    {
+        context.Response.Headers.Connection = "close"; // nobody knows where a next request would begin
+        return ErrorAsync(context, (problem as BadHttpRequestException)?.StatusCode ?? StatusCodes.Status400BadRequest, JsonRpc.BadRequest, "Bad Request: the body could not be read to its end as its headers describe it.");
+    }
+
     public static Task SessionNotFoundAsync(HttpContext context, RequestId id = default) =>
         ErrorAsync(context, StatusCodes.Status404NotFound, JsonRpc.SessionNotFound, "Session not found: it was never opened here, has ended, or has expired. Open a new one with 'initialize'.", id);
 
     public static Task ForbiddenAsync(HttpContext context, RequestId id = default) =>
         ErrorAsync(context, StatusCodes.Status403Forbidden, JsonRpc.BadRequest, "Forbidden: the session belongs to another user.", id);
+
+    /// <summary>The client is at one of its limits.</summary>
+    public static Task TooManyAsync(HttpContext context, string limit, RequestId id = default, TimeSpan? retryAfter = null)
+    {
+        context.Response.Headers.RetryAfter = Math.Max(1, (int)Math.Ceiling((retryAfter ?? TimeSpan.FromSeconds(1)).TotalSeconds)).ToString(System.Globalization.CultureInfo.InvariantCulture);
+        return ErrorAsync(context, StatusCodes.Status429TooManyRequests, JsonRpc.Unavailable, $"Too many at a time, try again later: {limit}", id);
+    }
+
+    /// <summary>The replica has all that it takes. Other replicas have about as much, so nobody is sent on.</summary>
+    public static Task FullAsync(HttpContext context, string limit, RequestId id = default)
+    {
+        context.Response.Headers.RetryAfter = "10";
+        return ErrorAsync(context, StatusCodes.Status503ServiceUnavailable, JsonRpc.Unavailable, $"This server is full, try again later: {limit}", id);
+    }
 
     /// <summary>A refusal that passes by itself. A relay asks again; a client is told when to.</summary>
     public static Task UnavailableAsync(HttpContext context, string reason, RequestId id = default)
@@ -56,6 +78,9 @@ internal static class HttpAnswers
             $"Protocol version '{Printable(requested)}' is not supported here.",
             new JsonObject { ["supported"] = new JsonArray([.. supported.Select(v => JsonValue.Create(v))]), ["requested"] = Printable(requested) }));
 
+    public static Task RefuseAsync(HttpContext context, Refusal refusal, RequestId id) =>
+        WriteAsync(context, refusal.Status, JsonRpc.Error(id, (int)refusal.Code, refusal.Message, refusal.Data));
+
     public static Task ErrorAsync(HttpContext context, int status, int code, string message, RequestId id = default) =>
         WriteAsync(context, status, JsonRpc.Error(id, code, message));
 
@@ -72,5 +97,6 @@ internal static class HttpAnswers
         return context.Response.BodyWriter.WriteAsync(json).AsTask();
     }
 
-    private static string Printable(string value) => value.Length <= 64 ? value : value[..64] + "…";
+    /// <summary>What a client said, short enough to be said back.</summary>
+    public static string Printable(string value) => value.Length <= 64 ? value : value[..64] + "…";
 }

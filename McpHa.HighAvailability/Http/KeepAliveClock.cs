@@ -1,5 +1,5 @@
 using System.Collections.Concurrent;
-using McpHa.HighAvailability.Journal;
+using McpHa.HighAvailability.Cluster;
 using Microsoft.Extensions.Options;
 
 namespace McpHa.HighAvailability.Http;
@@ -7,20 +7,27 @@ namespace McpHa.HighAvailability.Http;
 /// <summary>Reminds open streams to send a sign of life: one timer for all streams of the process.</summary>
 internal sealed class KeepAliveClock : IDisposable
 {
-    private readonly ConcurrentDictionary<StreamSubscription, byte> _readers = new();
+    private readonly ConcurrentDictionary<IKeptAlive, byte> _readers = new();
+    private readonly Standing _standing;
     private readonly ITimer _timer;
 
-    public KeepAliveClock(IOptions<HighAvailabilityOptions> options, TimeProvider time) =>
+    public KeepAliveClock(Standing standing, IOptions<HighAvailabilityOptions> options, TimeProvider time)
+    {
+        _standing = standing;
         _timer = time.CreateTimer(static s => ((KeepAliveClock)s!).Tick(), this, options.Value.KeepAlive, options.Value.KeepAlive);
+    }
 
-    public void Add(StreamSubscription reader) => _readers.TryAdd(reader, 0);
+    public void Add(IKeptAlive reader) => _readers.TryAdd(reader, 0);
 
-    public void Remove(StreamSubscription reader) => _readers.TryRemove(reader, out _);
+    public void Remove(IKeptAlive reader) => _readers.TryRemove(reader, out _);
 
     public void Dispose() => _timer.Dispose();
 
     private void Tick()
     {
+        // Not for somebody who may own these sessions no longer.
+        if (!_standing.Unchallenged)
+            return;
         foreach (var (reader, _) in _readers)
             reader.KeepAlive();
     }

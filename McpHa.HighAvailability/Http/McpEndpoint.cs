@@ -1,8 +1,10 @@
 using System.Text.Json;
-using System.Text.Json.Nodes;
+using McpHa.HighAvailability.Cluster;
 using McpHa.HighAvailability.Diagnostics;
 using McpHa.HighAvailability.Journal;
+using McpHa.HighAvailability.Limits;
 using McpHa.HighAvailability.Sessions;
+using McpHa.HighAvailability.Stateless;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Options;
 using ModelContextProtocol;
@@ -15,14 +17,19 @@ internal sealed class McpEndpoint(
     SessionHost host,
     SessionGate sessions,
     StatelessEndpoint stateless,
+    BatchEndpoint batches,
     KeepAliveClock keepAlive,
     SessionMetrics metrics,
-    IOptions<HighAvailabilityOptions> options)
+    Standing standing,
+    TimeProvider time,
+    IOptions<HighAvailabilityOptions> options,
+    IOptions<LimitOptions>? limitOptions = null)
 {
     private const string Json = "application/json";
     private const string EventStream = "text/event-stream";
 
     private readonly HighAvailabilityOptions _options = options.Value;
+    private readonly LimitOptions _limits = limitOptions?.Value ?? new();
 
     public async Task PostAsync(HttpContext context)
     {
@@ -41,10 +48,26 @@ internal sealed class McpEndpoint(
             return;
         }
 
-        var body = await RequestBody.ReadAsync(request, _options.MaxRequestBodySize, context.RequestAborted).ConfigureAwait(false);
+        byte[]? body;
+        try
+        {
+            body = await RequestBody.ReadAsync(request, _options.MaxRequestBodySize, context.RequestAborted).ConfigureAwait(false);
+        }
+        catch (IOException e)
+        {
+            await HttpAnswers.UnreadableAsync(context, e).ConfigureAwait(false);
+            return;
+        }
+
         if (body is null)
         {
             await HttpAnswers.TooLargeAsync(context, _options.MaxRequestBodySize).ConfigureAwait(false);
+            return;
+        }
+
+        if (Batch.IsBatch(body))
+        {
+            await batches.PostAsync(context, body).ConfigureAwait(false);
             return;
         }
 
@@ -56,14 +79,28 @@ internal sealed class McpEndpoint(
 
         var id = (message as JsonRpcRequest)?.Id ?? default;
         var version = request.Headers[McpHeaders.ProtocolVersion].ToString();
-        if (version.Length > 0 && !McpHeaders.IsKnown(version) ||
-            version == McpHeaders.Stateless && _options.SessionMode == SessionMode.Stateful)
+        // Within a session its own revision counts.
+        var sessionId = request.Headers[McpHeaders.SessionId].ToString();
+        var free = sessionId.Length == 0 || version == McpHeaders.Stateless;
+        if (free && RequestRules.CheckMembers(message) is { } unclear)
         {
-            await HttpAnswers.UnsupportedVersionAsync(context, version, SupportedVersions, id).ConfigureAwait(false);
+            await HttpAnswers.RefuseAsync(context, unclear, id).ConfigureAwait(false);
             return;
         }
 
-        var sessionId = request.Headers[McpHeaders.SessionId].ToString();
+        if (version.Length > 0 && !McpHeaders.IsKnown(version) ||
+            version == McpHeaders.Stateless && _options.SessionMode == SessionMode.Stateful)
+        {
+            await HttpAnswers.UnsupportedVersionAsync(context, version, free ? SupportedBy(message) : SupportedVersions, id).ConfigureAwait(false);
+            return;
+        }
+
+        if (free && RequestRules.CheckVersion(message, version) is { } refusal)
+        {
+            await HttpAnswers.RefuseAsync(context, refusal, id).ConfigureAwait(false);
+            return;
+        }
+
         if (version == McpHeaders.Stateless || _options.SessionMode == SessionMode.Stateless)
             await StatelessAsync(context, message, version, sessionId, id).ConfigureAwait(false);
         else if (sessionId.Length > 0)
@@ -87,6 +124,12 @@ internal sealed class McpEndpoint(
         var sessionId = context.Request.Headers[McpHeaders.SessionId].ToString();
         var lastEventId = context.Request.Headers[McpHeaders.LastEventId].ToString();
         SseEventId after = default;
+        if (BatchCursor.TryParse(lastEventId, out var calls))
+        {
+            await sessions.ServeAsync(context, sessionId, default, default, session => batches.ResumeAsync(context, session, calls)).ConfigureAwait(false);
+            return;
+        }
+
         if (lastEventId.Length > 0 && !SseEventId.TryParse(lastEventId, out after))
         {
             await HttpAnswers.BadRequestAsync(context, "The Last-Event-ID was not given by this server. Send the id of the last event exactly as it was received, or leave the header out to open a new stream.").ConfigureAwait(false);
@@ -107,6 +150,10 @@ internal sealed class McpEndpoint(
             context, sessionId, default, default, session => session.EndAsync("deleted by the client", context.RequestAborted)).ConfigureAwait(false);
     }
 
+    // Who names its revision in the body knows of no session, and is told what 'server/discover' would tell it.
+    private IEnumerable<string> SupportedBy(JsonRpcMessage message) =>
+        _options.SessionMode != SessionMode.Stateful && RequestRules.VersionOf(message).Length > 0 ? [McpHeaders.Stateless] : SupportedVersions;
+
     private IEnumerable<string> SupportedVersions => _options.SessionMode == SessionMode.Stateful
         ? McpHeaders.WithSessions
         : [.. McpHeaders.WithSessions, McpHeaders.Stateless];
@@ -126,6 +173,12 @@ internal sealed class McpEndpoint(
     {
         message = null!;
         problem = "Bad Request: the body is not a JSON-RPC message.";
+        if (!JsonText.IsText(body))
+        {
+            problem += " Its text is not valid UTF-8, or has half a surrogate pair in it.";
+            return false;
+        }
+
         try
         {
             message = JsonRpc.Parse(body);
@@ -135,8 +188,6 @@ internal sealed class McpEndpoint(
         {
             if (e is JsonException)
                 problem += $" {e.Message}";
-            if (body.AsSpan().TrimStart(" \t\r\n"u8) is [(byte)'[', ..])
-                problem = "Bad Request: batches are not supported; send one JSON-RPC message per POST.";
             return false;
         }
     }
@@ -145,44 +196,77 @@ internal sealed class McpEndpoint(
     {
         if (sessionId.Length > 0 && _options.SessionMode == SessionMode.Stateless)
             return HttpAnswers.BadRequestAsync(context, "This server keeps no sessions; leave the Mcp-Session-Id header out.", id: id);
-        if (version == McpHeaders.Stateless && message is JsonRpcRequest request && !HasClientCapabilities(request))
-        {
-            return HttpAnswers.BadRequestAsync(
-                context, "Requests of revision 2026-07-28 must carry '_meta/io.modelcontextprotocol/clientCapabilities' as an object.", (int)McpErrorCode.InvalidParams, id);
-        }
-
         return stateless.PostAsync(context, message, version);
     }
-
-    private static bool HasClientCapabilities(JsonRpcRequest request) =>
-        request.Params is JsonObject parameters && parameters["_meta"] is JsonObject meta && meta["io.modelcontextprotocol/clientCapabilities"] is JsonObject;
 
     private async Task InitializeAsync(HttpContext context, JsonRpcRequest initialize, byte[] body)
     {
         var id = initialize.Id;
-        if (host.Draining && host.Successor(context.TraceIdentifier) is { } other)
+        var started = time.GetTimestamp();
+        while (!context.RequestAborted.IsCancellationRequested)
         {
-            await sessions.PassOnAsync(context, null, body, other).ConfigureAwait(false);
-            return;
-        }
+            if ((standing.Refuge(context.TraceIdentifier) ?? (host.Draining ? host.Successor(context.TraceIdentifier) : null)) is { } other)
+            {
+                await sessions.PassOnAsync(context, null, body, other).ConfigureAwait(false);
+                return;
+            }
 
-        try
-        {
-            var (session, answer) = await host.OpenAsync(initialize, body, UserKey.Of(context.User), context.RequestAborted).ConfigureAwait(false);
-            if (session is not null)
-                sessions.Identify(context, session.Id);
-            await HttpAnswers.WriteAsync(context, StatusCodes.Status200OK, answer).ConfigureAwait(false);
+            try
+            {
+                var user = UserKey.Of(context.User);
+                if (await RefuseSessionAsync(context, user, id).ConfigureAwait(false))
+                    return;
+                initialize.Id = id;
+                var (session, answer) = await host.OpenAsync(initialize, body, user, context.RequestAborted).ConfigureAwait(false);
+                if (session is not null)
+                    sessions.Identify(context, session.Id);
+                await HttpAnswers.WriteAsync(context, StatusCodes.Status200OK, answer).ConfigureAwait(false);
+                return;
+            }
+            catch (StoreUnavailableException e)
+            {
+                if (!await sessions.HoldAsync(context, started, e.Message, id).ConfigureAwait(false))
+                    return;
+            }
         }
-        catch (StoreUnavailableException e)
-        {
-            await HttpAnswers.UnavailableAsync(context, e.Message, id).ConfigureAwait(false);
-        }
+    }
+
+    private async ValueTask<bool> RefuseSessionAsync(HttpContext context, string user, RequestId id)
+    {
+        if (host.SessionCount >= _limits.Sessions)
+            await HttpAnswers.FullAsync(context, $"it has {_limits.Sessions} sessions ({LimitOptions.SectionName}:Sessions).", id).ConfigureAwait(false);
+        else if (user.Length > 0 && host.SessionCount >= _limits.SessionsPerUser && host.Sessions.Count(s => s.User == user) >= _limits.SessionsPerUser)
+            await HttpAnswers.TooManyAsync(context, $"{_limits.SessionsPerUser} sessions of one user ({LimitOptions.SectionName}:SessionsPerUser). End some with DELETE.", id).ConfigureAwait(false);
+        else
+            return false;
+        return true;
+    }
+
+    private async ValueTask<bool> RefuseCallAsync(HttpContext context, LiveSession session, JsonRpcRequest request, byte[] body)
+    {
+        if (session.Calls.Count >= _limits.CallsPerSession && !session.IsKnown(body))
+            await HttpAnswers.TooManyAsync(context, $"{_limits.CallsPerSession} calls of one session in flight ({LimitOptions.SectionName}:CallsPerSession).", request.Id).ConfigureAwait(false);
+        else if (request.Method == RequestMethods.ResourcesSubscribe && !session.MaySubscribe(JsonRpc.TextParam(request.Params, "uri"), _limits.SubscriptionsPerSession))
+            await HttpAnswers.TooManyAsync(context, $"{_limits.SubscriptionsPerSession} subscriptions of one session ({LimitOptions.SectionName}:SubscriptionsPerSession).", request.Id).ConfigureAwait(false);
+        else
+            return false;
+        return true;
+    }
+
+    private async ValueTask<bool> RefuseStreamAsync(HttpContext context, LiveSession session)
+    {
+        if (session.ReaderCount < _limits.StreamsPerSession)
+            return false;
+        await HttpAnswers.TooManyAsync(context, $"{_limits.StreamsPerSession} open streams of one session ({LimitOptions.SectionName}:StreamsPerSession).").ConfigureAwait(false);
+        return true;
     }
 
     private async Task<bool> PostAsync(HttpContext context, LiveSession session, JsonRpcMessage message, byte[] body)
     {
         if (message is JsonRpcRequest request)
         {
+            if (await RefuseCallAsync(context, session, request, body).ConfigureAwait(false))
+                return true;
             return await session.AdmitAsync(request, body, Authenticated(context)).ConfigureAwait(false) is { } reader &&
                 await Pump(context, session, reader).AnswerAsync(request.Id).ConfigureAwait(false);
         }
@@ -193,12 +277,16 @@ internal sealed class McpEndpoint(
         return true;
     }
 
-    private Task<bool> OpenGetAsync(HttpContext context, LiveSession session) =>
-        session.OpenGet() is { } reader ? Pump(context, session, reader).StreamAsync(0) : Task.FromResult(false);
+    private async Task<bool> OpenGetAsync(HttpContext context, LiveSession session) =>
+        await RefuseStreamAsync(context, session).ConfigureAwait(false) ||
+        await session.OpenGetAsync(context.RequestAborted).ConfigureAwait(false) is { } reader &&
+        await Pump(context, session, reader).StreamAsync(0).ConfigureAwait(false);
 
     private async Task<bool> ResumeAsync(HttpContext context, LiveSession session, SseEventId after)
     {
-        switch (await session.ResumeAsync(after, context.RequestAborted).ConfigureAwait(false))
+        if (await RefuseStreamAsync(context, session).ConfigureAwait(false))
+            return true;
+        switch (await session.ResumeAsync(after, Authenticated(context), context.RequestAborted).ConfigureAwait(false))
         {
             case Resumption.Reading reading:
                 return await Pump(context, session, reading.Reader).StreamAsync(after.Position).ConfigureAwait(false);
@@ -236,6 +324,7 @@ internal sealed class McpEndpoint(
         return true;
     }
 
-    private static System.Security.Claims.ClaimsPrincipal? Authenticated(HttpContext context) =>
+    /// <summary>Who sends a request; <see langword="null"/> when anonymous.</summary>
+    public static System.Security.Claims.ClaimsPrincipal? Authenticated(HttpContext context) =>
         context.User.Identity?.IsAuthenticated == true ? context.User : null;
 }

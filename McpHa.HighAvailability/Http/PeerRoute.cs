@@ -6,11 +6,13 @@ using Microsoft.AspNetCore.Http;
 namespace McpHa.HighAvailability.Http;
 
 /// <summary>The route of a request that a peer has to serve: to the owner, and when the owner is lost to whoever owns the session then.</summary>
-/// <remarks>When that is this replica, the exchange goes on through its own address: an open response is spliced the same way in all cases.</remarks>
+/// <remarks>When that is this replica, an open response goes on through its own address: it is spliced the same way in all cases.</remarks>
 internal sealed class PeerRoute(
     SessionHost host, SelfReplica self, TimeProvider time, string? sessionId, ReplicaInfo first, HttpContext context) : IRelayRoute
 {
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(25);
+
+    private readonly long _started = time.GetTimestamp();
 
     public async ValueTask<RelayTarget?> NextAsync(RelayFailure? previous, CancellationToken cancellationToken)
     {
@@ -28,9 +30,11 @@ internal sealed class PeerRoute(
                 case Ownership.Peer { Replica: var peer } when !(sameAgain && peer.Id == previous.Target.ReplicaId):
                     return Target(peer);
                 case Ownership.Local or Ownership.None or Ownership.Damaged when self.Describe() is { } here:
-                    return Target(here);
+                    return Target(here) with { IsHere = true };
             }
 
+            if (host.Drained && time.GetElapsedTime(_started) > SessionGate.HoldTimeWhenDrained)
+                return null;
             await Task.Delay(Pause, time, cancellationToken).ConfigureAwait(false);
             previous = previous with { Kind = RelayFailureKind.Broken };
         }

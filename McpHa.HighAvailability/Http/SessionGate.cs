@@ -1,6 +1,7 @@
 using McpHa.HighAvailability.Affinity;
 using McpHa.HighAvailability.Cluster;
 using McpHa.HighAvailability.Diagnostics;
+using McpHa.HighAvailability.Limits;
 using McpHa.HighAvailability.Relay;
 using McpHa.HighAvailability.Sessions;
 using Microsoft.AspNetCore.Http;
@@ -13,9 +14,15 @@ namespace McpHa.HighAvailability.Http;
 
 /// <summary>Has a request of a session served by its owner: here, through a peer, or here after a take-over.</summary>
 internal sealed class SessionGate(
-    SessionHost host, SelfReplica self, PeerRelay relay, SessionMetrics metrics, TimeProvider time, IOptions<HighAvailabilityOptions> options)
+    SessionHost host, SelfReplica self, PeerRelay relay, SessionMetrics metrics, TimeProvider time, IOptions<HighAvailabilityOptions> options,
+    IOptions<LimitOptions>? limits = null)
 {
+    // A replica that is to be replaced by one that starts only when it has ended must not wait for that one.
+    public static readonly TimeSpan HoldTimeWhenDrained = TimeSpan.FromSeconds(1);
+
     private readonly TimeSpan _holdTime = options.Value.HoldTime;
+    private readonly int _mostHeld = (limits?.Value ?? new()).HeldRequests;
+    private int _held;
 
     /// <summary>Answers a request of a session. The handler says <see langword="false"/> when the session has moved before a byte was sent.</summary>
     public async Task ServeAsync(HttpContext context, string sessionId, ReadOnlyMemory<byte> body, RequestId id, Func<LiveSession, Task<bool>> serve)
@@ -42,7 +49,7 @@ internal sealed class SessionGate(
             switch (ownership)
             {
                 case Ownership.Local { Session: var session }:
-                    if (session.User.Length > 0 && session.User != UserKey.Of(context.User))
+                    if (session.User != UserKey.Of(context.User))
                     {
                         await HttpAnswers.ForbiddenAsync(context, id).ConfigureAwait(false);
                         return;
@@ -61,8 +68,9 @@ internal sealed class SessionGate(
                     await HttpAnswers.NotOwnerAsync(context, owner.Id).ConfigureAwait(false);
                     return;
                 case Ownership.Peer { Replica: var owner }:
-                    await PassOnAsync(context, sessionId, body, owner).ConfigureAwait(false);
-                    return;
+                    if (await PassOnAsync(context, sessionId, body, owner).ConfigureAwait(false))
+                        return;
+                    break;
                 case Ownership.None:
                     await HttpAnswers.SessionNotFoundAsync(context, id).ConfigureAwait(false);
                     return;
@@ -74,8 +82,8 @@ internal sealed class SessionGate(
         }
     }
 
-    /// <summary>Lets a peer answer, and whoever comes after it when it is lost.</summary>
-    public Task PassOnAsync(HttpContext context, string? sessionId, ReadOnlyMemory<byte> body, ReplicaInfo peer)
+    /// <summary>Lets a peer answer, and whoever comes after it when it is lost. <see langword="false"/>: that is this replica, and nothing was answered.</summary>
+    public Task<bool> PassOnAsync(HttpContext context, string? sessionId, ReadOnlyMemory<byte> body, ReplicaInfo peer)
     {
         metrics.Forwarded();
         var exchange = new RelayExchange
@@ -98,16 +106,27 @@ internal sealed class SessionGate(
             context.Response.Headers[HaHeaders.Owner] = self.Id;
     }
 
-    // A relay asks elsewhere meanwhile; a client would take a refusal for final, so its request is held. False: refused.
-    private async ValueTask<bool> HoldAsync(HttpContext context, long started, string reason, RequestId id)
+    /// <summary>Lets a request wait for another attempt. <see langword="false"/>: it was refused.</summary>
+    /// <remarks>A relay asks elsewhere meanwhile; a client would take a refusal for final, so its request is held.</remarks>
+    public async ValueTask<bool> HoldAsync(HttpContext context, long started, string reason, RequestId id)
     {
-        if (context.Request.Headers.ContainsKey(HaHeaders.Relay) || time.GetElapsedTime(started) > _holdTime)
+        if (context.Request.Headers.ContainsKey(HaHeaders.Relay) || time.GetElapsedTime(started) > (host.Drained ? HoldTimeWhenDrained : _holdTime))
         {
             await HttpAnswers.UnavailableAsync(context, reason, id).ConfigureAwait(false);
             return false;
         }
 
-        await Task.Delay(TimeSpan.FromMilliseconds(50), time, context.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (Interlocked.Increment(ref _held) > _mostHeld)
+        {
+            Interlocked.Decrement(ref _held);
+            await HttpAnswers.UnavailableAsync(context, reason, id).ConfigureAwait(false);
+            return false;
+        }
+
+        // Thousands may wait for a store that stays away.
+        var pause = TimeSpan.FromMilliseconds(Math.Clamp(time.GetElapsedTime(started).TotalMilliseconds / 8, 25, 400));
+        await Task.Delay(pause, time, context.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        Interlocked.Decrement(ref _held);
         return true;
     }
 

@@ -1,4 +1,6 @@
+using McpHa.HighAvailability.Relay;
 using McpHa.HighAvailability.Sessions;
+using McpHa.HighAvailability.Stateless;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Logging;
@@ -10,25 +12,64 @@ using ModelContextProtocol.Server;
 namespace McpHa.HighAvailability.Http;
 
 /// <summary>Requests without a session: any replica serves them, with the SDK's own stateless transport.</summary>
-internal sealed class StatelessEndpoint(IOptionsFactory<McpServerOptions> serverOptions, ILoggerFactory loggerFactory)
+internal sealed class StatelessEndpoint(
+    IOptionsFactory<McpServerOptions> serverOptions,
+    ListenStreams listens,
+    RequestStateExchange states,
+    KeepAliveClock keepAlive,
+    ILoggerFactory loggerFactory)
 {
     public async Task PostAsync(HttpContext context, JsonRpcMessage message, string protocolVersion)
     {
+        var modern = protocolVersion == McpHeaders.Stateless;
+        var id = (message as JsonRpcRequest)?.Id ?? default;
+        var user = UserKey.Of(context.User);
+        // A server of its own, that lives as long as the request and resolves from the request's services.
+        var options = serverOptions.Create(Options.DefaultName);
+        options.ScopeRequests = false;
+        if (modern && RequestRules.Check(message, context.Request.Headers, options) is { } refusal)
+        {
+            await HttpAnswers.RefuseAsync(context, refusal, id).ConfigureAwait(false);
+            return;
+        }
+
+        if (modern && message is JsonRpcRequest request)
+        {
+            try
+            {
+                if (await states.OpenAsync(request, user, context.RequestAborted).ConfigureAwait(false) is { } forged)
+                {
+                    await HttpAnswers.RefuseAsync(context, forged, id).ConfigureAwait(false);
+                    return;
+                }
+            }
+            catch (StoreUnavailableException e)
+            {
+                await HttpAnswers.UnavailableAsync(context, e.Message, id).ConfigureAwait(false);
+                return;
+            }
+
+            options.Filters.Message.OutgoingFilters.Add(states.Protect(request, user));
+            options.Handlers.SubscriptionsListenHandler ??= (listen, gone) => ListenAsync(context, listen, gone);
+        }
+
         message.Context = new JsonRpcMessageContext
         {
             ProtocolVersion = protocolVersion.Length > 0 ? protocolVersion : null,
             User = context.User.Identity?.IsAuthenticated == true ? context.User : null,
         };
+        await ServeAsync(context, message, options, modern, user).ConfigureAwait(false);
+    }
 
-        // A server of its own, that lives as long as the request and resolves from the request's services.
-        var options = serverOptions.Create(Options.DefaultName);
-        options.ScopeRequests = false;
+    private async Task ServeAsync(HttpContext context, JsonRpcMessage message, McpServerOptions options, bool modern, string user)
+    {
         await using var transport = new StreamableHttpServerTransport(loggerFactory) { Stateless = true, FlowExecutionContextFromRequests = true };
         await using var server = McpServer.Create(transport, options, loggerFactory, context.RequestServices);
         using var stop = new CancellationTokenSource();
         var running = server.RunAsync(stop.Token);
 
-        CallScope.Current = new StatelessCall(UserKey.Of(context.User));
+        var body = new KeepAliveBody(context);
+        CallScope.Current = new StatelessCall(user);
         try
         {
             var headers = context.Response.Headers;
@@ -37,10 +78,11 @@ internal sealed class StatelessEndpoint(IOptionsFactory<McpServerOptions> server
             headers.ContentEncoding = "identity";
             headers["X-Accel-Buffering"] = "no";
             context.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
+            keepAlive.Add(body);
             var wrote = await transport.HandlePostRequestAsync(
                 message,
-                context.Response.Body,
-                protocolVersion == McpHeaders.Stateless ? first => ChooseStatus(context, first) : null,
+                body,
+                modern ? first => ChooseStatus(context, first) : null,
                 context.RequestAborted).ConfigureAwait(false);
             if (!wrote)
             {
@@ -55,10 +97,27 @@ internal sealed class StatelessEndpoint(IOptionsFactory<McpServerOptions> server
         }
         finally
         {
+            keepAlive.Remove(body);
+            await body.EndAsync().ConfigureAwait(false);
             CallScope.Current = null;
             await stop.CancelAsync().ConfigureAwait(false);
             await running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
+    }
+
+    private async ValueTask<EmptyResult> ListenAsync(HttpContext context, RequestContext<SubscriptionsListenRequestParams> listen, CancellationToken gone)
+    {
+        var relayed = context.Request.Headers.ContainsKey(HaHeaders.Relay);
+        await listens.ServeAsync(listen, again: relayed && context.Request.Headers.ContainsKey(HaHeaders.Again), gone).ConfigureAwait(false);
+
+        // A relay goes on elsewhere after a break; a client would take an answer for the end, and it is meant to.
+        if (relayed)
+        {
+            context.Abort();
+            await Task.Delay(Timeout.Infinite, gone).ConfigureAwait(false);
+        }
+
+        return new EmptyResult();
     }
 
     // Some JSON-RPC errors have an HTTP status of their own (revision 2026-07-28, transports).

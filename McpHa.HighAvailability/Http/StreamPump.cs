@@ -1,4 +1,5 @@
 using McpHa.HighAvailability.Journal;
+using McpHa.HighAvailability.Relay;
 using McpHa.HighAvailability.Sessions;
 using Microsoft.AspNetCore.Http;
 using ModelContextProtocol.Protocol;
@@ -12,6 +13,7 @@ internal sealed class StreamPump(HttpContext context, LiveSession session, Strea
     private readonly EventStreamResponse _response = new(context);
     private long _position;
     private bool _caughtUp;
+    private bool _idSent;
     private RequestId _requestId;
 
     /// <summary>Answers a POST: a lone answer as JSON, everything else as a stream. <see langword="false"/>: nothing was sent, the session has moved.</summary>
@@ -54,14 +56,28 @@ internal sealed class StreamPump(HttpContext context, LiveSession session, Strea
                         }
 
                         break;
+                    case StreamItemKind.Primed when _response.Started:
+                        break;
+                    case StreamItemKind.Primed when McpHeaders.HasPriming(session.ProtocolVersion):
+                        await StartAsync(gone).ConfigureAwait(false);
+                        break;
                     case StreamItemKind.Primed:
-                        if (!_response.Started)
-                            await StartAsync(gone).ConfigureAwait(false);
+                        // A client of an older revision could not resume from headers alone: as long as there are none, whatever stands
+                        // in front may send the request again when this connection breaks.
+                        keepAlive.Add(reader);
                         break;
                     case StreamItemKind.KeepAlive:
+                        if (!_response.Started)
+                            Start(_position);
                         _response.WriteKeepAlive();
                         await _response.FlushAsync(gone).ConfigureAwait(false);
                         break;
+                    case StreamItemKind.Poll:
+                        if (!_response.Started)
+                            Start(_position);
+                        _response.WriteRetry(new SseEventId(reader.Stream!.Id, _position), item.Retry);
+                        await _response.FlushAsync(gone).ConfigureAwait(false);
+                        return true;
                     case StreamItemKind.Moved:
                         return Moved();
                     case StreamItemKind.Completed when _caughtUp && !_response.Started:
@@ -88,16 +104,17 @@ internal sealed class StreamPump(HttpContext context, LiveSession session, Strea
         }
         finally
         {
-            if (_response.Started)
-                keepAlive.Remove(reader);
+            keepAlive.Remove(reader);
             LiveSession.Detach(reader);
         }
     }
 
     private bool Moved()
     {
-        // Not a clean end: whoever reads must know that there is more, elsewhere.
-        if (_response.Started)
+        // Not a clean end: whoever reads must know that there is more, elsewhere. A client that has had an id knows it by that, also of a
+        // clean end, which in good order it gets.
+        var knows = session.HandedOver && _idSent && !context.Request.Headers.ContainsKey(HaHeaders.Relay);
+        if (_response.Started && !knows)
             context.Abort();
         return _response.Started;
     }
@@ -127,6 +144,7 @@ internal sealed class StreamPump(HttpContext context, LiveSession session, Strea
         }
 
         _response.WriteEvent(entry);
+        _idSent = true;
         await _response.FlushAsync(gone).ConfigureAwait(false);
         return true;
     }
@@ -142,7 +160,11 @@ internal sealed class StreamPump(HttpContext context, LiveSession session, Strea
         var id = new SseEventId(reader.Stream!.Id, cursor);
         _response.Start(id);
         if (McpHeaders.HasPriming(session.ProtocolVersion))
+        {
             _response.WritePriming(id);
+            _idSent = true;
+        }
+
         keepAlive.Add(reader);
     }
 }

@@ -9,11 +9,16 @@ internal static class UserKey
     {
         if (user?.Identity?.IsAuthenticated != true)
             return "";
-        var subject = user.FindFirst(ClaimTypes.NameIdentifier) ?? user.FindFirst("sub") ?? user.FindFirst(ClaimTypes.Upn);
-        return subject is null
-            ? throw new InvalidOperationException("The authenticated user has no subject: let the authentication handler add a 'sub' or name identifier claim, so that sessions can be bound to users.")
-            : $"{subject.Issuer}\n{subject.Value}";
+        return SubjectOf(user) is { } subject
+            ? $"{subject.Issuer}\n{subject.Value}"
+            : throw new InvalidOperationException("Requests of a user without a subject are refused before they come here.");
     }
+
+    /// <summary>Whether somebody has signed in of whom it cannot be told who it is.</summary>
+    public static bool IsMissing(ClaimsPrincipal? user) => user?.Identity?.IsAuthenticated == true && SubjectOf(user) is null;
+
+    private static Claim? SubjectOf(ClaimsPrincipal user) =>
+        user.FindFirst(ClaimTypes.NameIdentifier) ?? user.FindFirst("sub") ?? user.FindFirst(ClaimTypes.Upn);
 
     /// <summary>The user of a key, for what is run without a request of theirs: issuer and subject, none of the other claims.</summary>
     public static ClaimsPrincipal? ToPrincipal(string key)

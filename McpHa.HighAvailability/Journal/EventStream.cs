@@ -20,6 +20,8 @@ internal sealed class EventStream(string id)
 
     public bool HasReader => Volatile.Read(ref _readers).Length > 0;
 
+    public int ReaderCount => Volatile.Read(ref _readers).Length;
+
     private bool ToAll => Id[0] == SseEventId.CallStream;
 
     public StreamSubscription Attach()
@@ -41,8 +43,18 @@ internal sealed class EventStream(string id)
 
     public void Detach(StreamSubscription reader)
     {
+        StreamSubscription? next = null;
         lock (_gate)
+        {
+            var wasNewest = _readers.Length > 1 && _readers[^1] == reader;
             _readers = _readers.Length == 1 && _readers[0] == reader ? [] : [.. _readers.Where(r => r != reader)];
+            if (wasNewest && !ToAll)
+                next = _readers[^1];
+        }
+
+        // Requests that wait for a take-over are served in any order, so the connection that came last may be the one that the client had
+        // given up. What went to it is read again for the one that is left.
+        next?.StartWithCatchUp();
     }
 
     public void Publish(JournalEntry entry)
@@ -73,6 +85,13 @@ internal sealed class EventStream(string id)
             reader.Prime();
     }
 
+    /// <summary>Ends the connections that read now, in good order, and has their clients come back; others may follow.</summary>
+    public void Poll(TimeSpan retry)
+    {
+        foreach (var reader in Volatile.Read(ref _readers))
+            reader.Poll(retry);
+    }
+
     public void Complete()
     {
         StreamSubscription[] readers;
@@ -84,6 +103,13 @@ internal sealed class EventStream(string id)
 
         foreach (var reader in readers)
             reader.Complete();
+    }
+
+    /// <summary>Ends the connections that read now, without another byte; others may follow.</summary>
+    public void Cut()
+    {
+        foreach (var reader in Volatile.Read(ref _readers))
+            reader.Move();
     }
 
     /// <summary>Ends all connections without another byte: the session is somebody else's.</summary>

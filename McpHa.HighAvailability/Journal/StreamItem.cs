@@ -3,7 +3,8 @@ namespace McpHa.HighAvailability.Journal;
 /// <summary>What a reader of a stream gets next.</summary>
 /// <param name="Kind">What it is.</param>
 /// <param name="Entry">The message, on <see cref="StreamItemKind.Event"/>.</param>
-internal readonly record struct StreamItem(StreamItemKind Kind, JournalEntry? Entry = null);
+/// <param name="Retry">When the client is to come back, on <see cref="StreamItemKind.Poll"/>.</param>
+internal readonly record struct StreamItem(StreamItemKind Kind, JournalEntry? Entry = null, TimeSpan Retry = default);
 
 internal enum StreamItemKind
 {
@@ -18,6 +19,9 @@ internal enum StreamItemKind
 
     /// <summary>Too much had piled up and was dropped here: read on from the journal.</summary>
     CatchUp,
+
+    /// <summary>The response is to end here, and the client to come back for the rest.</summary>
+    Poll,
 
     /// <summary>Nothing will follow.</summary>
     Completed,

@@ -1,4 +1,5 @@
 using System.Threading.Tasks.Sources;
+using McpHa.HighAvailability.Http;
 
 namespace McpHa.HighAvailability.Journal;
 
@@ -7,7 +8,7 @@ namespace McpHa.HighAvailability.Journal;
 /// Writers never wait for the reader. When it falls behind the bound, its backlog is dropped and it is told to catch up from the
 /// journal, so a slow client costs bounded memory and delays nobody.
 /// </remarks>
-internal sealed class StreamSubscription : IValueTaskSource
+internal sealed class StreamSubscription : IValueTaskSource, IKeptAlive
 {
     private const int MostEntries = 256;
     private const int MostBytes = 1024 * 1024;
@@ -22,6 +23,7 @@ internal sealed class StreamSubscription : IValueTaskSource
     private bool _primed;
     private bool _keepAlive;
     private bool _completed;
+    private TimeSpan? _poll;
     private bool _moved;
 
     /// <summary>Where the connection is going to be read; set by the stream that it is attached to.</summary>
@@ -54,6 +56,13 @@ internal sealed class StreamSubscription : IValueTaskSource
     public void Prime() => Signal(ref _primed);
 
     public void KeepAlive() => Signal(ref _keepAlive);
+
+    public void Poll(TimeSpan retry)
+    {
+        lock (_gate)
+            _poll = retry;
+        Wake();
+    }
 
     public void Complete() => Signal(ref _completed);
 
@@ -120,6 +129,10 @@ internal sealed class StreamSubscription : IValueTaskSource
         {
             _primed = false;
             item = new(StreamItemKind.Primed);
+        }
+        else if (_poll is { } retry && !_completed)
+        {
+            item = new(StreamItemKind.Poll, Retry: retry);
         }
         else if (_completed)
         {

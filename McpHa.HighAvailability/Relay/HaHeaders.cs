@@ -15,6 +15,12 @@ public static class HaHeaders
     /// </summary>
     public const string Hop = "Mcp-Ha-Hop";
 
+    /// <summary>
+    /// Request: the client has the beginning of this listen stream already, from a replica that was lost (value <c>1</c>). It then begins with what
+    /// may have been missed, and not with an acknowledgement.
+    /// </summary>
+    public const string Again = "Mcp-Ha-Again";
+
     /// <summary>Response: replica id of the session's owner.</summary>
     public const string Owner = "Mcp-Ha-Owner";
 

@@ -17,7 +17,11 @@ public interface IRelayRoute
 /// <param name="ReplicaId">The replica.</param>
 /// <param name="Address">Its base address; the path and query of the exchange are put behind it.</param>
 /// <param name="Hop">Send <see cref="HaHeaders.Hop"/>: a replica forwards to its peer. Balancers do not.</param>
-public sealed record RelayTarget(string ReplicaId, Uri Address, bool Hop);
+public sealed record RelayTarget(string ReplicaId, Uri Address, bool Hop)
+{
+    /// <summary>It is this process itself: what has not begun to be answered yet is not sent, and left to the caller.</summary>
+    internal bool IsHere { get; init; }
+}
 
 /// <summary>Why an attempt did not complete the exchange.</summary>
 /// <param name="Target">Where it went.</param>

@@ -19,6 +19,8 @@ namespace McpHa.HighAvailability.Relay;
 public sealed class Relay : IDisposable
 {
     private readonly RelayKeepAlive _keepAlive;
+    private readonly CancellationTokenSource _ending = new();
+    private readonly CancellationTokenSource _endingCalls = new();
 
     internal Relay(ReplicaDirectory directory, RelayOptions options, RelayMetrics metrics, ILogger logger)
     {
@@ -56,13 +58,27 @@ public sealed class Relay : IDisposable
     /// <param name="exchange">What to send.</param>
     /// <param name="route">Where to send it, attempt by attempt.</param>
     /// <param name="cancellationToken">Ends when the client has gone, e.g. <see cref="HttpContext.RequestAborted"/>; the replica's connection is then closed.</param>
-    public Task RelayAsync(HttpContext context, RelayExchange exchange, IRelayRoute route, CancellationToken cancellationToken)
+    /// <returns><see langword="false"/>: it has to be served here, see <see cref="RelayTarget.IsHere"/>. Nothing was answered.</returns>
+    public Task<bool> RelayAsync(HttpContext context, RelayExchange exchange, IRelayRoute route, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(context);
         ArgumentNullException.ThrowIfNull(exchange);
         ArgumentNullException.ThrowIfNull(route);
         return new RelayRun(this, new RelayClient(context, _keepAlive), context, exchange, route, cancellationToken).RunAsync();
     }
+
+    /// <summary>
+    /// Ends the streams that their clients can resume elsewhere (they have had an event with an id), now and from now on, because this process
+    /// is about to end; those of calls a second later, for most have finished by then. Everything else goes on to its end.
+    /// </summary>
+    public void EndStreams()
+    {
+        _ = _ending.CancelAsync();
+        _endingCalls.CancelAfter(Options.CallsFinish);
+    }
+
+    /// <summary>Ends when streams that can be resumed elsewhere have to end.</summary>
+    internal CancellationToken Ending(HttpMethod method) => method == HttpMethod.Get ? _ending.Token : _endingCalls.Token;
 
     /// <inheritdoc/>
     public void Dispose()

@@ -53,6 +53,9 @@ internal sealed class RelayClient(HttpContext context, RelayKeepAlive keepAlive)
             await WriteMessageAsync(error.ToJson(request.Span));
     }
 
+    /// <summary>Answers that nobody serves the request now; the response has not begun. A relay is told that it may ask elsewhere.</summary>
+    public Task RefuseAsync(bool relay, ReadOnlyMemory<byte> request) => RelayError.NoReplica.AnswerAsync(context.Response, request, transient: relay);
+
     /// <summary>Begins an event stream with the replica's status and headers; they go out with the first flush.</summary>
     public void StartStream(HttpResponseMessage response)
     {
@@ -122,6 +125,16 @@ internal sealed class RelayClient(HttpContext context, RelayKeepAlive keepAlive)
     /// <summary>Breaks the connection, so that the client cannot take what it has got for the end.</summary>
     public void Abort() => context.Abort();
 
+    /// <summary>
+    /// The stream ends here, and goes on where the client resumes it. To a client a clean end says just that; a relay would take it for the end
+    /// of everything, and resumes after a break.
+    /// </summary>
+    public void EndElsewhere(bool forRelay)
+    {
+        if (forRelay)
+            Abort();
+    }
+
     /// <summary>No keep-alive is written any more once this has completed.</summary>
     public async ValueTask EndAsync()
     {
@@ -138,9 +151,12 @@ internal sealed class RelayClient(HttpContext context, RelayKeepAlive keepAlive)
     {
         try
         {
+            // A flush of nothing is no sign of life: after a splice the next keep-alive would come late, perhaps too late for what is in front.
+            var sends = HasUnflushed;
             _unflushed = 0;
             var result = await context.Response.BodyWriter.FlushAsync();
-            Volatile.Write(ref _lastWrite, Stopwatch.GetTimestamp());
+            if (sends)
+                Volatile.Write(ref _lastWrite, Stopwatch.GetTimestamp());
             return !result.IsCompleted;
         }
         catch (Exception exception) when (exception is IOException or OperationCanceledException or ObjectDisposedException)

@@ -28,14 +28,16 @@ internal sealed record RelayError(int Status, int Code, string Reason, string Me
     public static RelayError RequestTooLarge(long allowed, string option) => new(
         StatusCodes.Status413PayloadTooLarge, JsonRpc.BadRequest, "request-too-large", $"The request body is larger than {allowed} bytes; send less, or raise {option}.");
 
-    /// <summary>Answers a request whose response has not begun.</summary>
-    public async Task AnswerAsync(HttpResponse response, ReadOnlyMemory<byte> request)
+    /// <summary>Answers a request whose response has not begun; a relay is told whether it passes by itself.</summary>
+    public async Task AnswerAsync(HttpResponse response, ReadOnlyMemory<byte> request, bool transient = false)
     {
         response.Clear();
         response.StatusCode = Status;
         response.ContentType = "application/json";
         if (Status == StatusCodes.Status503ServiceUnavailable)
             response.Headers.RetryAfter = "1";
+        if (transient)
+            response.Headers[HaHeaders.Transient] = "1";
         if (Status == StatusCodes.Status413PayloadTooLarge)
             response.Headers.Connection = "close"; // the rest of the body is in the way of any next request
 

@@ -18,6 +18,15 @@ public sealed record RelayExchange
     /// </summary>
     public required bool Repeatable { get; init; }
 
+    /// <summary>Whether a request that is not <see cref="Repeatable"/> may be sent again all the same; asked when its replica was lost. Default: no.</summary>
+    public Func<bool>? MayRepeat { get; init; }
+
+    /// <summary>
+    /// The request opens a stream that only listens (<c>subscriptions/listen</c>): it is sent again whenever the stream ends with its replica, as
+    /// often as that happens, with the header <see cref="HaHeaders.Again"/>.
+    /// </summary>
+    public bool Listens { get; init; }
+
     /// <summary>How long the exchange is held while no replica can serve it, counted from each break anew.</summary>
     public TimeSpan HoldTime { get; init; } = TimeSpan.FromSeconds(30);
 

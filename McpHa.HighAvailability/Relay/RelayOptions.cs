@@ -13,6 +13,9 @@ public sealed class RelayOptions
 
     /// <summary>Largest JSON answer, and largest single SSE event, that is relayed, in bytes. Default: 64 MiB.</summary>
     public int MaxMessageBytes { get; set; } = 64 * 1024 * 1024;
+
+    /// <summary>How long streams of calls go on when this process is about to end: a call that ends in time needs no resume, which takes a client a second.</summary>
+    internal TimeSpan CallsFinish { get; set; } = TimeSpan.FromSeconds(1);
 }
 
 internal sealed class RelayOptionsValidator : IValidateOptions<RelayOptions>

@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using McpHa.HighAvailability.Cluster;
 using McpHa.HighAvailability.Diagnostics;
 
 namespace McpHa.HighAvailability.Relay;
@@ -15,6 +16,9 @@ internal sealed partial class RelayRun
 
     private readonly ArrayBufferWriter<byte> _cursorBuffer = new(64);
     private ReadOnlyMemory<byte> _cursor; // id of the last event that was passed on, or where the stream began
+    private readonly RelayProgress? _progressSteps = exchange.MayRepeat is null ? null : new();
+    private bool _passed; // the client has had an event
+    private bool _passedId; // the client itself has had an event with an id
     private string? _sessionId; // as the response to initialize named it
 
     private async ValueTask<RelayFailure?> AttemptAsync(RelayTarget target)
@@ -23,6 +27,7 @@ internal sealed partial class RelayRun
         if (lost.IsCancellationRequested)
             return new RelayFailure(target, RelayFailureKind.Refused); // nothing was sent
 
+        using var use = relay.Directory.Use(target.ReplicaId);
         var resume = CanResume;
         using var over = CancellationTokenSource.CreateLinkedTokenSource(clientGone, lost);
         using var request = CreateRequest(target, resume);
@@ -34,18 +39,21 @@ internal sealed partial class RelayRun
             {
                 response = await relay.Invoker.SendAsync(request, over.Token);
             }
-            catch (Exception exception) when (exception is HttpRequestException or IOException or OperationCanceledException)
+            catch (Exception exception) when (exception is HttpRequestException or IOException or OperationCanceledException or SocketException)
             {
                 var failure = new RelayFailure(target, KindOf(exception, lost));
                 if (failure.Kind is RelayFailureKind.Broken or RelayFailureKind.Lost)
                     _mayHaveRun = true;
-                if (IsRefusal(exception))
+                if (PeerProbe.IsRefusal(exception))
                     relay.Directory.ReportUnreachable(target.ReplicaId);
+                else if (IsConnectTimeout(exception))
+                    relay.Directory.ReportSlow(target.ReplicaId);
                 span?.SetStatus(ActivityStatusCode.Error, failure.Kind.ToString());
                 return failure;
             }
         }
 
+        use.Heard();
         using (response)
         {
             var owner = RelayHeaders.Get(response, HaHeaders.Owner);
@@ -64,7 +72,7 @@ internal sealed partial class RelayRun
                 relay.Metrics.Reposts.Add(1);
 
             return IsEventStream(response)
-                ? await PumpAsync(response, target, resume, lost, over)
+                ? await PumpAsync(response, target, use, resume, lost, over)
                 : await AnswerAsync(response, target, resume, lost, over.Token);
         }
     }
@@ -80,6 +88,9 @@ internal sealed partial class RelayRun
         headers.TryAddWithoutValidation(HaHeaders.Relay, "1");
         if (target.Hop)
             headers.TryAddWithoutValidation(HaHeaders.Hop, target.ReplicaId);
+
+        if (exchange.Listens && _passed)
+            headers.TryAddWithoutValidation(HaHeaders.Again, "1");
 
         if (resume)
         {
@@ -119,86 +130,18 @@ internal sealed partial class RelayRun
         {
             HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError,
         } => RelayFailureKind.Refused,
-        // The only time-out there is: the one for connecting.
-        OperationCanceledException { InnerException: TimeoutException } => RelayFailureKind.Refused,
+        // A connection that was reset before the client had a look at it: nothing was sent.
+        SocketException => RelayFailureKind.Refused,
+        _ when IsConnectTimeout(exception) => RelayFailureKind.Refused,
         _ => RelayFailureKind.Broken,
     };
 
-    // Only what the other side said: a connection that took too long, or that failed for lack of something here, is no sign of death.
-    private static bool IsRefusal(Exception exception) => exception.InnerException is SocketException
-    {
-        SocketErrorCode: SocketError.ConnectionRefused or SocketError.HostUnreachable or SocketError.HostDown or SocketError.NetworkUnreachable,
-    };
-
-    /// <summary>Everything but an event stream: the client gets it when it has arrived whole.</summary>
-    private async ValueTask<RelayFailure?> AnswerAsync(
-        HttpResponseMessage response, RelayTarget target, bool resume, CancellationToken lost, CancellationToken over)
-    {
-        var length = response.Content.Headers.ContentLength;
-        if (length > relay.Options.MaxMessageBytes)
-            throw TooLarge();
-
-        var buffer = length == 0 ? [] : ArrayPool<byte>.Shared.Rent((int)(length ?? 4096));
-        try
-        {
-            var total = 0;
-            try
-            {
-                var stream = await response.Content.ReadAsStreamAsync(over);
-                while (total != length)
-                {
-                    if (total == buffer.Length)
-                        buffer = Larger(buffer);
-
-                    var read = await stream.ReadAsync(buffer.AsMemory(total), over);
-                    if (read == 0)
-                        break;
-
-                    total += read;
-                    if (total > relay.Options.MaxMessageBytes)
-                        throw TooLarge();
-                }
-            }
-            catch (Exception exception) when (exception is HttpRequestException or IOException or OperationCanceledException)
-            {
-                _mayHaveRun = true;
-                return new RelayFailure(target, KindOf(exception, lost) is RelayFailureKind.Lost ? RelayFailureKind.Lost : RelayFailureKind.Broken);
-            }
-
-            await AnswerAsync(response, buffer.AsMemory(0, total), resume);
-            return null;
-        }
-        finally
-        {
-            if (buffer.Length > 0)
-                ArrayPool<byte>.Shared.Return(buffer);
-        }
-    }
-
-    private async ValueTask AnswerAsync(HttpResponseMessage response, ReadOnlyMemory<byte> body, bool resume)
-    {
-        if (!client.IsStream)
-        {
-            // The lost owner had ended the session, and only its answer is missing.
-            if (response.StatusCode == HttpStatusCode.NotFound && exchange.Method == HttpMethod.Delete && _mayHaveRun)
-                response.StatusCode = HttpStatusCode.OK;
-
-            await client.AnswerAsync(response, body);
-        }
-        else if (!resume && exchange.Method == HttpMethod.Post && IsJson(response) && !body.IsEmpty)
-        {
-            // Sent again into an open stream: the answer, also if it is an error, becomes its last event.
-            await client.WriteMessageAsync(body);
-        }
-        else if (!response.IsSuccessStatusCode)
-        {
-            client.Abort(); // no clean end: the client must not take what it has got for everything
-        }
-    }
+    // The only time-out there is: the one for connecting.
+    private static bool IsConnectTimeout(Exception exception) => exception is OperationCanceledException { InnerException: TimeoutException };
 
     /// <summary>An event stream: whole events, until it ends or breaks.</summary>
     private async ValueTask<RelayFailure?> PumpAsync(
-        HttpResponseMessage response, RelayTarget target, bool resume, CancellationToken lost, CancellationTokenSource over)
+        HttpResponseMessage response, RelayTarget target, ReplicaUse.Open use, bool resume, CancellationToken lost, CancellationTokenSource over)
     {
         if (!client.IsStream)
         {
@@ -214,8 +157,18 @@ internal sealed partial class RelayRun
         using var splitter = new SseEventSplitter(relay.Options.MaxMessageBytes);
         var stream = await response.Content.ReadAsStreamAsync(CancellationToken.None);
         var first = resume;
+        using var end = Ending.UnsafeRegister(static state => ((EndOfProcess)state!).Cancel(), new EndOfProcess(this, over));
         while (true)
         {
+            // Also right after the event that makes it possible: the registration came too early for that one.
+            Interlocked.MemoryBarrier();
+            if (EndsHere)
+            {
+                await client.FlushAsync();
+                client.EndElsewhere(exchange.ForRelay);
+                return null;
+            }
+
             int read;
             var pending = stream.ReadAsync(splitter.GetMemory(), over.Token);
             if ((pending.IsCompleted ? client.Unflushed > FlushAfterBytes : client.HasUnflushed) && !await client.FlushAsync())
@@ -228,7 +181,9 @@ internal sealed partial class RelayRun
             catch (Exception exception) when (exception is HttpRequestException or IOException or OperationCanceledException)
             {
                 _mayHaveRun = true;
-                if (over.IsCancellationRequested && !lost.IsCancellationRequested)
+                if (EndsHere)
+                    client.EndElsewhere(exchange.ForRelay);
+                if (EndsHere || (over.IsCancellationRequested && !lost.IsCancellationRequested))
                     return null;
 
                 await client.FlushAsync(); // what has come is the client's now, however long the rest takes
@@ -244,6 +199,7 @@ internal sealed partial class RelayRun
                 return new RelayFailure(target, RelayFailureKind.Broken);
             }
 
+            use.Heard();
             splitter.Advance(read);
             first = await ForwardAsync(splitter, first);
         }
@@ -267,8 +223,14 @@ internal sealed partial class RelayRun
                 if (skip)
                     continue;
 
+                if (_progressSteps?.Advances(whole) == false)
+                    continue; // a second run reports again what the first one has reported
+
                 client.Write(whole.Bytes.Span);
+                _passed = true;
                 _progress = true;
+                if (!whole.Id.IsEmpty)
+                    Volatile.Write(ref _passedId, true);
             }
 
             return first;
@@ -279,9 +241,9 @@ internal sealed partial class RelayRun
         }
     }
 
-    // A replica that hands its sessions over ends its GET streams; they go on at the next owner.
+    // A replica that hands its sessions over ends its GET streams; they go on at the next owner. So does whatever only listens.
     private bool EndsForGood(RelayTarget target) =>
-        exchange.Method != HttpMethod.Get || _cursor.IsEmpty || relay.Directory.Find(target.ReplicaId) is { Draining: false };
+        !exchange.Listens && (exchange.Method != HttpMethod.Get || _cursor.IsEmpty) || relay.Directory.Find(target.ReplicaId) is { Draining: false };
 
     private void SetCursor(ReadOnlySpan<byte> id)
     {
@@ -289,18 +251,4 @@ internal sealed partial class RelayRun
         _cursorBuffer.Write(id);
         _cursor = _cursorBuffer.WrittenMemory;
     }
-
-    private static bool IsJson(HttpResponseMessage response) =>
-        response.Content.Headers.NonValidated.TryGetValues("Content-Type", out var type)
-        && type.ToString().StartsWith("application/json", StringComparison.OrdinalIgnoreCase);
-
-    private static byte[] Larger(byte[] full)
-    {
-        var larger = ArrayPool<byte>.Shared.Rent(full.Length * 2);
-        full.CopyTo(larger, 0);
-        ArrayPool<byte>.Shared.Return(full);
-        return larger;
-    }
-
-    private InvalidDataException TooLarge() => new($"it is larger than {relay.Options.MaxMessageBytes} bytes.");
 }

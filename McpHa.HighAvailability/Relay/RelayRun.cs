@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using McpHa.HighAvailability.Diagnostics;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
@@ -9,7 +10,8 @@ internal sealed partial class RelayRun(
     Relay relay, RelayClient client, HttpContext context, RelayExchange exchange, IRelayRoute route, CancellationToken clientGone)
 {
     // A request that takes every replica down with it would otherwise wander through the cluster for ever. A GET stream only listens, and
-    // may have nothing to hear for longer than many replicas live.
+    // may have nothing to hear for longer than many replicas live. One replica counts once: what a request has ended comes back under another
+    // id, and one that keeps its id is out of reach, which the hold time bounds.
     private const int MostBreaksWithoutProgress = 10;
 
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(5);
@@ -18,11 +20,12 @@ internal sealed partial class RelayRun(
     private long? _heldSince;
     private bool _countedAsHeld;
     private int _failures; // since the last progress
-    private int _breaks; // since the last progress
+    private readonly HashSet<string> _broken = []; // replicas that were lost with it, since the last progress
     private bool _mayHaveRun; // some attempt got as far as a replica that may have acted on it
+    private bool? _mayRepeat; // asked once: when all others die too, nobody is left who could say so again
     private bool _progress; // an event was passed on by the attempt
 
-    public async Task RunAsync()
+    public async Task<bool> RunAsync()
     {
         try
         {
@@ -31,26 +34,36 @@ internal sealed partial class RelayRun(
             {
                 var target = await NextAsync(failure);
                 if (clientGone.IsCancellationRequested)
-                    return;
+                    return true;
+
+                // A stream that was begun is spliced the same way wherever it goes on.
+                if (target is { IsHere: true } && !client.IsStream)
+                    return false;
 
                 if (target is null)
                 {
                     await GiveUpAsync();
-                    return;
+                    return true;
                 }
 
                 var started = Stopwatch.GetTimestamp();
                 _progress = false;
                 failure = await AttemptAsync(target);
                 if (failure is null || clientGone.IsCancellationRequested)
-                    return;
+                    return true;
+
+                if (EndsHere)
+                {
+                    client.EndElsewhere(exchange.ForRelay);
+                    return true;
+                }
 
                 Note(failure, Stopwatch.GetElapsedTime(started));
-                if (_mayHaveRun && !exchange.Repeatable && !CanResume)
+                if (_mayHaveRun && !CanResume && !MayRepeat)
                 {
                     relay.Metrics.GivenUp.Add(1);
                     await client.FailAsync(RelayError.MayHaveRun, exchange.Body);
-                    return;
+                    return true;
                 }
             }
         }
@@ -58,6 +71,7 @@ internal sealed partial class RelayRun(
         {
             LogTooLarge(relay.Logger, exception.Message);
             await client.FailAsync(RelayError.AnswerTooLarge, exchange.Body);
+            return true;
         }
         finally
         {
@@ -66,7 +80,18 @@ internal sealed partial class RelayRun(
         }
     }
 
-    private bool CanResume => client.IsStream && !_cursor.IsEmpty;
+    private bool MayRepeat => exchange.Repeatable || exchange.Listens || (_mayRepeat ??= exchange.MayRepeat?.Invoke() == true);
+
+    // It only listens, and may have nothing to hear for longer than many replicas live.
+    private bool Listens => exchange.Listens || exchange.Method == HttpMethod.Get;
+
+    private bool CanResume => client.IsStream && !_cursor.IsEmpty && Safeguards.Splice;
+
+    // This process is about to end, and the client can take the stream up elsewhere. A relay knows from where before it has had an event.
+    // What only listens is opened anew by its client.
+    private bool EndsHere => Ending.IsCancellationRequested && (exchange.Listens ? client.IsStream : exchange.ForRelay ? CanResume : Volatile.Read(ref _passedId));
+
+    private CancellationToken Ending => relay.Ending(Listens ? HttpMethod.Get : exchange.Method);
 
     private async ValueTask<RelayTarget?> NextAsync(RelayFailure? failure)
     {
@@ -77,6 +102,7 @@ internal sealed partial class RelayRun(
             return await pending;
 
         CountAsHeld(true);
+        using var end = Ending.UnsafeRegister(static state => ((EndOfProcess)state!).Cancel(), new EndOfProcess(this, hold));
         using var link = clientGone.UnsafeRegister(static source => ((CancellationTokenSource)source!).Cancel(), hold);
         _heldSince ??= Stopwatch.GetTimestamp();
         var left = exchange.HoldTime - Stopwatch.GetElapsedTime(_heldSince.Value);
@@ -93,7 +119,7 @@ internal sealed partial class RelayRun(
 
     private async ValueTask<RelayTarget?> NextAfterPauseAsync(RelayFailure failure, CancellationToken holdOver)
     {
-        if ((_breaks > MostBreaksWithoutProgress && exchange.Method != HttpMethod.Get) || (_heldSince is { } since && Stopwatch.GetElapsedTime(since) >= exchange.HoldTime))
+        if ((_broken.Count > MostBreaksWithoutProgress && !Listens) || (_heldSince is { } since && Stopwatch.GetElapsedTime(since) >= exchange.HoldTime))
             return null;
 
         var target = await route.NextAsync(failure, holdOver);
@@ -118,7 +144,7 @@ internal sealed partial class RelayRun(
         if (_progress || lasted > TimeSpan.FromSeconds(1))
             _failures = 0;
         if (_progress)
-            _breaks = 0;
+            _broken.Clear();
 
         // The hold time counts anew for a replica that had really taken the exchange.
         if (_heldSince is null || _progress || (broke && lasted > TimeSpan.FromSeconds(1)))
@@ -126,17 +152,29 @@ internal sealed partial class RelayRun(
 
         _failures++;
         if (broke)
-            _breaks++;
+            _broken.Add(failure.Target.ReplicaId);
     }
 
     private async ValueTask GiveUpAsync()
     {
         relay.Metrics.GivenUp.Add(1);
         LogGivenUp(relay.Logger, exchange.HoldTime);
-        if (client.IsStream)
+        if (EndsHere)
+            client.EndElsewhere(exchange.ForRelay);
+        else if (client.IsStream)
             client.Abort(); // the client may resume by itself later
         else
-            await client.FailAsync(RelayError.NoReplica, exchange.Body);
+            await client.RefuseAsync(exchange.ForRelay, exchange.Body);
+    }
+
+    // What may be cancelled when this process is about to end, if the stream may end here.
+    private sealed record EndOfProcess(RelayRun Run, CancellationTokenSource Waiting)
+    {
+        public void Cancel()
+        {
+            if (Run.EndsHere)
+                Waiting.Cancel();
+        }
     }
 
     private void CountAsHeld(bool held)

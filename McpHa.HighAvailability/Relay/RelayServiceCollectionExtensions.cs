@@ -1,6 +1,7 @@
 using McpHa.HighAvailability.Cluster;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
@@ -22,6 +23,7 @@ public static class RelayServiceCollectionExtensions
             provider.GetRequiredService<IOptions<RelayOptions>>().Value,
             provider.GetRequiredService<RelayMetrics>(),
             provider.GetRequiredService<ILogger<Relay>>()));
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, RelayRehearsal>());
         return services;
     }
 }

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using McpHa.HighAvailability.Diagnostics;
 using ModelContextProtocol.Protocol;
 
 namespace McpHa.HighAvailability.Sessions;
@@ -11,14 +12,14 @@ internal sealed class CallHistory
     private readonly Dictionary<string, JsonRpcMessageWithId> _answers = new(StringComparer.Ordinal);
     private double _progress = double.NegativeInfinity;
 
-    /// <summary>Takes up a message that was journaled on the call's stream.</summary>
-    public void AddSent(ReadOnlyMemory<byte> payload)
+    /// <summary>Takes up a message that was journaled on the call's stream. Returns whether it is a question.</summary>
+    public bool AddSent(ReadOnlyMemory<byte> payload)
     {
         switch (JsonRpc.Parse(payload.Span))
         {
             case JsonRpcRequest question:
                 _asked.Add(question.Id.ToString());
-                break;
+                return true;
             case JsonRpcNotification { Method: NotificationMethods.ProgressNotification } progress:
                 _progress = Math.Max(_progress, Progress(progress) ?? double.NegativeInfinity);
                 break;
@@ -27,6 +28,8 @@ internal sealed class CallHistory
                 _notifications[key] = _notifications.GetValueOrDefault(key) + 1;
                 break;
         }
+
+        return false;
     }
 
     /// <summary>Takes up an answer of the client.</summary>
@@ -44,13 +47,13 @@ internal sealed class CallHistory
     }
 
     /// <summary>Whether an earlier run has put this question to the client.</summary>
-    public bool WasAsked(string questionId) => _asked.Contains(questionId);
+    public bool WasAsked(string questionId) => Safeguards.QuestionRecognition && _asked.Contains(questionId);
 
     /// <summary>Whether the client has this notification already: progress that does not advance, or the very same message.</summary>
     public bool WasSent(JsonRpcNotification notification, ReadOnlySpan<byte> payload)
     {
         if (notification.Method == NotificationMethods.ProgressNotification)
-            return Progress(notification) is { } progress && progress <= _progress;
+            return Safeguards.ProgressRecognition && Progress(notification) is { } progress && progress <= _progress;
         var key = CallKey.Of(payload);
         lock (_notifications)
         {

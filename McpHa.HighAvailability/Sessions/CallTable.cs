@@ -10,9 +10,24 @@ internal sealed class CallTable(int remembered)
     private readonly Dictionary<string, OpenCall> _open = new(StringComparer.Ordinal);
     private Dictionary<CallKey, string>? _answered;
     private Queue<CallKey>? _answeredOrder;
-    private Queue<string>? _withdrawn;
+    private Queue<(string Stream, CallKey Key)>? _withdrawn;
 
     public int Count => _open.Count;
+
+    /// <summary>Calls that run, without those that await their caller.</summary>
+    public bool AnyRunning
+    {
+        get
+        {
+            foreach (var call in _open.Values)
+            {
+                if (!call.AwaitsCaller)
+                    return true;
+            }
+
+            return false;
+        }
+    }
 
     public IReadOnlyCollection<OpenCall> Open => _open.Values;
 
@@ -51,14 +66,19 @@ internal sealed class CallTable(int remembered)
 
     public string? Recall(CallKey key) => _answered?.GetValueOrDefault(key);
 
-    /// <summary>Remembers a call that the client has cancelled: nothing is left to be sent on its stream.</summary>
-    public void Withdraw(string stream)
+    /// <summary>Calls that the client has cancelled, the oldest first.</summary>
+    public IEnumerable<(string Stream, CallKey Key)> Withdrawn => _withdrawn ?? Enumerable.Empty<(string, CallKey)>();
+
+    /// <summary>Remembers a call that the client has cancelled: nothing is left to be sent on its stream. Returns one that is forgotten for it.</summary>
+    public string? Withdraw(string stream, CallKey key)
     {
         _withdrawn ??= [];
-        if (_withdrawn.Count >= MostWithdrawn)
-            _withdrawn.Dequeue();
-        _withdrawn.Enqueue(stream);
+        var forgotten = _withdrawn.Count >= MostWithdrawn ? _withdrawn.Dequeue().Stream : null;
+        _withdrawn.Enqueue((stream, key));
+        return forgotten;
     }
 
-    public bool WasWithdrawn(string stream) => _withdrawn?.Contains(stream) == true;
+    public bool WasWithdrawn(string stream) => Withdrawn.Any(call => call.Stream == stream);
+
+    public bool WasWithdrawn(CallKey key) => _withdrawn is not null && _withdrawn.Any(call => call.Key == key);
 }

@@ -12,6 +12,8 @@ internal sealed class CommitBatch
     private List<KeyValuePair<string, ReadOnlyMemory<byte>?>>? _handshake;
     private List<Effect>? _effects;
     private TaskCompletionSource? _done;
+    private TaskCompletionSource? _written;
+    private CommitBatch? _absorbed;
 
     /// <summary>When the batch was opened (timestamp of the time provider).</summary>
     public required long Opened { get; init; }
@@ -19,28 +21,51 @@ internal sealed class CommitBatch
     /// <summary>Completes when the batch is committed, or when its time to wait for the store is over; cancelled by a fence.</summary>
     public Task Done => (_done ??= new(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
 
+    /// <summary>Completes when the batch is committed, however long that takes; cancelled by a fence.</summary>
+    public Task Written => (_written ??= new(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+
     public int Entries => _append?.Count ?? 0;
 
-    public void Append(JournalEntry entry) => (_append ??= []).Add(entry);
+    /// <summary>Payload bytes of the entries.</summary>
+    public long Bytes { get; private set; }
 
-    /// <summary>Gives up the oldest entry: too many wait for a store that is away.</summary>
-    public void DropOldestEntry() => _append!.RemoveAt(0);
+    public void Append(JournalEntry entry)
+    {
+        (_append ??= []).Add(entry);
+        Bytes += entry.Payload.Length;
+    }
+
+    /// <summary>
+    /// Gives up the oldest entry: too many wait for a store that is away. Who waits to see it does not get it either, and finds by its
+    /// successor that it is missing.
+    /// </summary>
+    public void DropOldestEntry()
+    {
+        var oldest = _append![0];
+        _append.RemoveAt(0);
+        Bytes -= oldest.Payload.Length;
+        if (_effects?.FindIndex(e => e.Entry == oldest) is >= 0 and var shown)
+            _effects.RemoveAt(shown);
+    }
 
     public void Remove(long position) => (_remove ??= []).Add(position);
 
-    public void SetCall(string key, ReadOnlyMemory<byte>? value) => _calls.Add(new(key, value));
+    public void SetCall(string key, ReadOnlyMemory<byte>? value) => Set(_calls, key, value);
 
     /// <summary>Takes back an entry that was set in this very batch: the call began and ended between two commits.</summary>
     public bool TakeBackCall(string key) => _calls.RemoveAll(c => c.Key == key) > 0;
 
-    public void SetState(string key, ReadOnlyMemory<byte>? value) => (_state ??= []).Add(new(key, value));
+    public void SetState(string key, ReadOnlyMemory<byte>? value) => Set(_state ??= [], key, value);
 
-    public void SetHandshake(string key, ReadOnlyMemory<byte>? value) => (_handshake ??= []).Add(new(key, value));
+    public void SetHandshake(string key, ReadOnlyMemory<byte>? value) => Set(_handshake ??= [], key, value);
 
     /// <summary>Something that a client sees, and that must therefore wait for the commit.</summary>
     public void Then(Effect effect) => (_effects ??= []).Add(effect);
 
     public void ForgetPrime(EventStream stream) => _effects?.RemoveAll(e => e.Stream == stream && e.Kind == EffectKind.Prime);
+
+    /// <summary>Streams whose readers wait for the commit.</summary>
+    public IEnumerable<EventStream> Streams => _effects?.Select(e => e.Stream) ?? [];
 
     /// <summary>Takes the effects out, so that they happen once.</summary>
     public IReadOnlyList<Effect> TakeEffects()
@@ -50,7 +75,41 @@ internal sealed class CommitBatch
         return effects;
     }
 
-    public void Finish() => _done?.TrySetResult();
+    /// <summary>Takes in the batch that gathered behind this one: both are written, shown and finished as one.</summary>
+    public void Absorb(CommitBatch next)
+    {
+        _calls.AddRange(next._calls);
+        Join(ref _append, next._append);
+        Bytes += next.Bytes;
+        Join(ref _remove, next._remove);
+        Join(ref _state, next._state);
+        Join(ref _handshake, next._handshake);
+        Join(ref _effects, next._effects);
+        next._effects = null;
+        next._absorbed = _absorbed;
+        _absorbed = next;
+
+        static void Join<T>(ref List<T>? these, List<T>? those)
+        {
+            if (those is not null)
+                (these ??= []).AddRange(those);
+        }
+    }
+
+    /// <summary>Its effects were shown.</summary>
+    public void Finish()
+    {
+        _done?.TrySetResult();
+        _absorbed?.Finish();
+    }
+
+    /// <summary>The store has it, and its effects were shown.</summary>
+    public void Commit()
+    {
+        _done?.TrySetResult();
+        _written?.TrySetResult();
+        _absorbed?.Commit();
+    }
 
     /// <summary>Nothing of it was or will be written. Who waits for an effect is sent elsewhere: its call may be in no table any more.</summary>
     public void Cancel()
@@ -58,10 +117,13 @@ internal sealed class CommitBatch
         foreach (var effect in TakeEffects())
             effect.Stream.Move();
         (_done ??= new(TaskCreationOptions.RunContinuationsAsynchronously)).TrySetCanceled();
+        (_written ??= new(TaskCreationOptions.RunContinuationsAsynchronously)).TrySetCanceled();
+        _absorbed?.Cancel();
     }
 
-    public SessionCommit ToCommit(long epoch, long number, long lastPosition, bool touch) => new()
+    public SessionCommit ToCommit(string owner, long epoch, long number, long lastPosition, bool touch) => new()
     {
+        Owner = owner,
         Epoch = epoch,
         Number = number,
         LastPosition = lastPosition,
@@ -72,10 +134,25 @@ internal sealed class CommitBatch
         Handshake = _handshake ?? (IReadOnlyList<KeyValuePair<string, ReadOnlyMemory<byte>?>>)[],
         Touch = touch,
     };
+
+    // The last value of a key is all that counts: what a long outage changes over and over takes no more room than what it changes.
+    private static void Set(List<KeyValuePair<string, ReadOnlyMemory<byte>?>> changes, string key, ReadOnlyMemory<byte>? value)
+    {
+        for (var i = 0; i < changes.Count; i++)
+        {
+            if (changes[i].Key == key)
+            {
+                changes.RemoveAt(i);
+                break;
+            }
+        }
+
+        changes.Add(new(key, value));
+    }
 }
 
 /// <summary>What becomes visible with a commit.</summary>
-internal readonly record struct Effect(EffectKind Kind, EventStream Stream, JournalEntry? Entry = null)
+internal readonly record struct Effect(EffectKind Kind, EventStream Stream, JournalEntry? Entry = null, TimeSpan Retry = default)
 {
     public void Run()
     {
@@ -86,6 +163,9 @@ internal readonly record struct Effect(EffectKind Kind, EventStream Stream, Jour
                 break;
             case EffectKind.Prime:
                 Stream.Prime();
+                break;
+            case EffectKind.Poll:
+                Stream.Poll(Retry);
                 break;
             case EffectKind.Complete:
                 Stream.Complete();
@@ -98,5 +178,6 @@ internal enum EffectKind
 {
     Publish,
     Prime,
+    Poll,
     Complete,
 }

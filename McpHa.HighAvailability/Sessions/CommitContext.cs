@@ -1,3 +1,4 @@
+using McpHa.HighAvailability.Cluster;
 using McpHa.HighAvailability.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -7,6 +8,7 @@ namespace McpHa.HighAvailability.Sessions;
 /// <summary>What the commit queues of all sessions of a process share.</summary>
 internal sealed class CommitContext(
     ISessionStore store,
+    IStanding standing,
     TimeProvider time,
     SessionMetrics metrics,
     IOptions<HighAvailabilityOptions> options,
@@ -14,6 +16,9 @@ internal sealed class CommitContext(
     ILogger<CommitQueue> logger)
 {
     public ISessionStore Store => store;
+
+    /// <summary>Whether what waits may be shown at all.</summary>
+    public IStanding Standing => standing;
 
     public TimeProvider Time => time;
 
@@ -26,6 +31,9 @@ internal sealed class CommitContext(
     public TimeSpan DurableTimeout { get; } = options.Value.DurableTimeout;
 
     public int PendingEntries { get; } = options.Value.PendingEntries;
+
+    /// <summary>What a journal may hold is also the most that waits for it.</summary>
+    public long PendingBytes { get; } = storeOptions.Value.JournalBytes;
 
     /// <summary>The store's expiry is renewed at most this often, and never because of time alone.</summary>
     public TimeSpan TouchEvery { get; } = storeOptions.Value.IdleTimeout / 4;

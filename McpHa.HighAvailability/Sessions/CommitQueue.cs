@@ -10,8 +10,8 @@ internal interface ICommitOwner
     /// <summary>Another replica owns the session: stop at once.</summary>
     void Fenced();
 
-    /// <summary>The store has lost the session: write all of it back.</summary>
-    ValueTask<CommitResult> WriteBackAsync(long lastCommit, CancellationToken cancellationToken);
+    /// <summary>All of the session as it is now, for a store that has lost it. Called under the gate.</summary>
+    (SessionSnapshot Snapshot, IReadOnlyDictionary<string, ReadOnlyMemory<byte>> State) Copy(long lastCommit);
 }
 
 /// <summary>Writes of one session, in order: one commit under way, everything meanwhile gathers in the next.</summary>
@@ -20,16 +20,19 @@ internal interface ICommitOwner
 /// commits. The exceptions are named: <see cref="Durability.Fast"/>, and a store that stays away longer than
 /// <see cref="HighAvailabilityOptions.DurableTimeout"/>, which is counted.
 /// </remarks>
-internal sealed partial class CommitQueue(
-    string sessionId, long epoch, long lastCommit, long lastPosition, CommitContext context, ICommitOwner owner)
+internal sealed partial class CommitQueue(SessionRecord record, CommitContext context, ICommitOwner owner)
 {
+    // Without the safeguard the journal comes so late that a death in between is likely.
+    private static readonly TimeSpan UnsafeDelay = TimeSpan.FromMilliseconds(250);
+
     private readonly ILogger _logger = context.Logger;
     private readonly CancellationTokenSource _stopped = new();
     private readonly Lock _showing = new();
     private CommitBatch? _pending;
+    private CommitBatch? _writing;
     private bool _flushing;
-    private long _number = lastCommit;
-    private long _position = lastPosition;
+    private long _number = record.LastCommit;
+    private long _position = record.LastPosition;
     private long _touched = context.Time.GetTimestamp();
 
     /// <summary>The session's lock: guards this queue, its open batch, and the session's tables.</summary>
@@ -37,6 +40,9 @@ internal sealed partial class CommitQueue(
 
     /// <summary>Highest position in use. Call under the gate.</summary>
     public long LastPosition => _position;
+
+    /// <summary>Streams with something to show that is not written. Call under the gate.</summary>
+    public IEnumerable<EventStream> Unshown => (_writing?.Streams ?? []).Concat(_pending?.Streams ?? []);
 
     /// <summary>The batch that gathers now; a cancelled one after <see cref="Stop"/>. Call under the gate, and flush after leaving it.</summary>
     public CommitBatch Open()
@@ -65,7 +71,7 @@ internal sealed partial class CommitQueue(
         };
         stream.LastPosition = entry.Position;
         var batch = Open();
-        if (batch.Entries >= context.PendingEntries)
+        while (batch.Entries >= context.PendingEntries || batch.Entries > 0 && batch.Bytes + payload.Length > context.PendingBytes)
         {
             batch.DropOldestEntry();
             context.Metrics.GivenUp(1);
@@ -76,13 +82,15 @@ internal sealed partial class CommitQueue(
         return entry;
     }
 
+    private bool ShowsFirst => context.Durability == Durability.Fast || !Safeguards.JournalBeforeSend;
+
     /// <summary>Starts writing unless a commit is under way. Call without the gate.</summary>
     public void Flush() => Flush(only: null);
 
     /// <summary>Starts writing if the given batch still gathers (any batch when <see langword="null"/>). Call without the gate.</summary>
     public void Flush(CommitBatch? only)
     {
-        if (context.Durability == Durability.Fast)
+        if (ShowsFirst)
             ShowAtOnce();
         lock (Gate)
         {
@@ -108,6 +116,16 @@ internal sealed partial class CommitQueue(
 
         Flush();
         return done;
+    }
+
+    /// <summary>Asks the store, by a commit, whether the session is still ours, and completes when it has said so; cancelled if it is not.</summary>
+    public Task VerifyAsync()
+    {
+        Task written;
+        lock (Gate)
+            written = Open().Written;
+        Flush();
+        return written;
     }
 
     /// <summary>Waits until everything that is enqueued now is written.</summary>
@@ -165,7 +183,7 @@ internal sealed partial class CommitQueue(
         lock (Gate)
         {
             var batch = _pending;
-            _pending = null;
+            (_pending, _writing) = (null, batch);
             if (batch is null || _stopped.IsCancellationRequested)
             {
                 _flushing = false;
@@ -175,7 +193,7 @@ internal sealed partial class CommitQueue(
             var touch = context.Time.GetElapsedTime(_touched) > context.TouchEvery;
             if (touch)
                 _touched = context.Time.GetTimestamp();
-            return (batch, batch.ToCommit(epoch, ++_number, _position, touch));
+            return (batch, batch.ToCommit(record.Owner, record.Epoch, ++_number, _position, touch));
         }
     }
 
@@ -183,108 +201,18 @@ internal sealed partial class CommitQueue(
     {
         while (true)
         {
-            var (batch, commit) = context.Durability == Durability.Fast ? ShowAtOnce(take: true) : Take();
+            if (!Safeguards.JournalBeforeSend)
+                await Task.Delay(UnsafeDelay, context.Time).ConfigureAwait(false);
+            var (batch, commit) = ShowsFirst ? ShowAtOnce(take: true) : Take();
             if (batch is null || commit is null)
                 break;
             if (!await CommitAsync(batch, commit).ConfigureAwait(false))
                 break;
-            if (commit.Append.Count > 0)
-                context.Metrics.Journaled(commit.Append.Count);
+            if (batch.Entries > 0)
+                context.Metrics.Journaled(batch.Entries);
             foreach (var effect in batch.TakeEffects())
                 effect.Run();
-            batch.Finish();
+            batch.Commit();
         }
     }
-
-    // True: written. False: fenced or stopped, and nothing of the batch was or will be shown.
-    private async Task<bool> CommitAsync(CommitBatch batch, SessionCommit commit)
-    {
-        for (var attempt = 0; ; attempt++)
-        {
-            try
-            {
-                var result = await context.Store.CommitAsync(sessionId, commit, _stopped.Token).ConfigureAwait(false);
-                if (result == CommitResult.Lost)
-                {
-                    LogLost(sessionId);
-                    result = await owner.WriteBackAsync(commit.Number - 1, _stopped.Token).ConfigureAwait(false);
-                    if (result == CommitResult.Committed)
-                    {
-                        context.Metrics.WrittenBack();
-                        continue;
-                    }
-                }
-
-                if (result == CommitResult.Committed && !_stopped.IsCancellationRequested)
-                    return true;
-
-                if (result != CommitResult.Committed)
-                {
-                    context.Metrics.Fenced();
-                    LogFenced(sessionId, epoch);
-                }
-            }
-            catch (StoreUnavailableException e)
-            {
-                if (attempt == 0)
-                    LogUnavailable(sessionId, e.Message);
-                if (!_stopped.IsCancellationRequested)
-                {
-                    ShowOverdue(batch);
-                    await Task.Delay(TimeSpan.FromMilliseconds(Math.Min(1_000, 25 << Math.Min(attempt, 6))), context.Time).ConfigureAwait(false);
-                    continue;
-                }
-            }
-            catch (OperationCanceledException) when (_stopped.IsCancellationRequested)
-            {
-                // Falls through: the session has ended here.
-            }
-            catch (Exception e)
-            {
-                LogBroken(e, sessionId);
-            }
-
-            // First the end, then the readers: they come back for the session at once, and must not find this copy of it.
-            owner.Fenced();
-            batch.Cancel();
-            return false;
-        }
-    }
-
-    // Durable writes wait for the store, but not for ever: then they are shown and counted, in their order.
-    private void ShowOverdue(CommitBatch batch)
-    {
-        if (context.Time.GetElapsedTime(batch.Opened) < context.DurableTimeout)
-            return;
-        Show(batch);
-        CommitBatch? next;
-        lock (Gate)
-            next = _pending is { } p && context.Time.GetElapsedTime(p.Opened) >= context.DurableTimeout ? p : null;
-        if (next is not null)
-            Show(next);
-
-        void Show(CommitBatch late)
-        {
-            IReadOnlyList<Effect> effects;
-            lock (Gate)
-                effects = late.TakeEffects();
-            if (effects.Count > 0)
-                context.Metrics.Unjournaled(effects.Count(e => e.Kind == EffectKind.Publish));
-            foreach (var effect in effects)
-                effect.Run();
-            late.Finish();
-        }
-    }
-
-    [LoggerMessage(Level = LogLevel.Information, Message = "Session {SessionId}: another replica owns it now, epoch {Epoch} was refused; the local copy ends.")]
-    private partial void LogFenced(string sessionId, long epoch);
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Session {SessionId}: the store is away, writes wait: {Reason}")]
-    private partial void LogUnavailable(string sessionId, string reason);
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Session {SessionId}: the store has lost it; it is written back.")]
-    private partial void LogLost(string sessionId);
-
-    [LoggerMessage(Level = LogLevel.Error, Message = "Session {SessionId}: what the store holds cannot be written; this session ends here, others go on.")]
-    private partial void LogBroken(Exception exception, string sessionId);
 }

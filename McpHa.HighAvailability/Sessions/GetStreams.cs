@@ -57,6 +57,10 @@ internal sealed class GetStreams(long epoch)
     /// <summary>Whether a GET stream of that name can have been opened, here or by an earlier owner.</summary>
     public bool WasOpened(SseEventId id) => id.Epoch < epoch || id.Epoch == epoch && id.Number <= _opened;
 
+    /// <summary>Whether an entry is the newest on a GET stream that is known: what is missing before it can then be told.</summary>
+    public bool IsLast(JournalEntry entry) =>
+        entry.Stream[0] == SseEventId.GetStream && _known.Exists(s => s.LastPosition == entry.Position);
+
     /// <summary>The stream of that name; made anew when an earlier owner had opened it.</summary>
     public EventStream Find(string id)
     {

@@ -27,7 +27,7 @@ public interface ISessionStore
 
     /// <summary>
     /// Takes a session over if its epoch still is <paramref name="expectedEpoch"/>: sets the owner, makes the epoch one larger, and
-    /// reads everything the new owner needs.
+    /// reads everything the new owner needs, in one step: what the store loses afterwards the owner has.
     /// </summary>
     /// <remarks>Repeating a take-over that was applied (owner already is <paramref name="newOwner"/> at <paramref name="expectedEpoch"/> + 1) answers <see cref="TakeOver.Taken"/> again.</remarks>
     ValueTask<TakeOver> TakeOverAsync(string sessionId, long expectedEpoch, string newOwner, CancellationToken cancellationToken = default);
@@ -48,8 +48,8 @@ public interface ISessionStore
 
     /// <summary>
     /// Writes a whole session back after the backend lost its data, unless the store holds it already: with a larger or equal epoch
-    /// of another owner, or marked as ended, the answer is <see cref="CommitResult.Fenced"/>. An empty journal leaves the entries
-    /// in place that the store still has.
+    /// of another owner, or marked as ended, the answer is <see cref="CommitResult.Fenced"/>. Of the journal the store gets what lies
+    /// behind the entries that it still has; those stay, but for waiting ones that the snapshot does not hold: they were moved.
     /// </summary>
     /// <remarks>What the store holds of this owner and epoch is replaced if it misses commits, and left alone otherwise.</remarks>
     ValueTask<CommitResult> WriteBackAsync(

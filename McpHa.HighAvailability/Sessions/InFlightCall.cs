@@ -7,6 +7,19 @@ namespace McpHa.HighAvailability.Sessions;
 /// <param name="Body">The request as it arrived, JSON.</param>
 internal readonly record struct InFlightCall(CallKey Key, ReadOnlyMemory<byte> Body)
 {
+    /// <summary>
+    /// Entry of a call that its client has cancelled, the key alone: nothing is left to be sent on its stream, whoever is asked for it, and the
+    /// same request, sent again before and still on its way, is not run again.
+    /// </summary>
+    public static ReadOnlyMemory<byte> Withdrawn(CallKey key)
+    {
+        var bytes = new byte[CallKey.Size];
+        key.Write(bytes);
+        return bytes;
+    }
+
+    public static bool IsWithdrawn(ReadOnlyMemory<byte> bytes) => bytes.Length == CallKey.Size;
+
     public byte[] ToBytes()
     {
         var bytes = new byte[CallKey.Size + Body.Length];

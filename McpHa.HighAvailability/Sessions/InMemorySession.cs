@@ -40,7 +40,7 @@ internal sealed class InMemorySession(SessionRecord record)
         TrimToBounds(options);
     }
 
-    public SessionSnapshot Snapshot() => new(Record, new Dictionary<string, ReadOnlyMemory<byte>>(_calls), [.. _journal]);
+    public SessionSnapshot Snapshot() => new(Record, new Dictionary<string, ReadOnlyMemory<byte>>(_calls), [.. _journal]) { State = State() };
 
     public IReadOnlyDictionary<string, ReadOnlyMemory<byte>> State() => new Dictionary<string, ReadOnlyMemory<byte>>(_state);
 
@@ -56,14 +56,14 @@ internal sealed class InMemorySession(SessionRecord record)
     {
         _calls.Clear();
         _state.Clear();
-        if (snapshot.Journal.Count > 0)
-            ClearJournal();
         Record = snapshot.Record;
         foreach (var call in snapshot.Calls)
             _calls[call.Key] = call.Value;
         foreach (var value in state)
             _state[value.Key] = value.Value;
-        Append(snapshot.Journal);
+        foreach (var moved in _journal.Where(e => e.Stream == GetStreams.WaitingStream).Select(e => e.Position).Except(snapshot.Journal.Select(e => e.Position)).ToList())
+            Remove(moved);
+        Append([.. snapshot.Journal.Where(entry => entry.Position > _top)]);
         TrimToBounds(options);
     }
 

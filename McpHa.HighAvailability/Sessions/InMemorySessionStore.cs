@@ -51,6 +51,8 @@ internal sealed class InMemorySessionStore(InMemorySessions sessions) : ISession
         JournalPositions.ThrowIfNotAscending(commit.Append);
         return new(Fenced(sessionId, commit.Epoch, session =>
         {
+            if (commit.Owner.Length > 0 && commit.Owner != session.Record.Owner)
+                return CommitResult.Fenced;
             var last = session.Record.LastCommit;
             if (commit.Number <= last)
                 return CommitResult.Committed;

@@ -1,6 +1,8 @@
 using System.Security.Claims;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using McpHa.HighAvailability.Authorization;
+using McpHa.HighAvailability.Diagnostics;
 using McpHa.HighAvailability.Http;
 using McpHa.HighAvailability.Journal;
 using ModelContextProtocol;
@@ -20,26 +22,52 @@ internal sealed partial class LiveSession
         Touch();
         var key = CallKey.Of(body.Span);
         var rerun = RerunPolicy.Allows(request, _runtime.ServerOptions);
-        OpenCall call;
-        StreamSubscription reader;
-        CommitBatch beginning;
+        OpenCall call = null!;
+        StreamSubscription reader = null!;
+        CommitBatch beginning = null!;
+        StreamSubscription? repeated;
+        OpenCall? awaiting = null;
         Task begun = Task.CompletedTask;
-        lock (Gate)
+        while (true)
         {
-            if (_closed)
-                return null;
-            if (Repeated(key) is { } repeated)
-                return repeated;
+            TaskCompletionSource? pause;
+            lock (Gate)
+            {
+                if (_closed)
+                    return null;
+                repeated = Safeguards.DuplicateRecognition ? Repeated(key) : null;
+                if (repeated is not null)
+                {
+                    awaiting = StopAwaiting(Calls.Find(key));
+                    break;
+                }
 
-            call = new(this, new EventStream(NextCallStream()), key, request, body);
-            reader = call.Stream.Attach();
-            Calls.Add(call);
-            beginning = Queue.Open();
-            beginning.SetCall(call.Stream.Id, new InFlightCall(key, body).ToBytes());
-            beginning.Then(new(EffectKind.Prime, call.Stream));
-            call.Beginning = beginning;
-            if (!rerun)
-                begun = beginning.Done;
+                if (_earlyCancellations.Contains(request.Id) || Calls.WasWithdrawn(key))
+                    return Withdrawn();
+
+                pause = _pause;
+                if (pause is null)
+                {
+                    call = new(this, new EventStream(NextCallStream()), key, request, body);
+                    reader = call.Stream.Attach();
+                    Calls.Add(call);
+                    beginning = Queue.Open();
+                    beginning.SetCall(call.Stream.Id, new InFlightCall(key, body).ToBytes());
+                    beginning.Then(new(EffectKind.Prime, call.Stream));
+                    call.Beginning = beginning;
+                    if (!rerun)
+                        begun = beginning.Written;
+                    break;
+                }
+            }
+
+            await pause.Task.ConfigureAwait(false);
+        }
+
+        if (repeated is not null)
+        {
+            RunAgain(awaiting, user);
+            return repeated;
         }
 
         if (rerun)
@@ -50,27 +78,38 @@ internal sealed partial class LiveSession
         {
             // What must never run twice is written down before it runs once.
             Queue.Flush();
-            if (!await WrittenAsync(begun).ConfigureAwait(false))
+            if (!await UnlessSentElsewhereAsync(DispatchWhenWrittenAsync(begun, call, user, ExecutionContext.Capture())).ConfigureAwait(false))
             {
                 Detach(reader);
                 return null;
             }
+
+            return reader;
         }
 
         Dispatch(call, user, ExecutionContext.Capture());
         return reader;
     }
 
-    /// <summary>Takes up a call that was in flight in an earlier owner: runs it again if it may be, ends it with an error otherwise.</summary>
+    private async Task<bool> DispatchWhenWrittenAsync(Task begun, OpenCall call, ClaimsPrincipal? user, ExecutionContext? flow)
+    {
+        if (!await WrittenAsync(begun).ConfigureAwait(false))
+            return false;
+        Dispatch(call, user, flow);
+        return true;
+    }
+
+    /// <summary>Takes up a call of the table that was in flight in an earlier owner: runs it again if it may be, ends it with an error otherwise.</summary>
     public bool Resume(OpenCall call)
     {
-        lock (Gate)
-            Calls.Add(call);
         call.Stream.Prime();
         if (RerunPolicy.Allows(call.Request, _runtime.ServerOptions))
         {
-            _runtime.Metrics.Rerun();
-            Dispatch(call, UserKey.ToPrincipal(User), null);
+            // What the user may do is not written down, for it changes, and the store must not be able to say it. Issuer and subject are enough
+            // where nothing asks for more.
+            call.AwaitsCaller = User.Length > 0 && PrimitiveAuthorization.IsUsed(_runtime.ServerOptions);
+            if (!call.AwaitsCaller)
+                RunAgain(call, UserKey.ToPrincipal(User));
             return true;
         }
 
@@ -82,6 +121,24 @@ internal sealed partial class LiveSession
             new JsonObject { ["reason"] = "replica-lost", ["requestId"] = JsonSerializer.SerializeToNode(call.ClientId, McpJsonUtilities.DefaultOptions), ["mayHaveRun"] = true });
         _ = AnswerAsync(call, error);
         return false;
+    }
+
+    // Under the gate. The call, if it has waited for somebody who asks for it.
+    private static OpenCall? StopAwaiting(OpenCall? call)
+    {
+        if (call is not { AwaitsCaller: true })
+            return null;
+        call.AwaitsCaller = false;
+        return call;
+    }
+
+    // In a flow of execution of its own, as whoever came for it is not whose trace it belongs to.
+    private void RunAgain(OpenCall? call, ClaimsPrincipal? user)
+    {
+        if (call is null)
+            return;
+        _runtime.Metrics.Rerun();
+        Dispatch(call, user, null);
     }
 
     /// <summary>Journals a call's answer together with everything that the call has done to the session, then shows it.</summary>
@@ -97,14 +154,14 @@ internal sealed partial class LiveSession
         {
             if (!TryEnd(call))
                 return Task.CompletedTask;
-            Queue.Append(call.Stream, payload, call.Key.ToString());
+            Append(call.Stream, payload, call.Key.ToString());
             var batch = Queue.Open();
             batch.Then(new(EffectKind.Complete, call.Stream));
             if (!failed)
             {
                 if (call.TouchedState is { } state)
                 {
-                    foreach (var (key, value) in state.Writes)
+                    foreach (var (key, value) in Safeguards.StateCommit ? state.Writes : [])
                         batch.SetState(key, value);
                     State.Commit(state);
                 }
@@ -127,48 +184,6 @@ internal sealed partial class LiveSession
         return Task.CompletedTask;
     }
 
-    /// <summary>Withdraws a request that the client has cancelled: durably, so that no later owner runs it again.</summary>
-    /// <returns><see langword="false"/>: the session is no longer served here.</returns>
-    public async ValueTask<bool> CancelAsync(JsonRpcNotification notification)
-    {
-        List<OpenCall> withdrawn = [];
-        Task done = Task.CompletedTask;
-        lock (Gate)
-        {
-            foreach (var call in Calls.FindAll(ClientRequestId(notification)).ToList())
-            {
-                if (!TryEnd(call))
-                    continue;
-                call.Withdrawn = true;
-                withdrawn.Add(call);
-                Calls.Withdraw(call.Stream.Id);
-                var batch = Queue.Open();
-                batch.Then(new(EffectKind.Complete, call.Stream));
-                done = batch.Done;
-            }
-        }
-
-        if (withdrawn.Count == 0)
-            return true;
-        Queue.Flush();
-        if (!await WrittenAsync(done).ConfigureAwait(false))
-            return false;
-        foreach (var call in withdrawn)
-        {
-            call.ForgetState();
-            Transport.Feed(Cancellation(call, notification.Params?.DeepClone() ?? new JsonObject()));
-        }
-
-        return true;
-    }
-
-    // A cancellation as the SDK understands it: by the id that it knows the request by.
-    private static JsonRpcNotification Cancellation(OpenCall call, JsonNode parameters)
-    {
-        parameters["requestId"] = call.Stream.Id;
-        return new JsonRpcNotification { Method = NotificationMethods.CancelledNotification, Params = parameters };
-    }
-
     // Waits for a commit; false when the session was fenced meanwhile.
     private static async ValueTask<bool> WrittenAsync(Task done)
     {
@@ -178,11 +193,6 @@ internal sealed partial class LiveSession
 
     private static string Describe(JsonRpcRequest request) =>
         request.Method == RequestMethods.ToolsCall ? JsonRpc.TextParam(request.Params, "name") ?? request.Method : request.Method;
-
-    private static RequestId ClientRequestId(JsonRpcNotification notification) =>
-        notification.Params is JsonObject o && o["requestId"] is JsonValue value
-            ? value.TryGetValue(out long number) ? new(number) : value.TryGetValue(out string? text) ? new(text) : default
-            : default;
 
     // The SDK tells running requests and questions apart by id alone, so requests get ids that no question can have.
     private void Dispatch(OpenCall call, ClaimsPrincipal? user, ExecutionContext? flow)
@@ -249,6 +259,7 @@ internal sealed partial class LiveSession
             return false;
         call.Ended = true;
         Calls.Remove(call);
+        NoteQuiet();
         if (call.Beginning is { } beginning)
             _runtime.LazyFlusher.Ended(beginning);
         foreach (var question in call.Questions.Names)
@@ -259,7 +270,11 @@ internal sealed partial class LiveSession
         else
             batch.SetCall(call.Stream.Id, null);
         foreach (var answer in call.StoredAnswers?.Keys ?? Enumerable.Empty<string>())
-            batch.SetCall(answer, null);
+        {
+            if (!batch.TakeBackCall(answer))
+                batch.SetCall(answer, null);
+        }
+
         return true;
     }
 

@@ -15,7 +15,10 @@ internal sealed partial class LiveSession
     private long _unrelatedQuestions;
 
     /// <summary>Takes a notification or an answer; returns when it is safe to tell the client so. <see langword="false"/>: not served here.</summary>
-    public async ValueTask<bool> AcceptAsync(JsonRpcMessage message, ReadOnlyMemory<byte> body)
+    public ValueTask<bool> AcceptAsync(JsonRpcMessage message, ReadOnlyMemory<byte> body) =>
+        UnlessSentElsewhereAsync(TakeAsync(message, body));
+
+    private async Task<bool> TakeAsync(JsonRpcMessage message, ReadOnlyMemory<byte> body)
     {
         Touch();
         if (!Serves)
@@ -27,7 +30,7 @@ internal sealed partial class LiveSession
             case JsonRpcNotification { Method: NotificationMethods.InitializedNotification }:
                 return await BeginAsync(message, body).ConfigureAwait(false);
             case JsonRpcNotification:
-                return Transport.Feed(message);
+                return await IsStillServedAsync().ConfigureAwait(false) && Transport.Feed(message);
             case JsonRpcMessageWithId answer and not JsonRpcRequest:
                 return await AcceptAnswerAsync(answer, body).ConfigureAwait(false);
         }
@@ -40,6 +43,7 @@ internal sealed partial class LiveSession
     {
         if (answer.Id.Id is not string name)
             return true;
+        var known = true;
         if (CallQuestions.StreamOf(name) is { } stream)
         {
             OpenCall? call;
@@ -49,23 +53,25 @@ internal sealed partial class LiveSession
                 if (_closed)
                     return false;
                 call = Calls.Find(stream);
-                if (call is null)
-                    return true;
-                first = call.StoredAnswers?.ContainsKey(name) != true;
-                if (first)
+                first = call?.StoredAnswers?.ContainsKey(name) != true;
+                if (call is null || first && !MayBeAnswered(name, call))
                 {
-                    if (!MayBeAnswered(name, call))
-                        return true;
+                    known = false;
+                }
+                else if (first)
+                {
                     Queue.Open().SetCall(name, body);
                     call.AddStoredAnswer(name, body);
                 }
             }
 
+            if (!known)
+                return await IsOursAsync(CancellationToken.None).ConfigureAwait(false);
             if (!await WrittenAsync(Queue.DrainAsync()).ConfigureAwait(false))
                 return false;
             if (!first)
                 return true; // the first answer counts; whoever repeats it learns that it is written
-            if (!_questions.ContainsKey(name) && call.History is { } history)
+            if (!_questions.ContainsKey(name) && call!.History is { } history)
             {
                 // The run that asks this has not come to it yet. It registers its question before it looks here.
                 history.AddAnswer(name, answer);
@@ -74,22 +80,49 @@ internal sealed partial class LiveSession
             }
         }
 
-        Deliver(name, answer);
-        return true;
+        return Deliver(name, answer) || await IsOursAsync(CancellationToken.None).ConfigureAwait(false);
+    }
+
+    // While the store is away for everybody there are no take-overs, and an owner goes on with what it has.
+    private async ValueTask<bool> IsStillServedAsync()
+    {
+        try
+        {
+            return await IsOursAsync(CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (StoreUnavailableException) when (Serves)
+        {
+            if (!await _runtime.Commits.Standing.IsUnchallengedAsync(CancellationToken.None).ConfigureAwait(false))
+                throw;
+            return Serves;
+        }
+    }
+
+    /// <summary>
+    /// Asks the store whose session it is; ends the local copy if it is another's. What belongs to nothing here is dropped only after that: it may
+    /// belong to something at the next owner, of whom this one has not heard yet, least of all when it alone is cut off from the store.
+    /// </summary>
+    /// <exception cref="StoreUnavailableException">The store is away: nobody knows. The client's message has to wait.</exception>
+    private async ValueTask<bool> IsOursAsync(CancellationToken cancellationToken)
+    {
+        if (await _runtime.Store.FindAsync(Id, cancellationToken).ConfigureAwait(false) is not { } record || record.Epoch <= Epoch)
+            return Serves;
+        Close();
+        return false;
     }
 
     // A run in a later owner may come to a question only after its answer, so there any name of the call will do, within bounds.
     private bool MayBeAnswered(string name, OpenCall call) =>
         _questions.ContainsKey(name) || call.History is { } history && (history.WasAsked(name) || (call.StoredAnswers?.Count ?? 0) < MostEarlyAnswers);
 
-    private void Deliver(string name, JsonRpcMessageWithId answer)
+    private bool Deliver(string name, JsonRpcMessageWithId answer)
     {
         // A question is answered once; whatever comes under its name later, or under a name that was never asked, is nobody's.
         if (!_questions.TryRemove(name, out var waiting))
-            return;
+            return false;
         answer.Id = waiting;
         answer.Context = null;
-        Transport.Feed(answer);
+        return Transport.Feed(answer);
     }
 
     private async ValueTask<bool> BeginAsync(JsonRpcMessage initialized, ReadOnlyMemory<byte> body)

@@ -1,3 +1,4 @@
+using McpHa.HighAvailability.Http;
 using ModelContextProtocol.Protocol;
 
 namespace McpHa.HighAvailability.Sessions;
@@ -33,6 +34,21 @@ internal sealed partial class LiveSession
             : SendAsync(call, payload, mustArrive: false).WaitAsync(cancellationToken);
     }
 
+    /// <summary>Ends the response that reads a call now, behind everything that was sent on it. Only revisions whose clients know of it.</summary>
+    public void EndResponse(OpenCall call, TimeSpan retry)
+    {
+        if (!McpHeaders.HasPriming(ProtocolVersion))
+            return;
+        lock (Gate)
+        {
+            if (call.Ended || _closed)
+                return;
+            Queue.Open().Then(new(EffectKind.Poll, call.Stream, Retry: retry));
+        }
+
+        Queue.Flush();
+    }
+
     private Task SendAsync(OpenCall call, ReadOnlyMemory<byte> payload, bool mustArrive)
     {
         Task done;
@@ -40,7 +56,7 @@ internal sealed partial class LiveSession
         {
             if (call.Ended || _gone.Task.IsCompleted)
                 return mustArrive ? Task.FromCanceled(new CancellationToken(true)) : Task.CompletedTask;
-            Queue.Append(call.Stream, payload);
+            Append(call.Stream, payload, question: mustArrive);
             done = _runtime.Durable ? Queue.Open().Done : Task.CompletedTask;
         }
 

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Security.Claims;
 using McpHa.HighAvailability.Journal;
 using ModelContextProtocol.Protocol;
 
@@ -39,9 +40,9 @@ internal sealed partial class LiveSession
             if (_closed)
                 return Task.CompletedTask;
             var target = GetStreams.Target;
-            var entry = Queue.Append(target, payload);
+            var entry = Append(target, payload);
             if (target == GetStreams.Waiting && GetStreams.AddWaiting(entry.Position) is > 0 and var oldest)
-                Queue.Open().Remove(oldest);
+                Remove(oldest);
             done = _runtime.Durable ? Queue.Open().Done : Task.CompletedTask;
         }
 
@@ -50,9 +51,16 @@ internal sealed partial class LiveSession
     }
 
     /// <summary>Opens a GET stream. <see langword="null"/>: the session is no longer served here.</summary>
-    public StreamSubscription? OpenGet()
+    /// <remarks>It begins with a byte that no commit goes before: one is made when the session may be somebody else's.</remarks>
+    public async ValueTask<StreamSubscription?> OpenGetAsync(CancellationToken cancellationToken)
     {
         Touch();
+        if (!_runtime.Commits.Standing.Leased && Serves &&
+            !await UnlessSentElsewhereAsync(StillOursAsync()).AsTask().WaitAsync(cancellationToken).ConfigureAwait(false))
+        {
+            return null;
+        }
+
         StreamSubscription reader;
         bool move;
         lock (Gate)
@@ -70,26 +78,32 @@ internal sealed partial class LiveSession
         return reader;
     }
 
-    /// <summary>Goes on with a stream behind an event.</summary>
-    public async ValueTask<Resumption> ResumeAsync(SseEventId after, CancellationToken cancellationToken)
+    private async Task<bool> StillOursAsync() => await WrittenAsync(Queue.KeepAsync(TimeSpan.Zero)).ConfigureAwait(false);
+
+    /// <summary>Goes on with a stream behind an event. A call that awaits its caller runs again, for the user who asks.</summary>
+    public async ValueTask<Resumption> ResumeAsync(SseEventId after, ClaimsPrincipal? user, CancellationToken cancellationToken)
     {
         Touch();
-        if (after.Epoch > Epoch)
-            return new Resumption.Unknown();
         StreamSubscription? reader = null;
+        OpenCall? awaiting = null;
         var move = false;
         long last;
+        var given = true;
         lock (Gate)
         {
             if (_closed)
                 return new Resumption.Moved();
-            if (after.Position > Queue.LastPosition || !after.IsCall && !GetStreams.WasOpened(after))
-                return new Resumption.Unknown();
-            if (after.IsCall)
+            if (after.Epoch > Epoch || after.Position > Queue.LastPosition || !after.IsCall && !GetStreams.WasOpened(after))
+            {
+                given = false;
+            }
+            else if (after.IsCall)
             {
                 if (Calls.WasWithdrawn(after.Stream))
                     return new Resumption.NothingLeft();
-                reader = Calls.Find(after.Stream)?.Stream.Attach();
+                var call = Calls.Find(after.Stream);
+                reader = call?.Stream.Attach();
+                awaiting = StopAwaiting(call);
             }
             else
             {
@@ -101,6 +115,12 @@ internal sealed partial class LiveSession
 
             last = reader?.Stream!.LastPosition ?? 0;
         }
+
+        // An id that was not given here was given by the next owner, of whom this one has not heard yet, or by nobody.
+        if (!given)
+            return await IsOursAsync(cancellationToken).ConfigureAwait(false) ? new Resumption.Unknown() : new Resumption.Moved();
+
+        RunAgain(awaiting, user);
 
         // Attached before the journal is read, so nothing falls between the two; what comes twice is recognised by its position.
         var served = false;
@@ -143,12 +163,16 @@ internal sealed partial class LiveSession
         return new Resumption.Reading(reader);
     }
 
-    /// <summary>The messages of a stream behind a position, as the journal has them when everything is written that waits now.</summary>
+    /// <summary>
+    /// The messages of a stream behind a position, as the journal has them when everything is written that waits now, and when a store that
+    /// has lost the session has got it back.
+    /// </summary>
     /// <exception cref="OperationCanceledException">Also when the session is no longer served here.</exception>
     public async IAsyncEnumerable<JournalEntry> ReadJournalAsync(string stream, long after, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        // An answer that is on its way to the journal must not be taken for one that is no longer kept.
-        await Queue.DrainAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
+        // An answer that is on its way to the journal must not be taken for one that is no longer kept. A commit tells, besides, whether the
+        // session is still ours to be read from.
+        await Queue.VerifyAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
         await foreach (var entry in _runtime.Journal.ReadAsync(Id, stream, after, cancellationToken).ConfigureAwait(false))
             yield return entry;
     }
@@ -178,7 +202,6 @@ internal sealed partial class LiveSession
         {
             while (true)
             {
-                await Queue.DrainAsync().ConfigureAwait(false);
                 List<JournalEntry> waiting = [];
                 await foreach (var entry in ReadJournalAsync(GetStreams.WaitingStream, 0, CancellationToken.None).ConfigureAwait(false))
                     waiting.Add(entry);
@@ -188,8 +211,8 @@ internal sealed partial class LiveSession
                     {
                         if (!GetStreams.TakeWaiting(entry.Position))
                             continue;
-                        Queue.Append(target, entry.Payload);
-                        Queue.Open().Remove(entry.Position);
+                        Append(target, entry.Payload);
+                        Remove(entry.Position);
                     }
 
                     if (GetStreams.WaitingCount == 0 || waiting.Count == 0)

@@ -16,6 +16,7 @@ internal sealed partial class LiveSession : ICommitOwner
     private readonly Action<LiveSession> _onGone;
     private readonly SessionRecord _record;
     private McpServer? _server;
+    private TaskCompletionSource? _elsewhere;
     private bool _closed;
     private long _streams;
 
@@ -26,10 +27,12 @@ internal sealed partial class LiveSession : ICommitOwner
         _record = record;
         _onGone = onGone;
         _handshake = new(record.Handshake);
-        Queue = new(record.Id, record.Epoch, record.LastCommit, record.LastPosition, runtime.Commits, this);
+        Queue = new(record, runtime.Commits, this);
         Transport = new(this);
         Calls = new(runtime.Options.RememberedCalls);
         GetStreams = new(record.Epoch);
+        Tail = new(IsNeeded);
+        _earlyCancellations = new(runtime.Time, runtime.Options.HoldTime);
         LastUsed = runtime.Time.GetTimestamp();
     }
 
@@ -51,6 +54,9 @@ internal sealed partial class LiveSession : ICommitOwner
 
     public GetStreams GetStreams { get; }
 
+    /// <summary>What of the journal is kept here. Guarded by the queue's gate.</summary>
+    public JournalTail Tail { get; }
+
     public CommitQueue Queue { get; }
 
     /// <summary>Timestamp of the last request.</summary>
@@ -70,7 +76,7 @@ internal sealed partial class LiveSession : ICommitOwner
         get
         {
             lock (Gate)
-                return Calls.Count > 0 || GetStreams.HasReader;
+                return Calls.AnyRunning || GetStreams.HasReader;
         }
     }
 
@@ -78,7 +84,10 @@ internal sealed partial class LiveSession : ICommitOwner
     public Task KeepAsync(TimeSpan age) => Queue.KeepAsync(age);
 
     /// <summary>Asks the store, by a commit, whether the session is still ours; ends the local copy if not.</summary>
-    public void Check() => _ = Queue.KeepAsync(TimeSpan.Zero);
+    public void Check() => _ = VerifyAsync();
+
+    /// <summary>As <see cref="Check"/>; completes when the store has answered. Cancelled: the session is somebody else's.</summary>
+    public Task VerifyAsync() => Queue.VerifyAsync();
 
     /// <summary>Starts the SDK's server.</summary>
     public void Start()
@@ -97,61 +106,49 @@ internal sealed partial class LiveSession : ICommitOwner
             return _handshake.ContainsKey(HandshakeKeys.Subscription + uri);
     }
 
+    /// <summary>Whether one more subscription is within the limit, or none more.</summary>
+    public bool MaySubscribe(string? uri, int most)
+    {
+        lock (Gate)
+        {
+            return _handshake.Count < most || uri is not null && _handshake.ContainsKey(HandshakeKeys.Subscription + uri) ||
+                _handshake.Keys.Count(key => key.StartsWith(HandshakeKeys.Subscription, StringComparison.Ordinal)) < most;
+        }
+    }
+
+    /// <summary>Whether a request is in flight, or was lately answered.</summary>
+    public bool IsKnown(ReadOnlySpan<byte> body)
+    {
+        var key = CallKey.Of(body);
+        lock (Gate)
+            return Calls.Find(key) is not null || Calls.Recall(key) is not null;
+    }
+
+    /// <summary>How many responses read streams of the session now.</summary>
+    public int ReaderCount
+    {
+        get
+        {
+            lock (Gate)
+                return GetStreams.Known.Sum(s => s.ReaderCount) + Calls.Open.Sum(c => c.Stream.ReaderCount);
+        }
+    }
+
     /// <summary>The log level that the client asked for; <see langword="null"/> if it did not.</summary>
     public ModelContextProtocol.Protocol.LoggingLevel? ClientLogLevel => _server?.LoggingLevel;
 
     void ICommitOwner.Fenced() => Close();
 
-    async ValueTask<CommitResult> ICommitOwner.WriteBackAsync(long lastCommit, CancellationToken cancellationToken)
+    (SessionSnapshot Snapshot, IReadOnlyDictionary<string, ReadOnlyMemory<byte>> State) ICommitOwner.Copy(long lastCommit)
     {
-        SessionSnapshot snapshot;
-        Dictionary<string, ReadOnlyMemory<byte>> state;
-        lock (Gate)
+        var record = _record with
         {
-            snapshot = new(
-                _record with
-                {
-                    ProtocolVersion = ProtocolVersion,
-                    Handshake = new Dictionary<string, ReadOnlyMemory<byte>>(_handshake),
-                    LastPosition = Queue.LastPosition,
-                    LastCommit = lastCommit,
-                },
-                InFlight(),
-                []);
-            state = State.Copy();
-        }
-
-        return await _runtime.Store.WriteBackAsync(snapshot, state, cancellationToken).ConfigureAwait(false);
-    }
-
-    /// <summary>
-    /// Hands the session over: takes nothing new, writes what is left, and gives up the ownership, so that any replica may take it.
-    /// </summary>
-    /// <param name="evenWithCalls">Also when calls are in flight; otherwise such a session stays.</param>
-    /// <param name="cancellationToken">Ends the session here without handing it over.</param>
-    public async Task ReleaseAsync(bool evenWithCalls, CancellationToken cancellationToken)
-    {
-        lock (Gate)
-        {
-            if (_closed || Calls.Count > 0 && !evenWithCalls)
-                return;
-            _closed = true;
-        }
-
-        try
-        {
-            await Queue.DrainAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
-            await _runtime.Store.ReleaseAsync(Id, Epoch, cancellationToken).ConfigureAwait(false);
-        }
-        catch (Exception e) when (e is StoreUnavailableException or OperationCanceledException)
-        {
-            // Not handed over: the others find out that this replica is gone, as after a crash.
-            LogNotReleased(Id, e.Message);
-        }
-        finally
-        {
-            Close();
-        }
+            ProtocolVersion = ProtocolVersion,
+            Handshake = new Dictionary<string, ReadOnlyMemory<byte>>(_handshake),
+            LastPosition = Queue.LastPosition,
+            LastCommit = lastCommit,
+        };
+        return (new(record, InFlight(), Tail.Entries), State.Copy());
     }
 
     /// <summary>Ends the session for good, everywhere. <see langword="false"/>: it is no longer served here, its owner has to end it.</summary>
@@ -179,12 +176,26 @@ internal sealed partial class LiveSession : ICommitOwner
     {
         lock (Gate)
         {
-            if (_closed || Calls.Count > 0 || GetStreams.HasReader || _runtime.Time.GetElapsedTime(LastUsed) < idle)
+            if (_closed || Calls.AnyRunning || GetStreams.HasReader || _runtime.Time.GetElapsedTime(LastUsed) < idle)
                 return Task.CompletedTask;
             _closed = true;
         }
 
         return EndAsync("idle", cancellationToken);
+    }
+
+    /// <summary>
+    /// Cuts the connections, and lets go of requests that wait for the store, so that clients go to a replica that has it. The session stays:
+    /// it goes on if it is still ours when the store is back.
+    /// </summary>
+    public void SendElsewhere()
+    {
+        EventStream[] streams;
+        lock (Gate)
+            streams = [.. GetStreams.Known, .. Calls.Open.Select(c => c.Stream), .. Queue.Unshown];
+        foreach (var stream in streams)
+            stream.Cut();
+        Interlocked.Exchange(ref _elsewhere, null)?.TrySetResult();
     }
 
     /// <summary>Ends the local copy: no byte and no write follows. Connections are cut, so that clients come back to the new owner.</summary>
@@ -223,10 +234,44 @@ internal sealed partial class LiveSession : ICommitOwner
                 table[question] = answer;
         }
 
+        foreach (var (stream, key) in Calls.Withdrawn)
+            table[stream] = InFlightCall.Withdrawn(key);
         return table;
     }
 
+    // Under the gate. Entries that a later owner needs: to go on with open calls, for GET streams to come, and to notice a gap.
+    private bool IsNeeded(JournalEntry entry) =>
+        Calls.Find(entry.Stream) is not null || entry.Stream == GetStreams.WaitingStream || GetStreams.IsLast(entry);
+
+    // Under the gate. Puts a message into the open batch, at the next position of its stream.
+    private JournalEntry Append(EventStream stream, ReadOnlyMemory<byte> payload, string answers = "", bool question = false)
+    {
+        var entry = Queue.Append(stream, payload, answers);
+        Tail.Add(entry, question);
+        return entry;
+    }
+
+    // Under the gate. Takes a message out of the journal again.
+    private void Remove(long position)
+    {
+        Queue.Open().Remove(position);
+        Tail.Remove(position);
+    }
+
     private string NextCallStream() => SseEventId.NameStream(SseEventId.CallStream, Epoch, ++_streams);
+
+    // What a request has begun goes on when the request itself is sent elsewhere. False: it was, or the session is no longer served here.
+    private async ValueTask<bool> UnlessSentElsewhereAsync(Task<bool> work)
+    {
+        if (!work.IsCompleted)
+        {
+            var elsewhere = LazyInitializer.EnsureInitialized(ref _elsewhere, static () => new(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+            if (await Task.WhenAny(work, elsewhere).ConfigureAwait(false) != work)
+                return false;
+        }
+
+        return await work.ConfigureAwait(false);
+    }
 
     private bool StopServing()
     {
@@ -269,9 +314,6 @@ internal sealed partial class LiveSession : ICommitOwner
             LogServerFailed(e, Id);
         }
     }
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Session {SessionId} could not be handed over: {Reason}")]
-    private partial void LogNotReleased(string sessionId, string reason);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Session {SessionId} ended: {Reason}.")]
     private partial void LogEnded(string sessionId, string reason);

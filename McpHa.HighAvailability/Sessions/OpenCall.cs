@@ -33,6 +33,11 @@ internal sealed class OpenCall(LiveSession session, EventStream stream, CallKey 
     /// <summary>What an earlier run, in another owner, has sent and received; <see langword="null"/> on the first run.</summary>
     public CallHistory? History { get; init; }
 
+    /// <summary>
+    /// Runs again when its caller has come back, with what the caller may do then, and not before. Guarded by the session's gate.
+    /// </summary>
+    public bool AwaitsCaller { get; set; }
+
     /// <summary>The batch that writes the call's beginning, while it may still be taken back. Guarded by the session's gate.</summary>
     public CommitBatch? Beginning { get; set; }
 
@@ -62,7 +67,9 @@ internal sealed class OpenCall(LiveSession session, EventStream stream, CallKey 
 
     public override string User => session.User;
 
-    public override string CallId => $"{session.Id}/{stream.Id}";
+    // By what the client sent and not by the stream: a request that is sent again because its owner died before it had written the call
+    // down is another call to the session, but must not be one to a handle that has it already.
+    public override string CallId => $"{session.Id}/{key}";
 
     public override StateTransaction? SessionState
     {
@@ -89,6 +96,9 @@ internal sealed class OpenCall(LiveSession session, EventStream stream, CallKey 
         JsonRpcRequest question => session.AskAsync(this, question, cancellationToken),
         _ => session.NotifyAsync(this, (JsonRpcNotification)message, cancellationToken),
     };
+
+    /// <summary>Ends the HTTP response that the client reads now; it comes back for the rest. A client that cannot do that keeps its response.</summary>
+    public void EndResponse(TimeSpan retry) => session.EndResponse(this, retry);
 
     public override void ForgetState()
     {

@@ -1,9 +1,10 @@
-using System.Diagnostics.Metrics;
+using System.Text;
 using McpHa.HighAvailability.Cluster;
 using McpHa.HighAvailability.Diagnostics;
+using McpHa.HighAvailability.EventBus;
 using McpHa.HighAvailability.Http;
 using McpHa.HighAvailability.Journal;
-using McpHa.HighAvailability.Relay;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -16,21 +17,25 @@ namespace McpHa.HighAvailability.Sessions;
 /// <summary>Takes a make-believe session over when the process starts.</summary>
 /// <remarks>
 /// The first take-over of a process would otherwise pay for compiling all of the code that it runs, at the moment when clients
-/// wait. The session lives in a store of its own in memory, no tool runs, and nothing of it is counted or seen.
+/// wait. The session lives in a store and a cluster of its own in memory, no tool runs, and nothing of it is counted or seen. The real store sees
+/// <see cref="StoreRehearsal"/>.
 /// </remarks>
 internal sealed partial class Rehearsal(
     ISessionStore store,
+    ISessionJournal journal,
     SelfReplica self,
     PeerRelay relay,
+    StatelessEndpoint stateless,
+    KeepAliveClock keepAlive,
+    Standing standing,
     IOptions<HighAvailabilityOptions> options,
     IOptions<SessionStoreOptions> storeOptions,
+    IOptions<ClusterOptions> clusterOptions,
     IOptions<McpServerOptions> serverOptions,
     IServiceProvider services,
     TimeProvider time,
     ILogger<Rehearsal> logger) : IHostedLifecycleService
 {
-    private const string SessionId = "rehearsal";
-    private const string Stream = "c1x1";
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
     private static int _rehearsed;
 
@@ -40,8 +45,8 @@ internal sealed partial class Rehearsal(
             return;
         try
         {
-            await TakeOverAsync(cancellationToken).WaitAsync(Patience, time, cancellationToken).ConfigureAwait(false);
-            await AskStoreAsync(cancellationToken).ConfigureAwait(false);
+            await ServeAsync(cancellationToken).WaitAsync(Patience, time, cancellationToken).ConfigureAwait(false);
+            await new StoreRehearsal(store, journal, time).RunAsync(cancellationToken).WaitAsync(Patience, time, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested)
         {
@@ -51,23 +56,7 @@ internal sealed partial class Rehearsal(
 
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    // The way in and out: a request to ourselves, for a session that nobody has.
-    public async Task StartedAsync(CancellationToken cancellationToken)
-    {
-        if (self.Describe() is not { } here)
-            return;
-        try
-        {
-            using var request = new HttpRequestMessage(HttpMethod.Delete, new Uri(here.Address, self.EndpointPath));
-            request.Headers.Add(HaHeaders.Hop, self.Id);
-            request.Headers.Add(McpHeaders.SessionId, SessionId);
-            using var response = await relay.Invoker.SendAsync(request, cancellationToken).ConfigureAwait(false);
-        }
-        catch (HttpRequestException e)
-        {
-            LogFailed(e);
-        }
-    }
+    public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
@@ -75,61 +64,51 @@ internal sealed partial class Rehearsal(
 
     public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    private async Task TakeOverAsync(CancellationToken cancellationToken)
+    internal async Task ServeAsync(CancellationToken cancellationToken)
     {
-        using var meter = new Meter("rehearsal");
+        using var meters = new UnheardMeters();
         using var flusher = new LazyFlusher(time);
-        var metrics = new SessionMetrics(meter);
+        var metrics = new SessionMetrics(meters);
         var sessions = new InMemorySessions(time, storeOptions);
         var memory = new InMemorySessionStore(sessions);
-        var commits = new CommitContext(memory, time, metrics, options, storeOptions, NullLogger<CommitQueue>.Instance);
+        var commits = new CommitContext(memory, standing, time, metrics, options, storeOptions, NullLogger<CommitQueue>.Instance);
         var runtime = new SessionRuntime(
             self, memory, new InMemorySessionJournal(sessions), commits, flusher, metrics, options, serverOptions, NullLoggerFactory.Instance, services, time);
+        using var directory = new ReplicaDirectory(new InMemoryReplicaRegistry(time), clusterOptions, time, NullLogger<ReplicaDirectory>.Instance);
+        await directory.RefreshAsync(cancellationToken).ConfigureAwait(false);
+        var host = new SessionHost(runtime, directory, new InMemoryEventBus(NullLogger<InMemoryEventBus>.Instance), NullLogger<SessionHost>.Instance);
+        var gate = new SessionGate(host, self, relay, metrics, time, options);
+        var endpoint = new McpEndpoint(host, gate, stateless, new BatchEndpoint(gate, keepAlive, metrics), keepAlive, metrics, standing, time, options);
 
-        var call = new InFlightCall(CallKey.Of("{}"u8), """{"jsonrpc":"2.0","id":1,"method":"ping"}"""u8.ToArray());
-        var record = new SessionRecord
-        {
-            Id = SessionId,
-            Owner = "somebody",
-            Epoch = 1,
-            ProtocolVersion = McpHeaders.FirstWithPriming,
-            Created = time.GetUtcNow(),
-            Handshake = new Dictionary<string, ReadOnlyMemory<byte>>
-            {
-                [HandshakeKeys.Initialize] = """{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"rehearsal","version":"1"}}}"""u8.ToArray(),
-            },
-        };
+        var record = MakeBelieve.Record(time);
         await memory.CreateAsync(record, cancellationToken).ConfigureAwait(false);
-        await memory.CommitAsync(
-            SessionId, new SessionCommit { Epoch = 1, Number = 1, LastPosition = 0, Calls = [new(Stream, call.ToBytes())] }, cancellationToken).ConfigureAwait(false);
-        if (await memory.TakeOverAsync(SessionId, 1, self.Id, cancellationToken).ConfigureAwait(false) is not TakeOver.Taken taken)
-            return;
+        await memory.CommitAsync(record.Id, MakeBelieve.CallInFlight, cancellationToken).ConfigureAwait(false);
 
-        var (session, _, _) = await SessionRestore.RunAsync(runtime, taken.Snapshot, _ => { }, cancellationToken).ConfigureAwait(false);
-        if (await session.ResumeAsync(new SseEventId(Stream, 0), cancellationToken).ConfigureAwait(false) is Resumption.Reading { Reader: var reader })
+        // The client comes back for its call, which takes the session over, and then calls again.
+        var resume = Request(record.Id);
+        resume.Request.Headers[McpHeaders.LastEventId] = $"{MakeBelieve.Stream}-0";
+        await endpoint.GetAsync(resume).ConfigureAwait(false);
+
+        var ping = Request(record.Id);
+        ping.Request.ContentType = "application/json";
+        ping.Request.Body = new MemoryStream(Encoding.UTF8.GetBytes(MakeBelieve.Ping(2)));
+        await endpoint.PostAsync(ping).ConfigureAwait(false);
+
+        host.Find(record.Id)?.Close();
+        if (resume.Response is not { StatusCode: 200, ContentType: not null } || ping.Response is not { StatusCode: 200, ContentType: not null })
         {
-            while ((await reader.ReadAsync(cancellationToken).ConfigureAwait(false)).Kind is not (StreamItemKind.Completed or StreamItemKind.Moved))
-            {
-                // The answer goes nowhere.
-            }
+            throw new InvalidOperationException(
+                $"The make-believe session was answered {resume.Response.StatusCode} {resume.Response.ContentType} and {ping.Response.StatusCode} {ping.Response.ContentType}.");
         }
-
-        session.Close();
     }
 
-    // None of this finds anything: it loads the scripts, and the code that sends them.
-    private async Task AskStoreAsync(CancellationToken cancellationToken)
+    private DefaultHttpContext Request(string sessionId)
     {
-        try
-        {
-            await store.FindAsync(SessionId, cancellationToken).ConfigureAwait(false);
-            await store.TakeOverAsync(SessionId, 0, self.Id, cancellationToken).ConfigureAwait(false);
-            await store.CommitAsync(SessionId, new SessionCommit { Epoch = 0, Number = 1, LastPosition = 0 }, cancellationToken).ConfigureAwait(false);
-        }
-        catch (StoreUnavailableException e)
-        {
-            LogFailed(e);
-        }
+        var context = new DefaultHttpContext { RequestServices = services };
+        context.Request.Headers.Accept = "application/json, text/event-stream";
+        context.Request.Headers[McpHeaders.SessionId] = sessionId;
+        context.Request.Headers[McpHeaders.ProtocolVersion] = McpHeaders.FirstWithPriming;
+        return context;
     }
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "The rehearsal of a take-over failed; the first real one is slower.")]

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using McpHa.HighAvailability.Diagnostics;
 using ModelContextProtocol.Protocol;
 using ModelContextProtocol.Server;
 
@@ -8,15 +9,33 @@ namespace McpHa.HighAvailability.Sessions;
 internal static class RerunPolicy
 {
     /// <summary>Whether it may: methods that only read or only set what they are told, and tools that say so.</summary>
-    public static bool Allows(JsonRpcRequest request, McpServerOptions options) => request.Method switch
+    public static bool Allows(JsonRpcRequest request, McpServerOptions options) => !Safeguards.RerunPolicy || request.Method switch
     {
         RequestMethods.ToolsCall => AllowsTool(request, options),
-        RequestMethods.ToolsList or RequestMethods.PromptsList or RequestMethods.PromptsGet or RequestMethods.ResourcesList
-            or RequestMethods.ResourcesRead or RequestMethods.ResourcesTemplatesList or RequestMethods.ResourcesSubscribe
-            or RequestMethods.ResourcesUnsubscribe or RequestMethods.CompletionComplete or RequestMethods.LoggingSetLevel
-            or RequestMethods.Ping => true,
-        _ => false,
+        _ => IsHarmless(request.Method),
     };
+
+    /// <summary>Methods that only read, or only set what they are told.</summary>
+    public static bool IsHarmless(string method) => method is RequestMethods.ToolsList or RequestMethods.PromptsList or RequestMethods.PromptsGet
+        or RequestMethods.ResourcesList or RequestMethods.ResourcesRead or RequestMethods.ResourcesTemplatesList or RequestMethods.ResourcesSubscribe
+        or RequestMethods.ResourcesUnsubscribe or RequestMethods.CompletionComplete or RequestMethods.LoggingSetLevel or RequestMethods.Ping
+        or RequestMethods.ServerDiscover;
+
+    /// <summary>The tools that may, for those who decide without having them: names, one per line.</summary>
+    public static string Publish(McpServerOptions options) =>
+        string.Join('\n', (options.ToolCollection ?? []).Where(Allows).Select(tool => tool.ProtocolTool.Name).Where(name => !name.Contains('\n', StringComparison.Ordinal)));
+
+    /// <summary>Whether a tool is among those that were <see cref="Publish">published</see>.</summary>
+    public static bool IsPublished(ReadOnlySpan<char> published, ReadOnlySpan<char> tool)
+    {
+        foreach (var range in published.Split('\n'))
+        {
+            if (!tool.IsEmpty && published[range].SequenceEqual(tool))
+                return true;
+        }
+
+        return false;
+    }
 
     /// <summary>Whether a tool may: <see cref="RerunAttribute"/> first, then the hints of its annotations; silence means no.</summary>
     public static bool Allows(McpServerTool tool)

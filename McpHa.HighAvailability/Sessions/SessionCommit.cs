@@ -16,6 +16,10 @@ public sealed class SessionCommit
     /// <summary>Epoch of the writer.</summary>
     public required long Epoch { get; init; }
 
+    /// <summary>The writer, to be fenced when another one owns the session at the same epoch; empty: not looked at.</summary>
+    /// <remarks>A store that has lost a take-over (a fail-over to a replica that lagged) may give its epoch a second time.</remarks>
+    public string Owner { get; init; } = "";
+
     /// <summary>Number of this commit, one larger than the writer's previous one.</summary>
     public required long Number { get; init; }
 
@@ -50,7 +54,7 @@ public enum CommitResult
     /// <summary>Applied (now or, when it was a repetition, before).</summary>
     Committed,
 
-    /// <summary>Refused: a larger epoch is current, or the session was ended. The writer must stop at once.</summary>
+    /// <summary>Refused: a larger epoch is current, or the epoch is another owner's, or the session was ended. The writer must stop at once.</summary>
     Fenced,
 
     /// <summary>

@@ -15,12 +15,16 @@ namespace McpHa.HighAvailability.Sessions;
 /// knows of its peers, never by what a request says.
 /// </remarks>
 internal sealed partial class SessionHost(
-    SessionRuntime runtime, ReplicaDirectory directory, IEventBus bus, ILogger<SessionHost> logger)
+    SessionRuntime runtime, ReplicaDirectory directory, IEventBus bus, ILogger<SessionHost> logger, Standing? standing = null)
 {
     private const int MostRounds = 8;
+    private const int MostFailed = 1_000;
 
     private readonly ConcurrentDictionary<string, LiveSession> _sessions = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, Task<Ownership>> _takeOvers = new(StringComparer.Ordinal);
+
+    private readonly ConcurrentDictionary<string, (int Times, long Last)> _failed = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, long> _spared = new(StringComparer.Ordinal);
 
     public IEnumerable<LiveSession> Sessions => _sessions.Values;
 
@@ -30,6 +34,9 @@ internal sealed partial class SessionHost(
 
     /// <summary>This replica is shutting down: it takes on no more sessions.</summary>
     public bool Draining { get; set; }
+
+    /// <summary>Nothing is left here: what still waits in this replica for another one keeps it from ending.</summary>
+    public bool Drained => Draining && _sessions.IsEmpty;
 
     /// <summary>Opens a session for a client's <c>initialize</c>. The answer is the server's; with an error there is no session.</summary>
     public async Task<(LiveSession? Session, JsonRpcMessageWithId Answer)> OpenAsync(
@@ -86,6 +93,8 @@ internal sealed partial class SessionHost(
     {
         for (var round = 0; round < MostRounds; round++)
         {
+            if (standing?.Refuge(sessionId) is { } refuge)
+                return new Ownership.Peer(refuge);
             if (_sessions.TryGetValue(sessionId, out var session))
             {
                 if (session.Serves)
@@ -96,6 +105,7 @@ internal sealed partial class SessionHost(
             if (_takeOvers.TryGetValue(sessionId, out var running))
                 return await running.WaitAsync(cancellationToken).ConfigureAwait(false);
 
+            var settled = directory.SettledRun;
             SessionRecord? record;
             try
             {
@@ -112,7 +122,7 @@ internal sealed partial class SessionHost(
             }
 
             if (record is null)
-                return FirstOwner(sessionId) is { } first ? new Ownership.Peer(first) : new Ownership.None();
+                return FirstOwner(sessionId) is { } first ? new Ownership.Peer(first) : await MissingAsync(settled, cancellationToken).ConfigureAwait(false);
             if (record.Owner.Length > 0 && record.Owner != runtime.ReplicaId && directory.Find(record.Owner) is { } owner)
                 return new Ownership.Peer(owner);
             if (Draining)
@@ -132,6 +142,50 @@ internal sealed partial class SessionHost(
     /// <summary>Another replica, that is not draining, to serve a key; <see langword="null"/> when there is none.</summary>
     public ReplicaInfo? Successor(string key) =>
         Rendezvous.Choose(key, [.. directory.Alive.Where(r => !r.Draining && r.Id != runtime.ReplicaId)]);
+
+    /// <summary>
+    /// Promises to take nothing over from a peer for <see cref="Standing.Promise"/>. <see langword="false"/>: this replica has the store, or may
+    /// have taken something over from it.
+    /// </summary>
+    public bool Spare(string replicaId)
+    {
+        if (!directory.RegistryAway || directory.Find(replicaId) is null)
+            return false;
+
+        // First the promise, then the look at what is under way: a take-over does it the other way round.
+        _spared[replicaId] = runtime.Time.GetTimestamp();
+        return _takeOvers.IsEmpty && directory.Find(replicaId) is not null;
+    }
+
+    private bool IsSpared(string replicaId) =>
+        _spared.TryGetValue(replicaId, out var since) && runtime.Time.GetElapsedTime(since) < Standing.Promise;
+
+    /// <summary>Completes when no take-over is under way that had begun before the call.</summary>
+    public async Task TakenOverAsync()
+    {
+        foreach (var takeOver in _takeOvers.Values)
+            await ((Task)takeOver).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    // Nobody has the session, unless the store has lost it and its owner has not written it back yet.
+    private async ValueTask<Ownership> MissingAsync(string? settled, CancellationToken cancellationToken = default) =>
+        await IsSettledAsync(settled, cancellationToken).ConfigureAwait(false) ? new Ownership.None() : NotSettled();
+
+    // Whether the look into the store that lies between was one at a whole: before it all owners had seen to it that the store has their
+    // sessions, and it has lost nothing since.
+    private async ValueTask<bool> IsSettledAsync(string? before, CancellationToken cancellationToken)
+    {
+        // Without peers (a rehearsal) there is nobody to wait for.
+        if (standing is null)
+            return true;
+        if (before is null or "")
+            return before is not null;
+        await directory.RefreshAsync(cancellationToken).ConfigureAwait(false);
+        return directory.SettledRun == before;
+    }
+
+    private static Ownership.Undecided NotSettled() =>
+        new("The store was restarted, replaced or emptied; owners are still checking that it has their sessions.");
 
     // A store that has lost its data does not know what an owner has not written back yet, so whoever opened the session is asked.
     private ReplicaInfo? FirstOwner(string sessionId) => SessionIds.HintOf(sessionId) is { } hint
@@ -157,11 +211,15 @@ internal sealed partial class SessionHost(
             return new Ownership.Local(session);
         try
         {
+            var settled = directory.SettledRun;
             return await runtime.Store.FindAsync(sessionId).ConfigureAwait(false) switch
             {
-                null => new Ownership.None(),
+                null => await MissingAsync(settled).ConfigureAwait(false),
                 { Owner: { Length: > 0 } owner } when owner != runtime.ReplicaId && directory.Find(owner) is { } peer => new Ownership.Peer(peer),
-                var record => await TryTakeOverAsync(record).ConfigureAwait(false),
+
+                // A store that has lost the last take-over names an owner before the last.
+                _ when !await IsSettledAsync(settled, default).ConfigureAwait(false) => NotSettled(),
+                var record => await TryTakeOverAsync(record, settled).ConfigureAwait(false),
             };
         }
         catch (StoreUnavailableException e)
@@ -175,8 +233,12 @@ internal sealed partial class SessionHost(
         }
     }
 
-    private async Task<Ownership> TryTakeOverAsync(SessionRecord record)
+    private async Task<Ownership> TryTakeOverAsync(SessionRecord record, string? settled)
     {
+        if (_failed.TryGetValue(record.Id, out var failed) && runtime.Time.GetElapsedTime(failed.Last) < PauseAfter(failed.Times))
+            return new Ownership.Undecided("The session could not be restored; that is tried again.");
+        if (IsSpared(record.Owner))
+            return new Ownership.Undecided("The store is just back, and the session's owner has asked for time.");
         var begun = runtime.Time.GetTimestamp();
         var reason = record.Owner.Length == 0 ? "handed-over" : record.Owner == runtime.ReplicaId ? "local-copy-lost" : "owner-lost";
         try
@@ -190,6 +252,7 @@ internal sealed partial class SessionHost(
                         Forget(session);
                     _ = OwnershipWatch.AnnounceAsync(bus, session);
                     var duration = runtime.Time.GetElapsedTime(begun);
+                    _failed.TryRemove(record.Id, out _);
                     runtime.Metrics.TakenOver(reason, duration);
                     Trace(session, record, reason, rerun, refused, taken.Snapshot.Journal.Count, duration);
                     LogTakenOver(record.Id, record.Owner, session.Epoch, reason, duration.TotalMilliseconds, rerun, refused);
@@ -197,7 +260,7 @@ internal sealed partial class SessionHost(
                 case TakeOver.Refused { Current.Owner: var winner } when directory.Find(winner) is { } peer && peer.Id != runtime.ReplicaId:
                     return new Ownership.Peer(peer);
                 case TakeOver.Unknown:
-                    return new Ownership.None();
+                    return await MissingAsync(settled).ConfigureAwait(false);
                 default:
                     return new Ownership.Undecided("Another replica has just taken the session over.");
             }
@@ -214,9 +277,16 @@ internal sealed partial class SessionHost(
         catch (Exception e)
         {
             LogNotTakenOver(e, record.Id);
+            if (_failed.Count >= MostFailed)
+                _failed.Clear();
+            _failed.AddOrUpdate(
+                record.Id, static (_, now) => (1, now), static (_, before, now) => (before.Times + 1, now), runtime.Time.GetTimestamp());
             return new Ownership.Undecided("The session could not be restored.");
         }
     }
+
+    // Every attempt is a new epoch, and work for nothing most likely.
+    private static TimeSpan PauseAfter(int failures) => TimeSpan.FromMilliseconds(100 << Math.Min(failures - 1, 6));
 
     private void Forget(LiveSession session) => _sessions.TryRemove(new KeyValuePair<string, LiveSession>(session.Id, session));
 

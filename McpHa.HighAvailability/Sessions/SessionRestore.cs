@@ -22,9 +22,8 @@ internal static class SessionRestore
         try
         {
             session.Start();
-            var state = runtime.Store.ReadStateAsync(session.Id, cancellationToken);
             await ReplayHandshakeAsync(session, snapshot.Record, cancellationToken).ConfigureAwait(false);
-            session.State.Load(await state.ConfigureAwait(false));
+            session.State.Load(snapshot.State);
             var calls = TakeUpJournal(session, snapshot);
             var rerun = calls.Count(session.Resume);
             return (session, rerun, calls.Count - rerun);
@@ -60,8 +59,15 @@ internal static class SessionRestore
     private static List<OpenCall> TakeUpJournal(LiveSession session, SessionSnapshot snapshot)
     {
         Dictionary<string, OpenCall> open = new(StringComparer.Ordinal);
+        List<(string Stream, CallKey Key)> withdrawn = [];
         foreach (var (stream, bytes) in snapshot.Calls.Where(c => CallQuestions.StreamOf(c.Key) is null))
         {
+            if (InFlightCall.IsWithdrawn(bytes))
+            {
+                withdrawn.Add((stream, CallKey.Read(bytes.Span)));
+                continue;
+            }
+
             var call = InFlightCall.Parse(bytes);
             if (JsonRpc.Parse(call.Body.Span) is JsonRpcRequest request)
                 open.Add(stream, new OpenCall(session, new EventStream(stream), call.Key, request, call.Body) { History = new() });
@@ -69,12 +75,17 @@ internal static class SessionRestore
 
         lock (session.Queue.Gate)
         {
+            foreach (var (stream, key) in withdrawn.OrderBy(w => new SseEventId(w.Stream, 0).Epoch).ThenBy(w => new SseEventId(w.Stream, 0).Number))
+                session.Calls.Withdraw(stream, key);
+            foreach (var call in open.Values)
+                session.Calls.Add(call);
             foreach (var entry in snapshot.Journal)
             {
+                var asked = false;
                 if (open.TryGetValue(entry.Stream, out var call))
                 {
                     call.Stream.LastPosition = entry.Position;
-                    call.History!.AddSent(entry.Payload);
+                    asked = call.History!.AddSent(entry.Payload);
                 }
                 else if (entry.Stream == GetStreams.WaitingStream)
                 {
@@ -89,6 +100,8 @@ internal static class SessionRestore
                 {
                     session.Calls.Remember(key, entry.Stream);
                 }
+
+                session.Tail.Add(entry, asked);
             }
         }
 

@@ -9,7 +9,11 @@ namespace McpHa.HighAvailability.Sessions;
 public sealed record SessionSnapshot(
     SessionRecord Record,
     IReadOnlyDictionary<string, ReadOnlyMemory<byte>> Calls,
-    IReadOnlyList<JournalEntry> Journal);
+    IReadOnlyList<JournalEntry> Journal)
+{
+    /// <summary>The whole session state, committed values only. Of a take-over; a write-back is given it apart.</summary>
+    public IReadOnlyDictionary<string, ReadOnlyMemory<byte>> State { get; init; } = new Dictionary<string, ReadOnlyMemory<byte>>();
+}
 
 /// <summary>Outcome of an attempt to take a session over.</summary>
 public abstract record TakeOver

@@ -1,7 +1,7 @@
 namespace McpHa.HighAvailability.Sessions;
 
 /// <summary>What tools get injected: leads to the state of the call that they are working on.</summary>
-internal sealed class SessionState(IStateHandleStore handles) : ISessionState
+internal sealed class SessionState(HeldStateHandles handles) : ISessionState
 {
     private static CallScope Call => CallScope.Current
         ?? throw new InvalidOperationException("State can only be used while a client's request is handled; this code runs outside of one.");

@@ -12,7 +12,7 @@ namespace McpHa.HighAvailability.Sessions;
 /// commit and the session's own finds it and answers the same. A call that uses several handles commits them one after the other:
 /// each exactly once, not all at the same instant.
 /// </remarks>
-internal sealed class StateHandleFilter(IStateHandleStore store)
+internal sealed class StateHandleFilter(HeldStateHandles store)
 {
     private const int MostAttempts = 20;
 
@@ -42,11 +42,10 @@ internal sealed class StateHandleFilter(IStateHandleStore store)
     {
         foreach (var handle in call.Handles)
         {
-            var writes = handle.Writes;
-            if (writes.Count == 0)
+            if (handle.Writes.Count == 0)
                 continue;
             var response = JsonSerializer.SerializeToUtf8Bytes(result, ResultInfo);
-            switch (await store.CommitAsync(handle.Handle, handle.Version, writes, call.CallId, response, cancellationToken).ConfigureAwait(false))
+            switch (await store.CommitAsync(handle, call.CallId, response, cancellationToken).ConfigureAwait(false))
             {
                 case StateHandleCommit.Conflict:
                     return (true, result);

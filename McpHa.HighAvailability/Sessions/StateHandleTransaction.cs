@@ -14,7 +14,7 @@ internal sealed class StateHandleTransaction(string handle, StateHandleSnapshot 
 
     /// <summary>Opens a handle for a user. A handle of somebody else looks like one that does not exist.</summary>
     public static async ValueTask<StateHandleTransaction> OpenAsync(
-        IStateHandleStore store, string? handle, string user, CancellationToken cancellationToken)
+        HeldStateHandles store, string? handle, string user, CancellationToken cancellationToken)
     {
         if (handle is null)
         {

@@ -83,21 +83,23 @@ internal sealed class Failover(BenchOptions options, Action<string> say)
         }
 
         return step == Steps && result == "liftoff"
-            ? (owner, Stopwatch.GetElapsedTime(killed, EndOfSilence(killed, arrivals)).TotalMilliseconds)
+            ? (owner, LongestSilence(killed, arrivals).TotalMilliseconds)
             : throw new LabException($"countdown broke off at step {step} of {Steps} with {result ?? "nothing"}.");
     }
 
-    // What was on its way at the kill still arrives, at once: the pause ends with the longest silence, not with the next event.
-    private static long EndOfSilence(long killed, List<long> arrivals)
+    // What was on its way at the kill still arrives, at once: the pause is the longest silence, whenever it ends.
+    private static TimeSpan LongestSilence(long killed, List<long> arrivals)
     {
-        long longest = 0, end = killed, last = killed;
+        var longest = TimeSpan.Zero;
+        var last = killed;
         foreach (var arrival in arrivals)
         {
-            if (arrival - last > longest)
-                (longest, end) = (arrival - last, arrival);
+            var silence = Stopwatch.GetElapsedTime(last, arrival);
+            if (silence > longest)
+                longest = silence;
             last = arrival;
         }
 
-        return end;
+        return longest;
     }
 }

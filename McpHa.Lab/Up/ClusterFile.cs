@@ -8,6 +8,7 @@ internal sealed record ClusterFile(
     Uri Endpoint,
     IReadOnlyList<ClusterFile.BalancerEntry> Balancers,
     IReadOnlyList<ClusterFile.ReplicaEntry> Replicas,
+    ClusterFile.NginxEntry? Nginx,
     ClusterFile.RedisEntry? Redis,
     Uri? Dashboard)
 {
@@ -22,6 +23,9 @@ internal sealed record ClusterFile(
 
     /// <summary>A replica that is healthy.</summary>
     public sealed record ReplicaEntry(string Id, int Pid, Uri Url);
+
+    /// <summary>The nginx, if one was asked for.</summary>
+    public sealed record NginxEntry(int Pid, Uri Url);
 
     /// <summary>The Redis in use; the process id is null if Lab did not start it.</summary>
     public sealed record RedisEntry(int? Pid, string ConnectionString);

@@ -8,6 +8,9 @@ internal interface ICluster : IAsyncDisposable
     /// <summary>Everything that runs or should run.</summary>
     IReadOnlyList<MemberStatus> Members { get; }
 
+    /// <summary>How long everything that is told to end together may take for what it has under way.</summary>
+    TimeSpan Patience { get; }
+
     /// <summary>Starts it; completes when all members are healthy.</summary>
     /// <exception cref="LabException">A member did not start.</exception>
     Task StartAsync(CancellationToken cancellationToken);

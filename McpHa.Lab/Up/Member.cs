@@ -9,6 +9,7 @@ internal enum Role
     Dashboard,
     Replica,
     Balancer,
+    Nginx,
 }
 
 internal enum MemberState
@@ -25,7 +26,14 @@ internal sealed record Launch(string Id, Uri? Url, ProcessSpec Process, Func<Can
 internal sealed record MemberStatus(Role Role, string Id, Uri? Url, int? ProcessId, MemberState State, int Starts);
 
 /// <summary>One process of the cluster and all that follow it in its place: started, watched, and started again when it dies.</summary>
-internal sealed class Member(Role role, Func<Launch> launch, bool restart, Action<string> say, Action changed)
+/// <param name="role">What it is.</param>
+/// <param name="launch">How to start it, asked at every start.</param>
+/// <param name="restart">Whether it is started again when it dies.</param>
+/// <param name="say">Takes a line about what happens.</param>
+/// <param name="changed">Called after every change of its status.</param>
+/// <param name="hold">Replaces the delay of a restart: what comes up is started again when this completes.</param>
+internal sealed class Member(
+    Role role, Func<Launch> launch, bool restart, Action<string> say, Action changed, Func<CancellationToken, Task>? hold = null)
 {
     private static readonly TimeSpan RestartDelay = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan MaxRestartDelay = TimeSpan.FromSeconds(30);
@@ -73,11 +81,12 @@ internal sealed class Member(Role role, Func<Launch> launch, bool restart, Actio
                     return;
 
                 var delay = TimeSpan.FromSeconds(Math.Min(RestartDelay.TotalSeconds * (1 << Math.Min(failures, 10)), MaxRestartDelay.TotalSeconds));
-                say($"{Status.Id} (pid {child.Id}) {Describe(code)}; {(restart ? $"it is replaced in {delay.TotalSeconds:0} s" : "it stays down")}");
+                var held = hold is not null && failures == 0;
+                say($"{Status.Id} (pid {child.Id}) {Describe(code)}; {(!restart ? "it stays down" : held ? "it is replaced" : $"it is replaced in {delay.TotalSeconds:0} s")}");
                 if (!restart)
                     return;
 
-                await Task.Delay(delay, _stopping.Token);
+                await (held ? hold!(_stopping.Token) : Task.Delay(delay, _stopping.Token));
                 await child.DisposeAsync();
                 var next = await LaunchAsync(_stopping.Token);
                 if (next is not null)

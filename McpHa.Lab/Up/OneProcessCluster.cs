@@ -33,6 +33,8 @@ internal sealed class OneProcessCluster(UpOptions options, AspireDashboard? dash
 
     public IReadOnlyList<MemberStatus> Members => [.. _dashboard is null ? [] : new[] { _dashboard.Status }, .. _slots.Select(slot => slot.Status)];
 
+    public TimeSpan Patience => StopGrace;
+
     /// <summary>What this cluster is, and why, in one line.</summary>
     public static string Describe(UpOptions options) =>
         $"Starting {ProcessCluster.Plural(options.Replicas, "replica")} and {ProcessCluster.Plural(options.Balancers, "balancer")} in ONE process, in memory, " +
@@ -62,6 +64,7 @@ internal sealed class OneProcessCluster(UpOptions options, AspireDashboard? dash
             new Uri($"http://127.0.0.1:{options.Port}/mcp"),
             [.. healthy[Role.Balancer].Select(member => new ClusterFile.BalancerEntry(member.ProcessId!.Value, member.Url!))],
             [.. healthy[Role.Replica].Select(member => new ClusterFile.ReplicaEntry(member.Id, member.ProcessId!.Value, member.Url!))],
+            Nginx: null,
             Redis: null,
             healthy[Role.Dashboard].Any() ? dashboard!.Url : null);
     }
@@ -142,6 +145,7 @@ internal sealed class OneProcessCluster(UpOptions options, AspireDashboard? dash
     private WebApplication BuildBalancer(string name, Uri url)
     {
         var builder = CreateBuilder(SolutionProgram.Balancer, name, "balancer", name, url);
+        builder.Configuration["Balancer:DrainTime"] = "00:00:00"; // nothing here looks at the health of balancers
         builder.Services.AddBalancer();
         var app = builder.Build();
         app.MapDefaultEndpoints();

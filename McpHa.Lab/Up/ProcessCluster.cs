@@ -7,7 +7,15 @@ internal sealed class ProcessCluster : ICluster
 {
     private static readonly TimeSpan StopGrace = TimeSpan.FromSeconds(8);
 
+    // Nothing here looks at the health of balancers.
+    private static readonly TimeSpan BalancerDrainTime = TimeSpan.FromSeconds(1);
+
+    // Behind nginx nobody but nginx notices that a replica is frozen: it must not take long.
+    private static readonly TimeSpan KeepAliveBehindNginx = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan SilenceBehindNginx = TimeSpan.FromSeconds(5);
+
     private readonly UpOptions _options;
+    private readonly ServerProgram _server;
     private readonly Action<string> _say;
     private readonly Action _changed;
     private readonly Telemetry? _telemetry;
@@ -15,14 +23,17 @@ internal sealed class ProcessCluster : ICluster
     private readonly List<Member> _stores = [];
     private readonly List<Member> _replicas = [];
     private readonly List<Member> _balancers = [];
+    private readonly List<Member> _fronts = [];
 
     /// <param name="options">What was asked for.</param>
+    /// <param name="server">What the replicas run.</param>
     /// <param name="dashboard">The dashboard to start along with it, if any.</param>
     /// <param name="say">Takes a line about what happens.</param>
     /// <param name="changed">Called after every change of a member.</param>
-    public ProcessCluster(UpOptions options, AspireDashboard? dashboard, Action<string> say, Action changed)
+    public ProcessCluster(UpOptions options, ServerProgram server, AspireDashboard? dashboard, Action<string> say, Action changed)
     {
         _options = options;
+        _server = server;
         _say = say;
         _changed = changed;
         _telemetry = dashboard?.Telemetry;
@@ -34,25 +45,37 @@ internal sealed class ProcessCluster : ICluster
             Add(_stores, Role.Redis, () => RedisLaunch(redisPort));
         if (dashboard is not null)
             Add(_stores, Role.Dashboard, () => dashboard.Launch(Log("dashboard")));
+        List<Uri> behindNginx = [];
         for (var number = 1; number <= options.Replicas; number++)
         {
             var name = $"server{number}";
-            Add(_replicas, Role.Replica, () => ReplicaLaunch(name));
+            // An nginx knows its servers by address.
+            var port = options.Nginx == NginxFront.Replicas ? Ports.Free() : (int?)null;
+            if (port is not null)
+                behindNginx.Add(Address(port.Value));
+            Add(_replicas, Role.Replica, () => ReplicaLaunch(name, port ?? Ports.Free()));
         }
 
         for (var number = 1; number <= options.Balancers; number++)
         {
             var name = $"balancer{number}";
             var port = options.Port + number - 1;
+            if (options.Nginx == NginxFront.Balancers)
+                behindNginx.Add(Address(port));
             Add(_balancers, Role.Balancer, () => BalancerLaunch(name, port));
         }
+
+        if (options.Nginx != NginxFront.None)
+            Add(_fronts, Role.Nginx, () => NginxLaunch(behindNginx));
     }
 
     private Uri? Dashboard { get; }
 
     public IReadOnlyList<MemberStatus> Members => [.. All.Select(member => member.Status)];
 
-    private IEnumerable<Member> All => [.. _stores, .. _replicas, .. _balancers];
+    private IEnumerable<Member> All => [.. _stores, .. _replicas, .. _balancers, .. _fronts];
+
+    public TimeSpan Patience => StopGrace;
 
     /// <summary>What this cluster is, in one line.</summary>
     public static string Describe(UpOptions options) =>
@@ -66,7 +89,7 @@ internal sealed class ProcessCluster : ICluster
 
         // Whoever fails first decides: no need to wait for the others.
         using var failing = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        foreach (IEnumerable<Member> wave in (IEnumerable<Member>[])[_stores, [.. _replicas, .. _balancers]])
+        foreach (IEnumerable<Member> wave in (IEnumerable<Member>[])[_stores, [.. _replicas, .. _balancers], _fronts])
         {
             var starts = wave.Select(member => member.StartAsync(failing.Token)).ToList();
             try
@@ -93,6 +116,7 @@ internal sealed class ProcessCluster : ICluster
             new Uri(Address(_options.Port), "/mcp"),
             [.. healthy[Role.Balancer].Select(member => new ClusterFile.BalancerEntry(member.ProcessId!.Value, member.Url!))],
             [.. healthy[Role.Replica].Select(member => new ClusterFile.ReplicaEntry(member.Id, member.ProcessId!.Value, member.Url!))],
+            healthy[Role.Nginx].Select(member => new ClusterFile.NginxEntry(member.ProcessId!.Value, member.Url!)).FirstOrDefault(),
             _options.Redis is null && redis is null ? null : new(redis?.ProcessId, _redis),
             healthy[Role.Dashboard].FirstOrDefault() is null ? null : Dashboard);
     }
@@ -100,7 +124,7 @@ internal sealed class ProcessCluster : ICluster
     public async ValueTask DisposeAsync()
     {
         // The way in first, what the others lean on last.
-        foreach (var wave in (List<Member>[])[_balancers, _replicas, _stores])
+        foreach (var wave in (List<Member>[])[_fronts, _balancers, _replicas, _stores])
             await Task.WhenAll(wave.Select(member => member.StopAsync(StopGrace)));
     }
 
@@ -113,28 +137,43 @@ internal sealed class ProcessCluster : ICluster
         RedisServer.At(port, Path.Combine(_options.Folder, "redis"), Log("redis")),
         cancellationToken => Probe.RedisAsync(port, cancellationToken));
 
-    private Launch ReplicaLaunch(string name)
+    private Launch ReplicaLaunch(string name, int port)
     {
         var id = $"{name}-{Random.Shared.Next(0x10000):x4}";
-        var url = Address(Ports.Free());
+        var url = Address(port);
         var environment = Settings("server", id);
         environment["HighAvailability__ReplicaId"] = id;
         environment["HighAvailability__AdvertisedAddress"] = url.GetLeftPart(UriPartial.Authority);
+        if (_options.Nginx == NginxFront.Replicas)
+            environment["HighAvailability__KeepAlive"] = $"{KeepAliveBehindNginx:c}";
         return new(
             id,
             url,
-            SolutionProgram.Server.At(name, url, environment, Log(name)),
-            cancellationToken => Probe.HealthAsync(url, cancellationToken));
+            _server.Program.At(name, url, environment, Log(name)),
+            cancellationToken => _server.HasHealth ? Probe.HealthAsync(url, cancellationToken) : Probe.AnswersAsync(url, cancellationToken));
     }
 
     private Launch BalancerLaunch(string name, int port)
     {
         var url = Address(port);
+        var environment = Settings("balancer", name);
+        if (Environment.GetEnvironmentVariable("Balancer__DrainTime") is null)
+            environment["Balancer__DrainTime"] = $"{BalancerDrainTime:c}";
         return new(
             name,
             url,
-            SolutionProgram.Balancer.At(name, url, Settings("balancer", name), Log(name)),
+            SolutionProgram.Balancer.At(name, url, environment, Log(name)),
             cancellationToken => Probe.HealthAsync(url, cancellationToken));
+    }
+
+    private Launch NginxLaunch(IReadOnlyList<Uri> servers)
+    {
+        var url = Address(_options.NginxPort);
+        return new(
+            "nginx",
+            url,
+            Nginx.At(_options.NginxPort, servers, Path.Combine(_options.Folder, "nginx"), Log("nginx"), _options.Nginx == NginxFront.Replicas ? SilenceBehindNginx : null),
+            cancellationToken => Probe.AnswersAsync(url, cancellationToken));
     }
 
     private Dictionary<string, string?> Settings(string service, string instance)

@@ -14,11 +14,24 @@ internal static class UpCommand
         var redis = new Option<string?>("--redis") { Description = "Connection string of a Redis to use instead of starting one.", HelpName = "CONNECTION" };
         var noRestart = new Option<bool>("--no-restart") { Description = "Do not start again what dies." };
         var dashboard = new Option<bool>("--dashboard") { Description = "Start the Aspire dashboard; all processes export their telemetry to it." };
+        var nginx = new Option<string?>("--nginx")
+        {
+            Description = "Start an nginx that hands requests to one replica after the other, past the balancers; or, with 'balancers', to one balancer after the other.",
+            HelpName = "replicas|balancers",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
+        nginx.AcceptOnlyFromAmong("replicas", "balancers");
+        var nginxPort = Count("--nginx-port", "Port of nginx on 127.0.0.1.", 5300, 1, 65_535);
+        var project = new Option<string?>("--project")
+        {
+            Description = "Project (or built .dll) of a server of your own to run in the place of the sample; it serves /mcp and takes its Redis from ConnectionStrings:redis.",
+            HelpName = "PATH",
+        };
         var endWithParent = new Option<bool>("--end-with-parent") { Description = "End when the process that started Lab ends.", Hidden = true };
 
         var command = new Command("up", "Starts Redis, server replicas and balancers on this machine, and keeps them running until Ctrl-C.")
         {
-            replicas, balancers, port, redis, noRestart, dashboard, endWithParent,
+            replicas, balancers, port, redis, noRestart, dashboard, nginx, nginxPort, project, endWithParent,
         };
         command.SetAction((result, cancellationToken) => UpSession.RunAsync(
             new UpOptions(
@@ -28,6 +41,9 @@ internal static class UpCommand
                 result.GetValue(redis),
                 Restart: !result.GetValue(noRestart),
                 result.GetValue(dashboard),
+                result.GetResult(nginx) is null ? NginxFront.None : result.GetValue(nginx) == "balancers" ? NginxFront.Balancers : NginxFront.Replicas,
+                result.GetValue(nginxPort),
+                result.GetValue(project),
                 result.GetValue(endWithParent),
                 Path.GetFullPath(".lab")),
             cancellationToken));

@@ -7,6 +7,9 @@ namespace McpHa.Lab.Up;
 /// <param name="Redis">Connection string of a Redis to use; <see langword="null"/>: start one.</param>
 /// <param name="Restart">Whether what dies is started again.</param>
 /// <param name="Dashboard">Whether to start the Aspire dashboard.</param>
+/// <param name="Nginx">What an nginx is put in front of, if any.</param>
+/// <param name="NginxPort">Its port.</param>
+/// <param name="Project">A user's own server project to run in the place of the sample, if any.</param>
 /// <param name="EndWithParent">Whether to end when the process that started Lab ends: for tests, whose host may be killed.</param>
 /// <param name="Folder">Folder for data, logs and the cluster file.</param>
 internal sealed record UpOptions(
@@ -16,5 +19,16 @@ internal sealed record UpOptions(
     string? Redis,
     bool Restart,
     bool Dashboard,
+    NginxFront Nginx,
+    int NginxPort,
+    string? Project,
     bool EndWithParent,
     string Folder);
+
+/// <summary>What an nginx hands requests to, in turn.</summary>
+internal enum NginxFront
+{
+    None,
+    Replicas,
+    Balancers,
+}

@@ -31,6 +31,7 @@ internal sealed class UpSession
     private async Task<int> RunAsync(CancellationToken cancellationToken)
     {
         CheckPorts();
+        CheckNginxPort();
         using var folder = LockFolder();
         File.Delete(_file);
         if (Directory.Exists(Path.Combine(_options.Folder, "logs")))
@@ -49,7 +50,7 @@ internal sealed class UpSession
             view.Say($"  logs           {Path.Combine(_options.Folder, "logs")}");
             view.Say($"ready {cluster.ToFile().Endpoint}");
             await view.RunAsync(cluster, cancellationToken);
-            view.Say("stopping");
+            view.Say($"stopping; what is under way may take up to {cluster.Patience.TotalSeconds:0} s");
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
@@ -71,11 +72,23 @@ internal sealed class UpSession
         if (!inOneProcess && OperatingSystem.IsWindows())
             throw new LabException("--redis needs replicas as processes, which Lab runs on Linux and macOS only: use WSL, or leave out --redis.");
 
+        if (_options.Nginx != NginxFront.None && inOneProcess)
+            throw new LabException("--nginx needs replicas as processes, which need Redis: install redis-server, name a Redis with --redis, or leave out --nginx.");
+        if (_options.Nginx != NginxFront.None && Nginx.Executable is null)
+            throw new LabException("nginx is not installed: apt-get install nginx or brew install nginx, or leave out --nginx.");
+
+        if (_options.Project is not null && inOneProcess)
+            throw new LabException("--project needs replicas as processes, which need Redis: install redis-server, name a Redis with --redis, or leave out --project.");
+
         view.Say(inOneProcess ? OneProcessCluster.Describe(_options) : ProcessCluster.Describe(_options));
         var dashboard = _options.Dashboard ? await AspireDashboard.LocateAsync(_options, view.Say, cancellationToken) : null;
-        return inOneProcess
-            ? new OneProcessCluster(_options, dashboard, view.Say, WriteFile)
-            : new ProcessCluster(_options, dashboard, view.Say, WriteFile);
+        if (inOneProcess)
+            return new OneProcessCluster(_options, dashboard, view.Say, WriteFile);
+
+        var server = _options.Project is null
+            ? ServerProgram.Sample
+            : await ServerProgram.BuildAsync(_options.Project, Path.Combine(_options.Folder, "logs"), cancellationToken);
+        return new ProcessCluster(_options, server, dashboard, view.Say, WriteFile);
     }
 
     private void WriteFile()
@@ -93,6 +106,16 @@ internal sealed class UpSession
             if (!Ports.IsFree(port))
                 throw new LabException($"Port {port} on 127.0.0.1 is taken or not allowed: choose another one with --port.");
         }
+    }
+
+    private void CheckNginxPort()
+    {
+        if (_options.Nginx == NginxFront.None)
+            return;
+        if (_options.NginxPort >= _options.Port && _options.NginxPort < _options.Port + _options.Balancers)
+            throw new LabException($"--nginx-port {_options.NginxPort} is the port of a balancer: choose another one.");
+        if (!Ports.IsFree(_options.NginxPort))
+            throw new LabException($"Port {_options.NginxPort} on 127.0.0.1 is taken or not allowed: choose another one with --nginx-port.");
     }
 
     private FileStream LockFolder()

@@ -11,6 +11,8 @@ public sealed class AnnouncementBoard(IClusterNotifier notifier, IConnectionMult
     /// <summary>The resource that shows it.</summary>
     public const string Uri = "announcements://board/latest";
 
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
     private const string Key = "sample:announcement";
 
     // Static: Lab may run several replicas within one process.
@@ -22,12 +24,32 @@ public sealed class AnnouncementBoard(IClusterNotifier notifier, IConnectionMult
         if (redis is null)
             _latest = text;
         else
-            await redis.GetDatabase().StringSetAsync(Key, text);
+            await WaitForRedisAsync(async database => await database.StringSetAsync(Key, text), redis, cancellationToken);
 
         await notifier.LogAsync(LoggingLevel.Info, "announcements", JsonSerializer.SerializeToElement(text), cancellationToken);
         await notifier.ResourceUpdatedAsync(Uri, cancellationToken);
     }
 
     /// <summary>The last text, if any.</summary>
-    public async Task<string?> ReadAsync() => redis is null ? _latest : await redis.GetDatabase().StringGetAsync(Key);
+    public async Task<string?> ReadAsync(CancellationToken cancellationToken) => redis is null
+        ? _latest
+        : await WaitForRedisAsync(async database => (string?)await database.StringGetAsync(Key), redis, cancellationToken);
+
+    // The session lives on while Redis is away, and so should whoever needs Redis: both steps may be repeated.
+    private static async Task<T> WaitForRedisAsync<T>(Func<IDatabase, Task<T>> step, IConnectionMultiplexer redis, CancellationToken cancellationToken)
+    {
+        using var limit = new CancellationTokenSource(Patience);
+        while (true)
+        {
+            try
+            {
+                return await step(redis.GetDatabase());
+            }
+            catch (Exception e) when (e is RedisException or TimeoutException or InvalidOperationException or OperationCanceledException
+                && !limit.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+            {
+                await Task.Delay(Pause, cancellationToken);
+            }
+        }
+    }
 }

@@ -13,11 +13,14 @@ public static class ConversationTools
 {
     [McpServerTool(Name = "ask_name", Title = "Ask for a name", OpenWorld = false)]
     [Description("Asks the user for a name and says hello.")]
-    public static async Task<string> AskName(McpServer server, CancellationToken cancellationToken)
+    public static async Task<string> AskName(
+        McpServer server,
+        CancellationToken cancellationToken,
+        [Description("What the name is for, as part of the question. Left out: not said.")] string? purpose = null)
     {
         var answer = await OrExplainAsync("elicitation", () => server.ElicitAsync(new ElicitRequestParams
         {
-            Message = "What is your name?",
+            Message = purpose is null ? "What is your name?" : $"What is your name for {purpose}?",
             RequestedSchema = new()
             {
                 Properties = { ["name"] = new ElicitRequestParams.StringSchema { Title = "Name", MinLength = 1 } },

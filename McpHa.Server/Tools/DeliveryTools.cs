@@ -17,11 +17,12 @@ public static class DeliveryTools
         IReplicaContext context,
         RequestContext<CallToolRequestParams> request,
         CancellationToken cancellationToken,
-        [Description("How long the delivery takes, in seconds: 0 to 3600.")] double seconds = 1)
+        [Description("How long the delivery takes, in seconds: 0 to 3600.")] double seconds = 1,
+        [Description("A mark of your own, noted with the delivery: it shows afterwards whether this very parcel went out once.")] string? parcel = null)
     {
         Require.Between(seconds, 0, 3600, nameof(seconds));
         var call = $"{context.SessionId ?? "stateless"}/{request.JsonRpcRequest.Id}";
-        await log.WriteAsync(call, context.ReplicaId);
+        await log.WriteAsync(call, parcel, context.ReplicaId);
         await Task.Delay(TimeSpan.FromSeconds(seconds), cancellationToken);
         return $"delivered by {context.ReplicaId}";
     }

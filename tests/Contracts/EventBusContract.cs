@@ -149,6 +149,6 @@ public abstract class EventBusContract
 
         public ValueTask TakeAsync(ReadOnlyMemory<byte> payload) => _messages.Writer.WriteAsync(Text(payload));
 
-        public async Task<string> NextAsync() => await _messages.Reader.ReadAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(15));
+        public async Task<string> NextAsync() => await _messages.Reader.ReadAsync().AsTask().WaitAsync(Wait.Limit);
     }
 }

@@ -9,6 +9,8 @@ internal static class SessionSamples
 {
     public static readonly DateTimeOffset Now = DateTimeOffset.FromUnixTimeMilliseconds(DateTimeOffset.UtcNow.ToUnixTimeMilliseconds());
 
+    public static readonly Dictionary<string, ReadOnlyMemory<byte>> NoState = [];
+
     public static string NewId() => "t-" + Guid.NewGuid().ToString("N");
 
     public static ReadOnlyMemory<byte> Utf8(string text) => Encoding.UTF8.GetBytes(text);
@@ -50,4 +52,15 @@ internal static class SessionSamples
 
     public static Dictionary<string, string> Texts(IReadOnlyDictionary<string, ReadOnlyMemory<byte>> values) =>
         values.ToDictionary(value => value.Key, value => Text(value.Value));
+
+    public static async Task<string> CreatedAsync(ISessionStore store)
+    {
+        var id = NewId();
+        Assert.True(await store.CreateAsync(Record(id)));
+        return id;
+    }
+
+    /// <summary>Reads everything, by taking the session over at whatever epoch it has, unless it is at 2 with owner <c>b</c> already.</summary>
+    public static async Task<SessionSnapshot> SnapshotAsync(ISessionStore store, string id) =>
+        Assert.IsType<TakeOver.Taken>(await store.TakeOverAsync(id, 1, "b")).Snapshot;
 }

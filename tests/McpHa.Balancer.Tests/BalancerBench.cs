@@ -30,12 +30,16 @@ internal sealed class BalancerBench : IAsyncDisposable
         BalancerBench bench = null!;
         builder.Services.AddSingleton<IReplicaRegistry>(_ => bench.Registry);
         builder.Services.AddBalancer();
+
+        // Nobody is lost in a test by time alone.
+        builder.Services.Configure<ClusterOptions>(options => options.Overdue = TimeSpan.FromSeconds(45));
         builder.Services.Configure(configure ?? (_ => { }));
         var app = builder.Build();
         bench = new BalancerBench(app);
+        app.MapHealthChecks("/health");
         app.MapBalancer();
         await app.StartAsync();
-        bench.Client = new HttpClient { BaseAddress = new Uri(app.Urls.Single()), Timeout = TimeSpan.FromSeconds(30) };
+        bench.Client = new HttpClient { BaseAddress = new Uri(app.Urls.First()), Timeout = Wait.Limit };
         return bench;
     }
 
@@ -66,6 +70,8 @@ internal sealed class BalancerBench : IAsyncDisposable
     }
 
     public Task<HttpResponseMessage> SendAsync(HttpRequestMessage request) => Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
+
+    public Task StopAsync() => _app.StopAsync();
 
     public async ValueTask DisposeAsync()
     {

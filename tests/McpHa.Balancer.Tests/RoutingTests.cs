@@ -132,7 +132,7 @@ public class RoutingTests
     }
 
     [Fact]
-    public async Task Requests_of_the_stateless_revision_are_not_sent_twice_and_all_others_are()
+    public async Task A_call_without_a_session_is_not_sent_twice_and_what_opens_or_has_a_session_is()
     {
         await using var bench = await BalancerBench.StartAsync();
         var only = await bench.AddAsync("a");
@@ -143,9 +143,10 @@ public class RoutingTests
             context.Abort();
             return Task.CompletedTask;
         };
-        using var repeated = await bench.SendAsync(BalancerBench.Post(version: "2025-11-25"));
+        using var repeated = await bench.SendAsync(BalancerBench.Post(SessionIds.New("a"), "2025-11-25"));
         Assert.Equal(HttpStatusCode.OK, repeated.StatusCode);
-        using var once = await bench.SendAsync(BalancerBench.Post(version: "2026-07-28"));
+        using var once = await bench.SendAsync(BalancerBench.Post(
+            version: "2026-07-28", body: new StringContent("""{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"deliver"}}""")));
         Assert.Equal(HttpStatusCode.BadGateway, once.StatusCode);
         Assert.Equal(3, only.Requests.Count);
     }
@@ -241,5 +242,61 @@ public class RoutingTests
             length = 0;
             return false;
         }
+    }
+
+    [Fact]
+    public async Task A_host_that_is_not_known_here_is_refused_until_it_is_listed()
+    {
+        foreach (var (listed, path) in new[] { ("", "/mcp"), ("", "/status.json"), ("evil.example.com", "/mcp") })
+        {
+            await using var bench = await BalancerBench.StartAsync(o => o.AllowedHosts = listed);
+            await bench.AddAsync("a");
+            using var request = path == "/mcp" ? BalancerBench.Post() : new HttpRequestMessage(HttpMethod.Get, path);
+            request.Headers.Host = "evil.example.com";
+            using var response = await bench.SendAsync(request);
+            var body = await response.Content.ReadAsStringAsync();
+            Assert.Equal(listed.Length > 0, response.IsSuccessStatusCode);
+            if (listed.Length == 0)
+            {
+                Assert.Equal(HttpStatusCode.Forbidden, response.StatusCode);
+                Assert.Contains("Balancer:AllowedHosts", body, StringComparison.Ordinal);
+            }
+        }
+    }
+
+    [Fact]
+    public async Task Headers_between_replicas_neither_come_in_from_outside_nor_get_out()
+    {
+        await using var bench = await BalancerBench.StartAsync();
+        var a = await bench.AddAsync("a");
+        Dictionary<string, string>? seen = null;
+        a.Answer = (context, _) =>
+        {
+            seen = context.Request.Headers.Where(h => h.Key.StartsWith("Mcp-Ha-", StringComparison.OrdinalIgnoreCase)).ToDictionary(h => h.Key, h => h.Value.ToString(), StringComparer.OrdinalIgnoreCase);
+            foreach (var name in new[] { "Mcp-Ha-Owner", "Mcp-Ha-Cursor", "Mcp-Ha-Transient", "mcp-ha-anything" })
+                context.Response.Headers[name] = "a";
+            return context.Response.WriteAsync("{}");
+        };
+        using var request = BalancerBench.Post(SessionIds.New("a"));
+        foreach (var name in new[] { "Mcp-Ha-Hop", "mcp-ha-relay", "MCP-HA-OWNER", "Mcp-Ha-Probe", "Mcp-Ha-Spare", "Mcp-Ha-Cursor" })
+            request.Headers.TryAddWithoutValidation(name, "a");
+        using var response = await bench.SendAsync(request);
+
+        Assert.Equal("1", Assert.Single(seen!).Value); // the balancer's own Mcp-Ha-Relay
+        Assert.DoesNotContain(response.Headers, h => h.Key.StartsWith("Mcp-Ha-", StringComparison.OrdinalIgnoreCase));
+    }
+
+    [Fact]
+    public async Task A_client_that_asks_too_often_is_told_so()
+    {
+        await using var bench = await BalancerBench.StartAsync(o => (o.RequestsPerSecond, o.Burst) = (1, 3));
+        await bench.AddAsync("a");
+        await Wait.UntilAsync(
+            async () =>
+            {
+                using var response = await bench.SendAsync(BalancerBench.Post());
+                return response.StatusCode == HttpStatusCode.TooManyRequests && response.Headers.RetryAfter is not null;
+            },
+            "the limit");
     }
 }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using McpHa.HighAvailability.Affinity;
+using Microsoft.AspNetCore.Http;
 
 namespace McpHa.Tests;
 
@@ -49,5 +50,37 @@ public class StatusPageTests
         var replica = status.RootElement.GetProperty("replicas")[0];
         Assert.Equal(("a", "draining", 3), (replica.GetProperty("id").GetString(), replica.GetProperty("state").GetString(), replica.GetProperty("sessions").GetInt32()));
         Assert.Equal(1, status.RootElement.GetProperty("totals").GetProperty("alive").GetInt32());
+    }
+
+    [Theory]
+    [InlineData("/")]
+    [InlineData("/status.json")]
+    public async Task The_page_can_be_turned_off(string path)
+    {
+        await using var bench = await BalancerBench.StartAsync(o => o.StatusPage = false);
+        (await bench.AddAsync("a")).Answer = (context, _) => context.Response.WriteAsync("of the replica");
+        using var request = new HttpRequestMessage(HttpMethod.Get, path);
+        request.Headers.Accept.ParseAdd("application/json");
+        using var response = await bench.SendAsync(request);
+        Assert.Equal("of the replica", await response.Content.ReadAsStringAsync());
+    }
+
+    [Fact]
+    public async Task The_page_can_have_an_address_of_its_own()
+    {
+        using var free = new System.Net.Sockets.TcpListener(System.Net.IPAddress.Loopback, 0);
+        free.Start();
+        var status = new Uri($"http://127.0.0.1:{((System.Net.IPEndPoint)free.LocalEndpoint).Port}");
+        free.Stop();
+        await using var bench = await BalancerBench.StartAsync(o => o.StatusAddress = status);
+        (await bench.AddAsync("a")).Answer = (context, _) => context.Response.WriteAsync("of the replica");
+
+        // What the request says of the host counts for nothing.
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/status.json");
+        request.Headers.Host = status.Authority;
+        using var elsewhere = await bench.SendAsync(request);
+        Assert.Equal("of the replica", await elsewhere.Content.ReadAsStringAsync());
+        using var page = await bench.Client.GetAsync(new Uri(status, "/status.json"));
+        Assert.Contains("\"replicas\"", await page.Content.ReadAsStringAsync(), StringComparison.Ordinal);
     }
 }

@@ -25,7 +25,7 @@ public sealed class CallInFlightTests(ClusterFixture fixture) : ClusterTest(fixt
         await Wait.UntilAsync(() => call.Progress.Count >= Steps, "all progress");
         AssertEveryStepOnce(kind, Steps, call.Progress);
         Assert.Equal(owner.Epoch + 1, (await OwnerOf(client)).Epoch);
-        Assert.Empty(client.Trouble);
+        AssertNoTrouble(client, access);
     }
 
     [SkippableTheory]

@@ -62,6 +62,6 @@ public sealed class ConversationTests(ClusterFixture fixture) : ClusterTest(fixt
         Assert.Equal("Hello, Ada!", (await name.Answer.WaitAsync(Limit)).Text);
         Assert.Equal("In short.", (await summary.Answer.WaitAsync(Limit)).Text);
         Assert.Equal(2, client.Questions.Count);
-        Assert.Empty(client.Trouble);
+        AssertNoTrouble(client, access);
     }
 }

@@ -9,7 +9,7 @@ namespace McpHa.Tests;
 public sealed class EndedSessionTests(ClusterFixture fixture) : ClusterTest(fixture)
 {
     [SkippableTheory]
-    [MemberData(nameof(BothWays))]
+    [MemberData(nameof(AllWays))]
     public async Task DELETE_ends_the_session_everywhere(Access access)
     {
         using var client = await ConnectRawAsync(access);

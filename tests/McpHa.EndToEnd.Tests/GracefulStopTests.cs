@@ -48,7 +48,7 @@ public sealed class GracefulStopTests(ClusterFixture fixture) : ClusterTest(fixt
         await Wait.UntilAsync(() => !Processes.IsAlive(owner.ProcessId), "the replica to have stopped");
         Assert.Equal(owner.Epoch + 1, (await OwnerOf(client)).Epoch);
         Assert.Equal(1, Fixture.Deliveries(client.SessionId!));
-        Assert.Empty(client.Trouble);
+        AssertNoTrouble(client, access);
     }
 
     [SkippableTheory]

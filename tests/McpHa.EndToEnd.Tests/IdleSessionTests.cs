@@ -25,7 +25,7 @@ public sealed class IdleSessionTests(ClusterFixture fixture) : ClusterTest(fixtu
         Assert.Equal(client.SessionId, successor.Session);
         Assert.NotEqual(owner.Replica, successor.Replica);
         Assert.Equal(owner.Epoch + 1, successor.Epoch);
-        Assert.Empty(client.Trouble);
+        AssertNoTrouble(client, access);
     }
 
     [SkippableTheory]

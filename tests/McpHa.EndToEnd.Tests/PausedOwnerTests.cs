@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
 using McpHa.Tests.Clients;
 using McpHa.Tests.Cluster;
@@ -50,12 +51,15 @@ public sealed class PausedOwnerTests(ClusterFixture fixture) : ClusterTest(fixtu
 
         Processes.Send(first.Pid, Processes.SigStop);
         int calls, events;
+        string written;
         try
         {
             // Taken over when its heartbeat is overdue; whatever it had sent before has arrived long since.
             Assert.Equal(1, Value(await elsewhere.CallAsync("count-1", "counter_increment")));
             Assert.Equal(2, (await OwnerOf(elsewhere)).Epoch);
             (calls, events) = (call.Events.Count, stream.Events.Count);
+            written = await JournalOfFirstOwnerAsync();
+            Assert.Contains("notifications/progress", written, StringComparison.Ordinal);
         }
         finally
         {
@@ -67,6 +71,7 @@ public sealed class PausedOwnerTests(ClusterFixture fixture) : ClusterTest(fixtu
         await Assert.ThrowsAnyAsync<Exception>(() => stream.Read().WaitAsync(Limit));
         Assert.IsNotType<TimeoutException>(call.Read().Exception?.InnerException);
         Assert.Equal((calls, events), (call.Events.Count, stream.Events.Count));
+        Assert.Equal(written, await JournalOfFirstOwnerAsync());
 
         // From now on it forwards like any other replica.
         Assert.Equal(2, Value(await atOwner.CallAsync("count-2", "counter_increment")));
@@ -75,6 +80,13 @@ public sealed class PausedOwnerTests(ClusterFixture fixture) : ClusterTest(fixtu
         // The call still runs at the new owner, which would wait for it when it is told to stop.
         using var deleted = await elsewhere.DeleteAsync();
         await WaitUntilTrustedAsync(first.Pid);
+
+        // A new owner begins 2^20 positions further on: what is below is the first one's.
+        async Task<string> JournalOfFirstOwnerAsync()
+        {
+            var port = int.Parse(Cluster.State.Redis!.ConnectionString.Split(',')[0].Split(':')[^1], CultureInfo.InvariantCulture);
+            return await RedisCommand.SendAsync(port, $"XRANGE mcp-ha:{{{atOwner.SessionId}}}:journal - 1048575");
+        }
     }
 
     [SkippableFact]

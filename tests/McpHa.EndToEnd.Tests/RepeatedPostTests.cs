@@ -39,7 +39,7 @@ public sealed class RepeatedPostTests(ClusterFixture fixture) : ClusterTest(fixt
     }
 
     [SkippableTheory]
-    [MemberData(nameof(BothWays))]
+    [MemberData(nameof(AllWays))]
     public async Task The_same_POST_after_its_answer_gets_that_answer_again_also_from_the_next_owner(Access access)
     {
         using var client = await ConnectRawAsync(access);
@@ -56,10 +56,11 @@ public sealed class RepeatedPostTests(ClusterFixture fixture) : ClusterTest(fixt
         Assert.Equal(2, (int)(await client.CallAsync("another", "counter_increment"))["result"]!["structuredContent"]!["value"]!);
     }
 
-    [SkippableFact]
-    public async Task A_delivery_posted_twice_happens_once()
+    [SkippableTheory]
+    [MemberData(nameof(AllWays))]
+    public async Task A_delivery_posted_twice_happens_once(Access access)
     {
-        using var client = await ConnectRawAsync(Access.NonOwner);
+        using var client = await ConnectRawAsync(access);
         var body = RawClient.ToolCall("delivery", "deliver", new { seconds = 0.5 });
 
         var answers = await Task.WhenAll(Enumerable.Range(0, 3).Select(async _ =>

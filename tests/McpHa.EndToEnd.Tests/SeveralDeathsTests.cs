@@ -47,6 +47,27 @@ public sealed class SeveralDeathsTests(ClusterFixture fixture) : ClusterTest(fix
         Assert.Single(client.Questions);
     }
 
+    [SkippableTheory]
+    [MemberData(nameof(BothClients))]
+    public async Task A_session_is_there_behind_nginx_after_all_replicas_were_killed(ClientKind kind)
+    {
+        await using var client = await ConnectAsync(kind, Access.Nginx);
+        await client.CallAsync("notes_add", new { text = "kept" });
+
+        var dead = Cluster.State.Replicas;
+        foreach (var replica in dead)
+            Processes.Send(replica.Pid, Processes.SigKill);
+        await Cluster.WaitForAsync(
+            state => state.Replicas.Count == dead.Count && !state.Replicas.Any(replica => dead.Contains(replica)), "all replicas to be back");
+
+        // nginx holds nothing: it answers 502 for another moment.
+        using var http = new HttpClient();
+        await Wait.UntilAsync(async () => (await http.GetAsync(new Uri(Nginx, "/health"))).IsSuccessStatusCode, "nginx to find the replicas again");
+        var notes = (await client.AskAsync("notes_list"))["notes"]!.AsArray();
+        Assert.Equal("kept", (string?)Assert.Single(notes));
+        Assert.Equal(client.SessionId, (await OwnerOf(client)).Session);
+    }
+
     [SkippableFact]
     public async Task The_other_balancer_takes_up_a_call_whose_balancer_and_owner_are_killed()
     {

@@ -57,8 +57,8 @@ public sealed class StatelessTests(ClusterFixture fixture) : ClusterTest(fixture
         var maker = Owner.From(await client.AskAsync("where_am_i"));
         var handle = (string?)(await client.AskAsync("counter_increment"))["handle"];
 
-        maker.Kill();
-        await Wait.UntilAsync(() => !Processes.IsAlive(maker.ProcessId), "the replica to be dead");
+        // Not in the very moment of its death: a request that meets that is told that it may have run.
+        await Cluster.KillAndReplaceAsync(maker.Replica);
 
         Assert.Equal(2, (long)(await client.AskAsync("counter_increment", new { counter = handle }))["value"]!);
     }
@@ -90,7 +90,56 @@ public sealed class StatelessTests(ClusterFixture fixture) : ClusterTest(fixture
         Assert.Equal(HttpStatusCode.MethodNotAllowed, get.Status);
     }
 
+    [SkippableFact]
+    public async Task A_call_that_may_be_run_again_survives_its_replica_on_the_same_response_with_every_step_once()
+    {
+        await ReplicasAsync();
+        using var client = new RawClient(Cluster.Endpoint);
+        using var response = await SendAsync(client, "tools/call", "countdown", new JsonObject { ["seconds"] = 4, ["intervalMs"] = 200 }, progressToken: "steps");
+        await Wait.UntilAsync(() => response.Events.Count(e => e.Progress is not null) >= 3, "some progress", Limit);
+
+        KillWhoRunsIt();
+
+        var answer = await response.AnswerAsync().WaitAsync(Limit);
+        Assert.Equal("liftoff", (string?)answer["result"]!["content"]![0]!["text"]);
+        AssertEveryStepOnce(ClientKind.TypeScript, 20, [.. response.Events.Where(e => e.Progress is not null).Select(e => e.Progress!.Value)]);
+    }
+
+    [SkippableFact]
+    public async Task A_call_that_must_not_run_twice_ends_at_once_when_its_replica_dies()
+    {
+        await ReplicasAsync();
+        var parcel = $"parcel-{Guid.NewGuid():N}";
+        using var client = new RawClient(Cluster.Endpoint);
+        // Its response begins with its first message.
+        var posting = SendAsync(client, "tools/call", "deliver", new JsonObject { ["seconds"] = 3000, ["parcel"] = parcel });
+        await Wait.UntilAsync(() => Fixture.Deliveries(parcel) == 1, "the delivery to be on its way", Limit);
+
+        KillWhoRunsIt();
+
+        using var response = await posting.WaitAsync(Limit);
+        var error = (await response.AnswerAsync().WaitAsync(Limit))["error"]!;
+        Assert.Equal(-32010, (int)error["code"]!);
+        Assert.Contains("may have run", (string?)error["message"], StringComparison.Ordinal);
+        Assert.Equal(1, Fixture.Deliveries(parcel));
+    }
+
+    // Nobody knows which replica it is, so all die.
+    private void KillWhoRunsIt()
+    {
+        foreach (var replica in Cluster.State.Replicas)
+            Processes.Send(replica.Pid, Processes.SigKill);
+    }
+
     private static async Task<JsonNode> AskAsync(RawClient client, string method, string? name = null, JsonObject? arguments = null)
+    {
+        using var response = await SendAsync(client, method, name, arguments);
+        var answer = await response.AnswerAsync();
+        Assert.True(response.Status == HttpStatusCode.OK, answer.ToJsonString());
+        return answer["result"]!;
+    }
+
+    private static Task<RawResponse> SendAsync(RawClient client, string method, string? name = null, JsonObject? arguments = null, string? progressToken = null)
     {
         var parameters = new JsonObject
         {
@@ -103,15 +152,14 @@ public sealed class StatelessTests(ClusterFixture fixture) : ClusterTest(fixture
         };
         if (name is not null)
             (parameters["name"], parameters["arguments"]) = (name, arguments);
-        using var response = await client.PostAsync(RawClient.Request(1, method, parameters), request =>
+        if (progressToken is not null)
+            parameters["_meta"]!["progressToken"] = progressToken;
+        return client.PostAsync(RawClient.Request(1, method, parameters), request =>
         {
             request.Headers.Add("MCP-Protocol-Version", Revision);
             request.Headers.Add("Mcp-Method", method);
             if (name is not null)
                 request.Headers.Add("Mcp-Name", name);
         });
-        var answer = await response.AnswerAsync();
-        Assert.True(response.Status == HttpStatusCode.OK, answer.ToJsonString());
-        return answer["result"]!;
     }
 }

@@ -6,18 +6,24 @@ namespace McpHa.Tests;
 /// <summary>One owner after the other is killed while calls change the session's state.</summary>
 public sealed class TwentyKillsTests(ClusterFixture fixture) : ClusterTest(fixture)
 {
-    private const int Kills = 20;
     private const int Increments = 3;
 
     [SkippableTheory]
     [MemberData(nameof(BothClients))]
-    public async Task Notes_and_counter_are_exact_after_twenty_kills_in_a_row(ClientKind kind)
+    public Task Notes_and_counter_are_exact_after_twenty_kills_in_a_row(ClientKind kind) => KillAsync(kind, Access.Balancer, 20);
+
+    // The client's own resume takes a second each time.
+    [SkippableTheory]
+    [MemberData(nameof(BothClients))]
+    public Task Notes_and_counter_are_exact_after_five_kills_in_a_row_behind_nginx(ClientKind kind) => KillAsync(kind, Access.Nginx, 5);
+
+    private async Task KillAsync(ClientKind kind, Access access, int kills)
     {
-        await using var client = await ConnectAsync(kind, Access.Balancer);
+        await using var client = await ConnectAsync(kind, access);
         List<string> notes = [];
         List<long> counts = [];
         var owner = await OwnerOf(client);
-        for (var kill = 1; kill <= Kills; kill++)
+        for (var kill = 1; kill <= kills; kill++)
         {
             var note = client.Call("notes_add", new { text = $"note {kill}" });
             var increments = Enumerable.Range(0, Increments).Select(_ => client.Call("counter_increment")).ToArray();
@@ -38,12 +44,14 @@ public sealed class TwentyKillsTests(ClusterFixture fixture) : ClusterTest(fixtu
             Assert.Equal(owner.Epoch + 1, successor.Epoch);
             owner = successor;
 
-            // Kills come faster than replicas come back, but never so fast that none is left.
-            await Cluster.WaitForAsync(state => state.Replicas.Count(r => Processes.IsAlive(r.Pid)) >= 2, "another replica to be up");
+            // Kills come faster than replicas come back, but never so fast that none is left. nginx leaves out one that is back for
+            // another second or two.
+            var enough = access == Access.Nginx ? 4 : 2;
+            await Cluster.WaitForAsync(state => state.Replicas.Count(r => Processes.IsAlive(r.Pid)) >= enough, "other replicas to be up");
         }
 
-        Assert.Equal(Enumerable.Range(1, Kills * Increments).Select(count => (long)count), counts.Order());
-        Assert.Empty(client.Trouble);
+        Assert.Equal(Enumerable.Range(1, kills * Increments).Select(count => (long)count), counts.Order());
+        AssertNoTrouble(client, access);
         Assert.Equal(notes, (await client.AskAsync("notes_list"))["notes"]!.AsArray().Select(n => (string)n!));
     }
 }

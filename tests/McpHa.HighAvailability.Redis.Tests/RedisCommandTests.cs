@@ -196,13 +196,6 @@ public sealed class RedisCommandTests(RedisBackend redis)
         return new(server);
     }
 
-    private static async Task<string> CreatedAsync(ISessionStore store)
-    {
-        var id = NewId();
-        Assert.True(await store.CreateAsync(Record(id)));
-        return id;
-    }
-
     private sealed class ClusterNode(RedisServer server) : IAsyncDisposable
     {
         public RedisServer Server => server;

@@ -12,6 +12,18 @@ namespace McpHa.Tests;
 public sealed class RedisSessionStoreTests(RedisBackend redis) : SessionStoreContract
 {
     protected override ISessionStore Store(SessionStoreOptions? options = null) => redis.Store(options);
+}
+
+[Collection(RedisCollection.Name)]
+public sealed class RedisSessionCommitTests(RedisBackend redis) : SessionCommitContract
+{
+    protected override ISessionStore Store() => redis.Store();
+}
+
+[Collection(RedisCollection.Name)]
+public sealed class RedisSessionWriteBackTests(RedisBackend redis) : SessionWriteBackContract
+{
+    protected override ISessionStore Store() => redis.Store();
 
     protected override Task WipeAsync() => redis.WipeAsync();
 }
@@ -74,7 +86,25 @@ public sealed class RedisReplicaRegistryTests(RedisBackend redis) : ReplicaRegis
         await AgeAsync("incomplete", TimeSpan.FromSeconds(61));
         await registry.BeatAsync(null);
 
-        Assert.Equal(1, await redis.Database.HashLengthAsync(RedisBackend.Keys.Replicas));
+        Assert.Equal(2, await redis.Database.HashLengthAsync(RedisBackend.Keys.Replicas)); // with the mark of the run
+    }
+
+    [SkippableFact]
+    public async Task A_run_lasts_until_the_data_are_gone()
+    {
+        var registry = Registry();
+        var first = (await registry.BeatAsync(Replica())).Run!;
+        await registry.BeatAsync(null);
+        var later = (await registry.BeatAsync(Replica())).Run!;
+        Assert.Equal(first.Id, later.Id);
+        Assert.InRange(later.Age, first.Age, TimeSpan.FromMinutes(5));
+
+        await redis.WipeAsync();
+
+        var next = (await registry.BeatAsync(null)).Run!;
+        Assert.NotEqual(first.Id, next.Id);
+        Assert.Equal(next.Id, (await registry.BeatAsync(Replica())).Run!.Id);
+        Assert.True(next.Age < TimeSpan.FromSeconds(10));
     }
 }
 

@@ -9,8 +9,6 @@ namespace McpHa.Tests;
 
 public sealed class InMemorySessionStoreTests : SessionStoreContract
 {
-    private InMemorySessions? _sessions;
-
     [Fact]
     public async Task Sessions_that_nobody_looks_at_are_swept_when_others_are_created()
     {
@@ -27,11 +25,23 @@ public sealed class InMemorySessionStoreTests : SessionStoreContract
     }
 
     protected override ISessionStore Store(SessionStoreOptions? options = null) =>
-        new InMemorySessionStore(_sessions = new InMemorySessions(TimeProvider.System, Options.Create(options ?? new())));
+        new InMemorySessionStore(new InMemorySessions(TimeProvider.System, Options.Create(options ?? new())));
+}
+
+public sealed class InMemorySessionCommitTests : SessionCommitContract
+{
+    protected override ISessionStore Store() => new InMemorySessionStore(new InMemorySessions(TimeProvider.System, Options.Create(new SessionStoreOptions())));
+}
+
+public sealed class InMemorySessionWriteBackTests : SessionWriteBackContract
+{
+    private readonly InMemorySessions _sessions = new(TimeProvider.System, Options.Create(new SessionStoreOptions()));
+
+    protected override ISessionStore Store() => new InMemorySessionStore(_sessions);
 
     protected override Task WipeAsync()
     {
-        _sessions!.Clear();
+        _sessions.Clear();
         return Task.CompletedTask;
     }
 }

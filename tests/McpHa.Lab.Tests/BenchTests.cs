@@ -61,7 +61,7 @@ public sealed class BenchTests
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         })!;
-        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(5));
+        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(12));
         try
         {
             var error = lab.StandardError.ReadToEndAsync(limit.Token);

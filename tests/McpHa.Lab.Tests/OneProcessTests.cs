@@ -63,10 +63,10 @@ public sealed class OneProcessTests(OneProcessTests.OneProcess process) : IClass
             new SortedDictionary<string, string>
             {
                 ["announce"] = "text",
-                ["ask_name"] = "",
+                ["ask_name"] = "purpose",
                 ["countdown"] = "seconds intervalMs",
                 ["counter_increment"] = "counter",
-                ["deliver"] = "seconds",
+                ["deliver"] = "seconds parcel",
                 ["echo"] = "text",
                 ["notes_add"] = "text notebook",
                 ["notes_list"] = "notebook",
@@ -121,7 +121,7 @@ public sealed class OneProcessTests(OneProcessTests.OneProcess process) : IClass
         Assert.Equal("short", await CallAsync(client, "summarize", ("text", "long")));
         await CallAsync(client, "announce", ("text", "news"));
 
-        Assert.Equal("announcements://board/latest", await updated.Task.WaitAsync(TimeSpan.FromSeconds(10)));
+        Assert.Equal("announcements://board/latest", await updated.Task.WaitAsync(Wait.Limit));
         var latest = await client.ReadResourceAsync("announcements://board/latest");
         Assert.Equal("news", Assert.IsType<TextResourceContents>(Assert.Single(latest.Contents)).Text);
     }

@@ -6,7 +6,7 @@ namespace McpHa.Tests;
 /// <summary><c>up</c> with real processes.</summary>
 public sealed class UpTests : IAsyncLifetime
 {
-    private readonly HttpClient _http = new() { Timeout = TimeSpan.FromSeconds(10) };
+    private readonly HttpClient _http = new() { Timeout = Wait.Limit };
     private LabCluster? _started;
 
     public Task InitializeAsync() => Task.CompletedTask;
@@ -34,6 +34,27 @@ public sealed class UpTests : IAsyncLifetime
         foreach (var url in state.Replicas.Select(replica => replica.Url).Concat(state.Balancers.Select(balancer => balancer.Url)))
             Assert.Equal(HttpStatusCode.OK, (await _http.GetAsync(new Uri(url, "/health"))).StatusCode);
         Assert.Contains($"ready {cluster.Endpoint}\n", cluster.Output + "\n", StringComparison.Ordinal);
+    }
+
+    [SkippableFact]
+    public async Task Nginx_hands_requests_to_one_replica_after_the_other_and_replicas_keep_their_addresses()
+    {
+        Skip.If(LabCluster.NginxUnavailable is not null, LabCluster.NginxUnavailable);
+        var cluster = await StartAsync(new() { Replicas = 2, Nginx = "replicas" });
+        var before = cluster.State;
+
+        Assert.True(Processes.IsAlive(before.Nginx!.Pid));
+        Assert.Contains($"{before.Nginx.Url.GetLeftPart(UriPartial.Authority)}\n", cluster.Output, StringComparison.Ordinal);
+        for (var request = 0; request < 4; request++)
+            Assert.Equal(HttpStatusCode.OK, (await _http.GetAsync(new Uri(before.Nginx.Url, "/health"))).StatusCode);
+
+        // Whoever is asked while one is down is served by the other.
+        cluster.Kill(before.Replicas[0].Id);
+        for (var request = 0; request < 4; request++)
+            Assert.Equal(HttpStatusCode.OK, (await _http.GetAsync(new Uri(before.Nginx.Url, "/health"))).StatusCode);
+
+        var after = await cluster.WaitForAsync(state => state.Replicas.Count == 2 && state.Replicas.All(r => r.Id != before.Replicas[0].Id), "another replica in its place");
+        Assert.Equal(before.Replicas.Select(replica => replica.Url.Port).Order(), after.Replicas.Select(replica => replica.Url.Port).Order());
     }
 
     [SkippableFact]
@@ -180,8 +201,7 @@ public sealed class UpTests : IAsyncLifetime
                 return resources.Contains(cluster.State.Replicas[0].Id, StringComparison.Ordinal)
                     && resources.Contains("balancer1", StringComparison.Ordinal);
             },
-            "telemetry of server and balancer in the dashboard",
-            TimeSpan.FromSeconds(30));
+            "telemetry of server and balancer in the dashboard");
     }
 
     private static string? AspireCommandLine()

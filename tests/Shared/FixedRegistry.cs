@@ -22,7 +22,7 @@ internal sealed class FixedRegistry : IReplicaRegistry
 
     public void Remove(string id) => _replicas.TryRemove(id, out _);
 
-    public ValueTask<IReadOnlyList<RegisteredReplica>> BeatAsync(ReplicaInfo? self, CancellationToken cancellationToken = default)
+    public ValueTask<RegistryReading> BeatAsync(ReplicaInfo? self, CancellationToken cancellationToken = default)
     {
         if (IsAway)
             throw new StoreUnavailableException("away");
@@ -33,7 +33,7 @@ internal sealed class FixedRegistry : IReplicaRegistry
             Set(self);
         }
 
-        return new([.. _replicas.Values]);
+        return new(new RegistryReading([.. _replicas.Values]));
     }
 
     public ValueTask LeaveAsync(string replicaId, CancellationToken cancellationToken = default)

@@ -17,6 +17,9 @@ public sealed record LabClusterOptions
     /// <summary>Whether dead replicas are replaced (after 2 s).</summary>
     public bool Restart { get; init; } = true;
 
+    /// <summary>What an nginx is put in front of: <c>replicas</c> or <c>balancers</c>; none by default. See <see cref="LabCluster.NginxUnavailable"/>.</summary>
+    public string? Nginx { get; init; }
+
     /// <summary>Further arguments of <c>up</c>.</summary>
     public IReadOnlyList<string> Arguments { get; init; } = [];
 
@@ -34,8 +37,7 @@ public sealed record LabClusterOptions
 /// </summary>
 public sealed class LabCluster : IAsyncDisposable
 {
-    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(90);
-    private static readonly TimeSpan StateLimit = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan StartLimit = TimeSpan.FromMinutes(3);
 
     private readonly ConcurrentQueue<string> _output = new();
     private readonly Process _lab;
@@ -45,7 +47,7 @@ public sealed class LabCluster : IAsyncDisposable
     {
         _ownFolder = options.Folder is null;
         Folder = options.Folder ?? Directory.CreateTempSubdirectory("lab-").FullName;
-        Port = FreePort(options.Balancers);
+        Port = FreePort(options.Balancers + 1);
         _lab = Start(options);
     }
 
@@ -55,6 +57,10 @@ public sealed class LabCluster : IAsyncDisposable
         : OnPath("redis-server") ? null
         : "redis-server is not installed";
 
+    /// <summary>Why there can be no nginx in front of clusters here; <see langword="null"/> if there can.</summary>
+    public static string? NginxUnavailable =>
+        Unavailable ?? (OnPath("nginx") || File.Exists("/usr/sbin/nginx") ? null : "nginx is not installed");
+
     /// <summary>The directory it runs in; logs are in <c>.lab/logs</c> below.</summary>
     public string Folder { get; }
 
@@ -63,6 +69,9 @@ public sealed class LabCluster : IAsyncDisposable
 
     /// <summary>MCP endpoint at the first balancer.</summary>
     public Uri Endpoint => new($"http://127.0.0.1:{Port}/mcp");
+
+    /// <summary>MCP endpoint at nginx.</summary>
+    public Uri NginxEndpoint => new(State.Nginx!.Url, "/mcp");
 
     /// <summary>Process id of Lab itself.</summary>
     public int LabProcessId => _lab.Id;
@@ -115,7 +124,7 @@ public sealed class LabCluster : IAsyncDisposable
         ClusterState? state = null;
         try
         {
-            await Wait.UntilAsync(() => (state = ClusterState.Read(StateFile)) is not null && condition(state), what, StateLimit);
+            await Wait.UntilAsync(() => (state = ClusterState.Read(StateFile)) is not null && condition(state), what, Wait.Limit);
         }
         catch (TimeoutException e)
         {
@@ -146,7 +155,7 @@ public sealed class LabCluster : IAsyncDisposable
     public async Task<int> StopAsync()
     {
         Processes.Send(_lab.Id, Processes.SigTerm);
-        using var limit = new CancellationTokenSource(StateLimit);
+        using var limit = new CancellationTokenSource(Wait.Limit);
         await _lab.WaitForExitAsync(limit.Token);
         return _lab.ExitCode;
     }
@@ -214,6 +223,8 @@ public sealed class LabCluster : IAsyncDisposable
             arguments.AddRange(["--port", $"{Port}"]);
         if (options.Redis is not null)
             arguments.AddRange(["--redis", options.Redis]);
+        if (options.Nginx is not null)
+            arguments.AddRange(["--nginx", options.Nginx, "--nginx-port", $"{Port + options.Balancers}"]);
         if (!options.Restart)
             arguments.Add("--no-restart");
         foreach (var argument in arguments.Concat(options.Arguments))
@@ -237,22 +248,26 @@ public sealed class LabCluster : IAsyncDisposable
     }
 
     /// <summary>Lab, built in the configuration of the tests.</summary>
-    public static string LabAssembly()
+    public static string LabAssembly() => Assembly("*.Lab");
+
+    /// <summary>A program of this repository, built in the configuration of the tests.</summary>
+    /// <param name="project">Pattern of the project's folder name.</param>
+    public static string Assembly(string project)
     {
-        // Tests run from <root>/tests/<project>/bin/<configuration>/<framework>; Lab is built beside the tests in the same configuration.
+        // Tests run from <root>/tests/<project>/bin/<configuration>/<framework>; programs are built beside the tests in the same configuration.
         var output = new DirectoryInfo(AppContext.BaseDirectory);
         var (framework, configuration) = (output.Name, output.Parent!.Name);
         for (var folder = output.Parent; folder is not null; folder = folder.Parent)
         {
-            foreach (var lab in folder.EnumerateDirectories("*.Lab"))
+            foreach (var program in folder.EnumerateDirectories(project))
             {
-                var assembly = Path.Combine(lab.FullName, "bin", configuration, framework, lab.Name + ".dll");
+                var assembly = Path.Combine(program.FullName, "bin", configuration, framework, program.Name + ".dll");
                 if (File.Exists(assembly))
                     return assembly;
             }
         }
 
-        throw new InvalidOperationException($"Lab is not built for {configuration} in any folder above {output.FullName}.");
+        throw new InvalidOperationException($"{project} is not built for {configuration} in any folder above {output.FullName}.");
     }
 
     private static int FreePort(int count)

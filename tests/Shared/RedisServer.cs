@@ -4,7 +4,7 @@ using System.Net.Sockets;
 
 namespace McpHa.Tests;
 
-/// <summary>A real redis-server of its own: free port, own folder, nothing kept. A test class takes it as fixture.</summary>
+/// <summary>A real redis-server of its own: free port, own folder, nothing kept unless asked. A test class takes it as fixture.</summary>
 /// <remarks>Call <see cref="SkipIfMissing"/> first in each test that needs it (with <c>[SkippableFact]</c>).</remarks>
 public sealed class RedisServer : IAsyncLifetime
 {
@@ -44,7 +44,7 @@ public sealed class RedisServer : IAsyncLifetime
         await StartAsync();
     }
 
-    /// <summary>Starts it again on the same port after <see cref="KillAsync"/>, empty.</summary>
+    /// <summary>Starts it again on the same port after <see cref="KillAsync"/>; empty, unless its arguments say <c>--appendonly yes</c>.</summary>
     public async Task StartAsync()
     {
         var start = new ProcessStartInfo(Program!) { WorkingDirectory = _folder, RedirectStandardOutput = true };
@@ -59,7 +59,7 @@ public sealed class RedisServer : IAsyncLifetime
         await Wait.UntilAsync(IsListening, $"redis-server on port {Port}");
     }
 
-    /// <summary>Ends it without a good-bye; its data is gone.</summary>
+    /// <summary>Ends it without a good-bye; its data is gone, unless its arguments keep it.</summary>
     public async Task KillAsync()
     {
         _process!.Kill();

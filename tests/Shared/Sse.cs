@@ -10,7 +10,7 @@ internal sealed class Sse(HttpResponseMessage response)
     {
         _reader ??= new StreamReader(await response.Content.ReadAsStreamAsync());
         List<string> block = [];
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(15));
+        using var limit = new CancellationTokenSource(Wait.Limit);
         while (await _reader.ReadLineAsync(limit.Token) is { } line)
         {
             if (line.Length > 0)

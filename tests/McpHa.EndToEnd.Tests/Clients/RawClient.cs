@@ -14,6 +14,9 @@ internal sealed class RawClient(Uri endpoint) : IDisposable
 
     public string? SessionId { get; set; }
 
+    /// <summary>Bearer token; none by default.</summary>
+    public string? Token { get; init; }
+
     /// <summary>Opens a session.</summary>
     public async Task<string> InitializeAsync(string version = "2025-11-25")
     {
@@ -75,6 +78,8 @@ internal sealed class RawClient(Uri endpoint) : IDisposable
     {
         if (SessionId is not null)
             request.Headers.TryAddWithoutValidation("Mcp-Session-Id", SessionId);
+        if (Token is not null)
+            request.Headers.TryAddWithoutValidation("Authorization", "Bearer " + Token);
         change?.Invoke(request);
         return new(await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead));
     }

@@ -1,6 +1,6 @@
 namespace McpHa.Tests.Cluster;
 
-/// <summary>The cluster that all scenarios share: four replicas that come back when killed, two balancers, a Redis.</summary>
+/// <summary>The cluster that all scenarios share: four replicas that come back when killed, two balancers, an nginx in front of the replicas, a Redis.</summary>
 public sealed class ClusterFixture : IAsyncLifetime
 {
     private LabCluster? _cluster;
@@ -15,7 +15,7 @@ public sealed class ClusterFixture : IAsyncLifetime
         }
     }
 
-    private string DeliveryLog { get; } = Path.GetTempFileName();
+    private string DeliveryLog { get; } = Directory.CreateTempSubdirectory("deliveries-").FullName;
 
     public async Task InitializeAsync()
     {
@@ -25,7 +25,14 @@ public sealed class ClusterFixture : IAsyncLifetime
             {
                 Replicas = 4,
                 Balancers = 2,
-                Environment = new Dictionary<string, string?> { ["Server__DeliveryLog"] = DeliveryLog },
+                Nginx = LabCluster.NginxUnavailable is null ? "replicas" : null,
+                // On a busy machine replicas that were all killed take longer to come back than requests are held by default.
+                Environment = new Dictionary<string, string?>
+                {
+                    ["Server__DeliveryLog"] = DeliveryLog,
+                    ["HighAvailability__HoldTime"] = "00:01:00",
+                    ["Balancer__HoldTime"] = "00:01:00",
+                },
             });
         }
     }
@@ -34,15 +41,15 @@ public sealed class ClusterFixture : IAsyncLifetime
     {
         if (_cluster is not null)
             await _cluster.DisposeAsync();
-        File.Delete(DeliveryLog);
+        Directory.Delete(DeliveryLog, recursive: true);
     }
 
     /// <summary>How often <c>deliver</c> has really run in a session.</summary>
-    public int Deliveries(string sessionId)
+    public int Deliveries(string sessionId) => Directory.GetFiles(DeliveryLog).Sum(file =>
     {
-        using var log = new StreamReader(new FileStream(DeliveryLog, FileMode.Open, FileAccess.Read, FileShare.ReadWrite));
+        using var log = new StreamReader(new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite));
         return log.ReadToEnd().Split('\n').Count(line => line.Contains(sessionId, StringComparison.Ordinal));
-    }
+    });
 }
 
 [CollectionDefinition(Name)]

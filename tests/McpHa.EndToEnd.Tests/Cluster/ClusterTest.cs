@@ -11,6 +11,9 @@ public enum Access
 
     /// <summary>A replica that does not own the session, directly. It stays alive.</summary>
     NonOwner,
+
+    /// <summary>nginx, which hands the requests to all replicas in turn, the owner and the dead ones included.</summary>
+    Nginx,
 }
 
 /// <summary>Which process serves a session.</summary>
@@ -32,21 +35,25 @@ internal sealed record Owner(string Replica, int ProcessId, long Epoch, string? 
 [Collection(ClusterCollection.Name)]
 public abstract class ClusterTest(ClusterFixture fixture)
 {
-    /// <summary>What nothing here takes. Not a measure of anything: it ends a test that would hang.</summary>
-    protected static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
+    /// <summary>What nothing here takes; see <see cref="Wait.Limit"/>.</summary>
+    protected static readonly TimeSpan Limit = Wait.Limit;
 
-    /// <summary>Both clients, by both ways.</summary>
+    /// <summary>Both clients, by all ways.</summary>
     public static TheoryData<ClientKind, Access> Everywhere => new()
     {
         { ClientKind.TypeScript, Access.Balancer },
         { ClientKind.TypeScript, Access.NonOwner },
         { ClientKind.CSharp, Access.Balancer },
         { ClientKind.CSharp, Access.NonOwner },
+        { ClientKind.TypeScript, Access.Nginx },
+        { ClientKind.CSharp, Access.Nginx },
     };
 
     public static TheoryData<ClientKind> BothClients => new() { ClientKind.TypeScript, ClientKind.CSharp };
 
     public static TheoryData<Access> BothWays => new() { Access.Balancer, Access.NonOwner };
+
+    public static TheoryData<Access> AllWays => new() { Access.Balancer, Access.NonOwner, Access.Nginx };
 
     protected ClusterFixture Fixture => fixture;
 
@@ -56,11 +63,27 @@ public abstract class ClusterTest(ClusterFixture fixture)
     {
         if (access == Access.Balancer)
             return await ConnectAsync(kind, Cluster.Endpoint);
+        if (access == Access.Nginx)
+        {
+            // It holds no request until there is a replica again.
+            await ReplicasAsync();
+            return await ConnectAsync(kind, Nginx);
+        }
 
         // The client goes on, elsewhere, with a session that was opened at its owner.
         var (owner, other, _) = await ReplicasAsync();
         using var opener = new RawClient(LabCluster.EndpointOf(owner));
         return await ConnectAsync(kind, LabCluster.EndpointOf(other), await opener.InitializeAsync());
+    }
+
+    /// <summary>The MCP endpoint at nginx; skips the test where there is none.</summary>
+    protected Uri Nginx
+    {
+        get
+        {
+            Skip.If(LabCluster.NginxUnavailable is not null, LabCluster.NginxUnavailable);
+            return Cluster.NginxEndpoint;
+        }
     }
 
     private protected static async Task<TestClient> ConnectAsync(ClientKind kind, Uri endpoint, string? session = null)
@@ -71,12 +94,14 @@ public abstract class ClusterTest(ClusterFixture fixture)
             : await CSharpClient.ConnectAsync(endpoint, session);
     }
 
-    /// <summary>Plain HTTP to an open session, through the balancer or at a replica that does not own it.</summary>
+    /// <summary>Plain HTTP to an open session.</summary>
     private protected async Task<RawClient> ConnectRawAsync(Access access)
     {
-        if (access == Access.Balancer)
+        if (access != Access.NonOwner)
         {
-            var balanced = new RawClient(Cluster.Endpoint);
+            if (access == Access.Nginx)
+                await ReplicasAsync();
+            var balanced = new RawClient(access == Access.Nginx ? Nginx : Cluster.Endpoint);
             await balanced.InitializeAsync();
             return balanced;
         }
@@ -111,6 +136,13 @@ public abstract class ClusterTest(ClusterFixture fixture)
         var state = await Cluster.WaitForAsync(
             state => state.Replicas.Any(r => Processes.IsAlive(r.Pid) && !ids.Contains(r.Id)), "another replica to be up");
         return state.Replicas.First(r => Processes.IsAlive(r.Pid) && !ids.Contains(r.Id));
+    }
+
+    /// <summary>No connection of the client broke. Behind nginx that cannot be: its streams end with the replica that they come from.</summary>
+    private protected static void AssertNoTrouble(TestClient client, Access access)
+    {
+        if (access != Access.Nginx)
+            Assert.Empty(client.Trouble);
     }
 
     /// <summary>The steps that a countdown reports, each once and in order.</summary>

@@ -24,6 +24,8 @@ public sealed class EndpointTests
         await RefusedAsync(client.PostTextAsync(replica, "null"), 400, -32600, "JSON-RPC");
         await RefusedAsync(client.PostTextAsync(replica, "{}"), 400, -32600, "JSON-RPC");
         await RefusedAsync(client.PostTextAsync(replica, " [" + client.Call("once").ToJsonString() + "]"), 400, -32600, "batches");
+        await RefusedAsync(client.PostTextAsync(replica, """{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"\ud800"}}"""), 400, -32600, "surrogate");
+        await RefusedAsync(client.PostTextAsync(replica, """{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"once","\uDC00":1}}"""), 400, -32600, "surrogate");
         await RefusedAsync(client.PostAsync(replica, client.Call("once", new string('x', 5000))), 413, -32000, "4096");
         await RefusedAsync(client.PostAsync(replica, client.Call("once"), h => Version(h, "2031-01-01")), 400, -32022, "2031-01-01");
         await RefusedAsync(client.GetAsync(replica, headers: h => Version(h, "2031-01-01")), 400, -32022, "2031-01-01");
@@ -50,7 +52,7 @@ public sealed class EndpointTests
     [Fact]
     public async Task Errors_carry_the_id_of_the_request()
     {
-        await using var cluster = await InProcessCluster.StartAsync(1);
+        await using var cluster = await InProcessCluster.StartAsync(1, o => o.HoldTime = TimeSpan.Zero);
         using var client = new RawClient { SessionId = "unknown" };
         using var refused = await client.PostAsync(cluster[0], client.Call("once", id: "my-id"));
         Assert.Equal("my-id", (string?)(await refused.JsonAsync())["id"]);

@@ -7,8 +7,6 @@ namespace McpHa.Tests;
 /// <summary>An HTTP response, read as it comes.</summary>
 internal sealed class Exchange(HttpResponseMessage response) : IDisposable
 {
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);
-
     private StreamReader? _reader;
 
     public HttpStatusCode Status => response.StatusCode;
@@ -20,11 +18,14 @@ internal sealed class Exchange(HttpResponseMessage response) : IDisposable
     /// <summary>Id of the last event that came.</summary>
     public string LastId { get; private set; } = "";
 
+    /// <summary>When to come back, as the stream says; <see langword="null"/> if it does not.</summary>
+    public string? Retry { get; private set; }
+
     public List<Event> Seen { get; } = [];
 
     public string? Header(string name) => response.Headers.TryGetValues(name, out var values) ? values.Single() : null;
 
-    public Task<string> BodyAsync() => response.Content.ReadAsStringAsync().WaitAsync(Patience);
+    public Task<string> BodyAsync() => response.Content.ReadAsStringAsync().WaitAsync(Wait.Limit);
 
     public async Task<JsonNode> JsonAsync() => JsonNode.Parse(await BodyAsync())!;
 
@@ -38,7 +39,7 @@ internal sealed class Exchange(HttpResponseMessage response) : IDisposable
             string? line;
             try
             {
-                line = await _reader.ReadLineAsync().WaitAsync(Patience);
+                line = await _reader.ReadLineAsync().WaitAsync(Wait.Limit);
             }
             catch (HttpRequestException e)
             {
@@ -49,6 +50,8 @@ internal sealed class Exchange(HttpResponseMessage response) : IDisposable
                 return null;
             if (line.StartsWith("id: ", StringComparison.Ordinal))
                 LastId = id = line[4..];
+            else if (line.StartsWith("retry: ", StringComparison.Ordinal))
+                Retry = line[7..];
             else if (line.StartsWith("data: ", StringComparison.Ordinal))
                 data = line[6..];
             else if (line.Length == 0 && (id.Length > 0 || data.Length > 0))

@@ -3,6 +3,7 @@ using McpHa.HighAvailability.Cluster;
 using McpHa.HighAvailability.EventBus;
 using McpHa.HighAvailability.Journal;
 using McpHa.HighAvailability.Sessions;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 
@@ -51,11 +52,13 @@ internal sealed class InProcessCluster : IAsyncDisposable
         int replicas = 2,
         Action<HighAvailabilityOptions>? options = null,
         Action<SessionStoreOptions>? storeOptions = null,
-        Action<StateHandleOptions>? handleOptions = null)
+        Action<StateHandleOptions>? handleOptions = null,
+        Action<ClusterOptions>? clusterOptions = null,
+        Action<IMcpServerBuilder>? server = null)
     {
         var cluster = new InProcessCluster(storeOptions, handleOptions);
         for (var n = 0; n < replicas; n++)
-            cluster._replicas.Add(await InProcessReplica.StartAsync(cluster, "replica-" + (char)('a' + n), options, storeOptions));
+            cluster._replicas.Add(await InProcessReplica.StartAsync(cluster, "replica-" + (char)('a' + n), options, storeOptions, clusterOptions, server));
         for (var round = 0; round < 2; round++)
             await cluster.RefreshAsync();
         return cluster;
@@ -67,6 +70,28 @@ internal sealed class InProcessCluster : IAsyncDisposable
         Registry.Cut(replica.Id);
         replica.Bus.Cut = true;
         await RefreshAsync();
+    }
+
+    /// <summary>Takes the store away from some replicas; from the others it is given back.</summary>
+    public void TakeStoreFrom(params int[] replicas)
+    {
+        for (var n = 0; n < _replicas.Count; n++)
+        {
+            var replica = _replicas[n];
+            var away = replicas.Contains(n);
+            replica.Store.Away = replica.Bus.Cut = away;
+            if (away)
+                Registry.AwayFrom[replica.Id] = true;
+            else
+                Registry.AwayFrom.TryRemove(replica.Id, out _);
+        }
+    }
+
+    /// <summary>The store loses its data, and whoever looks can see that it has.</summary>
+    public void Wipe()
+    {
+        Sessions.Clear();
+        Registry.Run = $"{int.Parse(Registry.Run ?? "1") + 1}";
     }
 
     /// <summary>Opens a client's session at a replica.</summary>

@@ -8,6 +8,7 @@ using McpHa.HighAvailability.Sessions;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -16,7 +17,7 @@ namespace McpHa.Tests;
 /// <summary>One replica of an <see cref="InProcessCluster"/>.</summary>
 internal sealed class InProcessReplica : IAsyncDisposable
 {
-    /// <summary>Header that signs a user in.</summary>
+    /// <summary>Header that signs a user in: the subject (none: <c>-</c>), and roles after blanks.</summary>
     public const string UserHeader = "X-User";
 
     private readonly WebApplication _app;
@@ -33,6 +34,9 @@ internal sealed class InProcessReplica : IAsyncDisposable
 
     public Uri Endpoint { get; private set; } = null!;
 
+    /// <summary>What lies between this replica and its peers. Clients of the test connect past it.</summary>
+    public Link Link { get; private init; } = null!;
+
     public InterceptedStore Store { get; }
 
     public CutOffEventBus Bus { get; }
@@ -40,8 +44,11 @@ internal sealed class InProcessReplica : IAsyncDisposable
     public IReadOnlyCollection<string> Errors => _errors.Entries;
 
     public static async Task<InProcessReplica> StartAsync(
-        InProcessCluster cluster, string id, Action<HighAvailabilityOptions>? options, Action<SessionStoreOptions>? storeOptions)
+        InProcessCluster cluster, string id, Action<HighAvailabilityOptions>? options, Action<SessionStoreOptions>? storeOptions,
+        Action<ClusterOptions>? clusterOptions, Action<IMcpServerBuilder>? server = null)
     {
+        WebApplication? app = null;
+        var link = new Link { Target = () => new Uri(app!.Urls.Single()) };
         var builder = WebApplication.CreateSlimBuilder();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         var errors = new ErrorLog();
@@ -58,28 +65,36 @@ internal sealed class InProcessReplica : IAsyncDisposable
         services.Configure<HighAvailabilityOptions>(o =>
         {
             o.ReplicaId = id;
+            o.AdvertisedAddress = link.Address;
             o.DrainTimeout = TimeSpan.Zero;
-            o.HoldTime = TimeSpan.FromSeconds(10);
+
+            // Nothing is given up in a test by time alone.
+            o.HoldTime = o.DurableTimeout = Wait.Limit;
             options?.Invoke(o);
         });
         services.Configure<SessionStoreOptions>(o => storeOptions?.Invoke(o));
 
-        // Nobody is found or lost in a test by time alone.
-        services.Configure<ClusterOptions>(o => (o.HeartbeatInterval, o.Overdue) = (TimeSpan.FromSeconds(15), TimeSpan.FromSeconds(45)));
-        services.AddMcpServer(o => o.ServerInfo = new() { Name = "test", Version = "1" })
+        // Nor is anybody found or lost.
+        services.Configure<ClusterOptions>(o =>
+        {
+            (o.HeartbeatInterval, o.Overdue) = (TimeSpan.FromSeconds(15), TimeSpan.FromSeconds(45));
+            clusterOptions?.Invoke(o);
+        });
+        var mcp = services.AddMcpServer(o => o.ServerInfo = new() { Name = "test", Version = "1" })
             .WithHighAvailability()
             .WithTools<ScriptedTools>()
             .WithResources<ScriptedResources>();
-        var app = builder.Build();
+        server?.Invoke(mcp);
+        app = builder.Build();
         app.Use((context, next) =>
         {
             if (context.Request.Headers[UserHeader].ToString() is { Length: > 0 } user)
-                context.User = new ClaimsPrincipal(new ClaimsIdentity([new Claim("sub", user)], "test"));
+                context.User = SignedIn(user.Split(' '));
             return next(context);
         });
         app.MapHighlyAvailableMcp("/mcp");
         await app.StartAsync();
-        return new(id, app, errors) { Endpoint = new Uri(app.Urls.Single() + "/mcp") };
+        return new(id, app, errors) { Endpoint = new Uri(app.Urls.Single() + "/mcp"), Link = link };
     }
 
     public T Get<T>() where T : notnull => _app.Services.GetRequiredService<T>();
@@ -88,11 +103,18 @@ internal sealed class InProcessReplica : IAsyncDisposable
 
     public Task StopAsync() => _app.StopAsync();
 
+    /// <summary>Hands all sessions over, and lives on.</summary>
+    public Task DrainAsync() => _app.Services.GetServices<IHostedService>().OfType<DrainService>().Single().StoppingAsync(default);
+
     public async ValueTask DisposeAsync()
     {
         await _app.StopAsync();
         await _app.DisposeAsync();
+        await Link.DisposeAsync();
     }
+
+    private static ClaimsPrincipal SignedIn(string[] user) => new(new ClaimsIdentity(
+        [.. user.Take(1).Where(subject => subject != "-").Select(subject => new Claim("sub", subject)), .. user.Skip(1).Select(role => new Claim(ClaimTypes.Role, role))], "test"));
 
     private sealed class ErrorLog : ILoggerProvider, ILogger
     {

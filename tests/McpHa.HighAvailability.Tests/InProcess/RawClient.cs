@@ -107,6 +107,6 @@ internal sealed class RawClient : IDisposable
         if (User is not null)
             request.Headers.TryAddWithoutValidation(InProcessReplica.UserHeader, User);
         headers?.Invoke(request.Headers);
-        return new(await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead).WaitAsync(Exchange.Patience));
+        return new(await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead).WaitAsync(Wait.Limit));
     }
 }

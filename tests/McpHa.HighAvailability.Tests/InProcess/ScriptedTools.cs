@@ -39,6 +39,9 @@ internal sealed class ToolScript
 internal sealed record ToolRun(
     string Argument, McpServer Server, ProgressToken? Token, ISessionState State, IReplicaContext Replica, string? User, CancellationToken Cancelled)
 {
+    /// <summary>Ends the response that the client reads now.</summary>
+    public Func<TimeSpan, Task> EndResponseAsync { get; init; } = static _ => throw new NotSupportedException("This tool has no request.");
+
     public Task ProgressAsync(double value) =>
         Server.NotifyProgressAsync(Token!.Value, new ProgressNotificationValue { Progress = (float)value }, cancellationToken: CancellationToken.None);
 
@@ -73,7 +76,10 @@ internal sealed class ScriptedTools(ToolScript script, ISessionState state, IRep
         script.RunAsync(Run(context, text, cancellationToken));
 
     private ToolRun Run(RequestContext<CallToolRequestParams> context, string text, CancellationToken cancellationToken) =>
-        new(text, context.Server, context.Params?.ProgressToken, state, replica, context.User?.FindFirst("sub")?.Value, cancellationToken);
+        new(text, context.Server, context.Params?.ProgressToken, state, replica, context.User?.FindFirst("sub")?.Value, cancellationToken)
+        {
+            EndResponseAsync = async retry => await context.EnablePollingAsync(retry, cancellationToken),
+        };
 }
 
 [McpServerResourceType]

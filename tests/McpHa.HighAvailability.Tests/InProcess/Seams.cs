@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using McpHa.HighAvailability.Cluster;
 using McpHa.HighAvailability.EventBus;
 using McpHa.HighAvailability.Journal;
@@ -12,7 +13,7 @@ internal sealed class Stop(string method, Func<object?, bool> at, bool after)
     private readonly TaskCompletionSource _letGo = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _hit;
 
-    public Task Reached => _reached.Task.WaitAsync(TimeSpan.FromSeconds(15));
+    public Task Reached => _reached.Task.WaitAsync(Wait.Limit);
 
     public void LetGo() => _letGo.TrySetResult();
 
@@ -35,6 +36,7 @@ internal sealed class Stop(string method, Func<object?, bool> at, bool after)
 internal abstract class Stops
 {
     private volatile Stop[] _stops = [];
+    private int _refused;
 
     /// <summary>The backend cannot be reached.</summary>
     public bool Away { get; set; }
@@ -63,10 +65,15 @@ internal abstract class Stops
         return result;
     }
 
+    /// <summary>How often it was asked for in vain.</summary>
+    public int Refused => Volatile.Read(ref _refused);
+
     protected void ThrowIfAway()
     {
-        if (Away)
-            throw new StoreUnavailableException("away");
+        if (!Away)
+            return;
+        Interlocked.Increment(ref _refused);
+        throw new StoreUnavailableException("away");
     }
 
     private Stop Add(Stop stop)
@@ -151,17 +158,38 @@ internal sealed class CutOffRegistry(IReplicaRegistry inner) : IReplicaRegistry
 {
     private readonly HashSet<string> _cut = [];
 
+    private int _beats;
+
+    public bool IsAway { get; set; }
+
+    /// <summary>Heartbeats of all replicas.</summary>
+    public int Beats => Volatile.Read(ref _beats);
+
+    /// <summary>Replicas that alone cannot reach it.</summary>
+    public ConcurrentDictionary<string, bool> AwayFrom { get; } = new();
+
+    /// <summary>The run of the store; without one nothing of it counts as lost.</summary>
+    public string? Run { get; set; }
+
     public void Cut(string replica)
     {
         lock (_cut)
             _cut.Add(replica);
     }
 
-    public async ValueTask<IReadOnlyList<RegisteredReplica>> BeatAsync(ReplicaInfo? self, CancellationToken cancellationToken = default)
+    public async ValueTask<RegistryReading> BeatAsync(ReplicaInfo? self, CancellationToken cancellationToken = default)
     {
+        if (IsAway || self is not null && AwayFrom.ContainsKey(self.Id))
+            throw new StoreUnavailableException("away");
+        Interlocked.Increment(ref _beats);
         var all = await inner.BeatAsync(self, cancellationToken);
         lock (_cut)
-            return [.. all.Select(r => _cut.Contains(r.Replica.Id) ? r with { Age = TimeSpan.FromSeconds(59) } : r)];
+        {
+            return new([.. all.Select(r => _cut.Contains(r.Replica.Id) ? r with { Age = TimeSpan.FromSeconds(59) } : r)])
+            {
+                Run = Run is null ? null : new(Run, TimeSpan.FromSeconds(10)),
+            };
+        }
     }
 
     public ValueTask LeaveAsync(string replicaId, CancellationToken cancellationToken = default) => inner.LeaveAsync(replicaId, cancellationToken);

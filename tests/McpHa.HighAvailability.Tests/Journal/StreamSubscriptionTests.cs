@@ -19,7 +19,7 @@ public sealed class StreamSubscriptionTests
                 stream.Complete();
             });
             List<long> got = [];
-            while (await reader.ReadAsync(CancellationToken.None).AsTask().WaitAsync(Exchange.Patience) is { Kind: not StreamItemKind.Completed } item)
+            while (await reader.ReadAsync(CancellationToken.None).AsTask().WaitAsync(Wait.Limit) is { Kind: not StreamItemKind.Completed } item)
                 got.Add(item.Entry!.Position);
             await posting;
 

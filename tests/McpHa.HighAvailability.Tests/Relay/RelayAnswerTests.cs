@@ -155,6 +155,24 @@ public class RelayAnswerTests
         Assert.Equal(Assert.Single(first.Requests).Body, Assert.Single(second.Requests).Body);
     }
 
+    [Fact]
+    public async Task A_replica_whose_connections_are_reset_for_a_while_is_waited_for()
+    {
+        const int Resets = 15;
+        await using var bench = await RelayBench.StartAsync();
+        var asked = 0;
+        await bench.AddAsync("a", async (context, _) =>
+        {
+            if (Interlocked.Increment(ref asked) <= Resets)
+                context.Abort();
+            else
+                await context.Response.WriteAsync(Result);
+        });
+        using var response = await bench.SendAsync(RelayBench.Post());
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        Assert.Equal(Resets, bench.Failures.Count);
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
@@ -184,7 +202,7 @@ public class RelayAnswerTests
         await bench.AddAsync("b");
         var answer = bench.SendAsync(RelayBench.Post());
         await Wait.UntilAsync(() => !frozen.Requests.IsEmpty, "the request at the frozen replica");
-        bench.Registry.Set(frozen.Info, TimeSpan.FromSeconds(10));
+        bench.Registry.Set(frozen.Info, TimeSpan.FromSeconds(50));
         await bench.Directory.RefreshAsync();
 
         using var response = await answer;

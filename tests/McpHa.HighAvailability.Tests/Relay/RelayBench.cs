@@ -36,7 +36,12 @@ internal sealed class RelayBench : IAsyncDisposable
 
     public bool Hop { get; set; }
 
-    public TimeSpan HoldTime { get; set; } = TimeSpan.FromSeconds(20);
+    /// <summary>Whether whoever asks is a relay too.</summary>
+    public bool ForRelay { get; set; }
+
+    public Relay Relay => _app.Services.GetRequiredService<Relay>();
+
+    public TimeSpan HoldTime { get; set; } = Wait.Limit;
 
     public static async Task<RelayBench> StartAsync(Action<RelayOptions>? configure = null)
     {
@@ -47,12 +52,19 @@ internal sealed class RelayBench : IAsyncDisposable
         RelayBench bench = null!;
         builder.Services.AddSingleton<IReplicaRegistry>(_ => bench.Registry);
         builder.Services.AddRelay();
-        builder.Services.Configure(configure ?? (_ => { }));
+
+        // Nobody is lost in a test by time alone.
+        builder.Services.Configure<ClusterOptions>(options => options.Overdue = TimeSpan.FromSeconds(45));
+        builder.Services.Configure<RelayOptions>(options =>
+        {
+            (options.ConnectTimeout, options.CallsFinish) = (TimeSpan.FromSeconds(30), Wait.Limit);
+            configure?.Invoke(options);
+        });
         var app = builder.Build();
         bench = new RelayBench(app);
         app.Run(bench.HandleAsync);
         await app.StartAsync();
-        bench.Client = new HttpClient { BaseAddress = new Uri(app.Urls.Single()), Timeout = TimeSpan.FromSeconds(30) };
+        bench.Client = new HttpClient { BaseAddress = new Uri(app.Urls.Single()), Timeout = Wait.Limit };
         return bench;
     }
 
@@ -98,6 +110,7 @@ internal sealed class RelayBench : IAsyncDisposable
             Body = body.ToArray(),
             Repeatable = Repeatable,
             HoldTime = HoldTime,
+            ForRelay = ForRelay,
         };
         await context.RequestServices.GetRequiredService<Relay>()
             .RelayAsync(context, exchange, new Route(this), context.RequestAborted);

@@ -144,7 +144,7 @@ public class RelayStreamTests
         using var response = await bench.SendAsync(RelayBench.Post());
         var events = new Sse(response);
         Assert.Equal("id: s-1|data: one", await events.NextAsync());
-        bench.Registry.Set(frozen.Info, TimeSpan.FromSeconds(10));
+        bench.Registry.Set(frozen.Info, TimeSpan.FromSeconds(50));
         await bench.Directory.RefreshAsync();
         Assert.Equal(["id: s-2|data: two"], await events.RestAsync());
     }
@@ -216,7 +216,7 @@ public class RelayStreamTests
         var response = await bench.SendAsync(RelayBench.Post());
         Assert.Equal("id: s-1|data: one", await new Sse(response).NextAsync());
         response.Dispose();
-        await gone.Task.WaitAsync(TimeSpan.FromSeconds(10));
+        await gone.Task.WaitAsync(Wait.Limit);
         Assert.Empty(other.Requests);
         Assert.Empty(bench.Failures);
     }
@@ -236,7 +236,7 @@ public class RelayStreamTests
         await Wait.UntilAsync(() => !replica.Requests.IsEmpty, "the request");
         leave.Cancel();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => answer);
-        await gone.Task.WaitAsync(TimeSpan.FromSeconds(10));
+        await gone.Task.WaitAsync(Wait.Limit);
         Assert.Empty(bench.Failures);
     }
 

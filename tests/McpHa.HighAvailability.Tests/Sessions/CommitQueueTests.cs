@@ -121,9 +121,9 @@ public sealed class CommitQueueTests
         var after = session.Queue.DrainAsync();
         committing.LetGo();
 
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => gathering.WaitAsync(Exchange.Patience));
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => after.WaitAsync(Exchange.Patience));
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => session.KeepAsync(TimeSpan.Zero).WaitAsync(Exchange.Patience));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => gathering.WaitAsync(Wait.Limit));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => after.WaitAsync(Wait.Limit));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => session.KeepAsync(TimeSpan.Zero).WaitAsync(Wait.Limit));
     }
 
     [Fact]

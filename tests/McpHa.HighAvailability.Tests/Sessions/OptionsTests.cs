@@ -10,6 +10,8 @@ public sealed class OptionsTests
         { "HighAvailability:ReplicaId", o => o.ReplicaId = "a_b" },
         { "HighAvailability:AdvertisedAddress", o => o.AdvertisedAddress = new Uri("http://host:1/path") },
         { "HighAvailability:AdvertisedAddress", o => o.AdvertisedAddress = new Uri("/relative", UriKind.Relative) },
+        { "HighAvailability:AllowedHosts", o => o.AllowedHosts = "https://mcp.example.com" },
+        { "HighAvailability:AllowedOrigins", o => o.AllowedOrigins = "app.example.com" },
         { "HighAvailability:SessionMode", o => o.SessionMode = (SessionMode)9 },
         { "HighAvailability:Durability", o => o.Durability = (Durability)9 },
         { "HighAvailability:DurableTimeout", o => o.DurableTimeout = TimeSpan.Zero },

@@ -125,6 +125,29 @@ public sealed class StateTests
     }
 
     [Fact]
+    public async Task A_call_waits_for_its_handle_while_the_store_is_away()
+    {
+        await using var cluster = await InProcessCluster.StartAsync(1);
+        using var client = await cluster.ConnectAsync();
+        cluster.Tool.Body = AddToHandleAsync;
+        var handle = (await client.CallAsync(cluster[0], "again")).Split(' ')[0];
+
+        cluster.Handles.Away = true;
+        var reading = client.CallAsync(cluster[0], "again", handle);
+        await Wait.UntilAsync(() => cluster.Handles.Refused > 0, "the call to ask for its handle");
+        cluster.Handles.Away = false;
+        Assert.Equal($"{handle} 2", await reading);
+
+        // Written, and the answer is lost: the repetition is recognised.
+        var written = cluster.Handles.StopAfter("CommitAsync");
+        var writing = client.CallAsync(cluster[0], "again", handle);
+        await written.Reached;
+        written.Fail();
+        Assert.Equal($"{handle} 3", await writing);
+        Assert.Equal($"{handle} 4", await client.CallAsync(cluster[0], "again", handle));
+    }
+
+    [Fact]
     public async Task Handles_opened_at_the_same_time_by_one_call_are_all_committed()
     {
         await using var cluster = await InProcessCluster.StartAsync(1);

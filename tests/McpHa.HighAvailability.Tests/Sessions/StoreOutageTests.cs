@@ -171,7 +171,7 @@ public sealed class StoreOutageTests
     [Fact]
     public async Task A_session_that_nobody_uses_is_ended_on_time_and_one_with_a_stream_is_kept()
     {
-        await using var cluster = await InProcessCluster.StartAsync(1, storeOptions: o => o.IdleTimeout = TimeSpan.FromMilliseconds(1500));
+        await using var cluster = await InProcessCluster.StartAsync(1, storeOptions: o => o.IdleTimeout = TimeSpan.FromSeconds(5));
         using var idle = await cluster.ConnectAsync();
         using var used = await cluster.ConnectAsync();
         using var stream = await used.GetAsync(cluster[0]);
@@ -187,7 +187,7 @@ public sealed class StoreOutageTests
     [Fact]
     public async Task A_damaged_session_keeps_the_sweep_from_no_other()
     {
-        await using var cluster = await InProcessCluster.StartAsync(1, storeOptions: o => o.IdleTimeout = TimeSpan.FromMilliseconds(400));
+        await using var cluster = await InProcessCluster.StartAsync(1, storeOptions: o => o.IdleTimeout = TimeSpan.FromSeconds(2));
         cluster.ErrorsExpected = true;
         var damaged = cluster[0].Store.StopBefore("EndAsync");
         using var one = await cluster.ConnectAsync();
@@ -204,7 +204,7 @@ public sealed class StoreOutageTests
     [Fact]
     public async Task The_sweep_of_idle_sessions_outlives_a_fence()
     {
-        await using var cluster = await InProcessCluster.StartAsync(storeOptions: o => o.IdleTimeout = TimeSpan.FromMilliseconds(1600));
+        await using var cluster = await InProcessCluster.StartAsync(storeOptions: o => o.IdleTimeout = TimeSpan.FromSeconds(5));
         using var moved = await cluster.ConnectAsync();
         using var idle = await cluster.ConnectAsync();
         using var stream = await moved.GetAsync(cluster[0]);

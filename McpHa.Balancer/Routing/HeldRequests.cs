@@ -1,0 +1,26 @@
+namespace McpHa.Balancer.Routing;
+
+/// <summary>How many requests, and bytes of their bodies, wait for a replica now, and whether more may.</summary>
+internal sealed class HeldRequests(int most, long mostBytes)
+{
+    private long _held;
+    private int _count;
+
+    public long Bytes => Volatile.Read(ref _held);
+
+    public bool TryHold(int bytes)
+    {
+        var fits = Interlocked.Add(ref _held, bytes) <= mostBytes;
+        if (Interlocked.Increment(ref _count) <= most && fits)
+            return true;
+
+        Release(bytes);
+        return false;
+    }
+
+    public void Release(int bytes)
+    {
+        Interlocked.Add(ref _held, -bytes);
+        Interlocked.Decrement(ref _count);
+    }
+}

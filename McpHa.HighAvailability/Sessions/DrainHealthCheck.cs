@@ -1,0 +1,13 @@
+using McpHa.HighAvailability.Cluster;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+
+namespace McpHa.HighAvailability.Sessions;
+
+/// <summary>Tells load balancers that look at the health of replicas that this one shuts down, before it stops to take connections.</summary>
+internal sealed class DrainHealthCheck(SelfReplica self) : IHealthCheck
+{
+    public const string Name = "draining";
+
+    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
+        Task.FromResult(self.Draining ? HealthCheckResult.Unhealthy("This replica shuts down and hands its sessions over.") : HealthCheckResult.Healthy());
+}

@@ -1,0 +1,176 @@
+using Microsoft.Extensions.Logging;
+
+namespace McpHa.HighAvailability.Sessions;
+
+/// <summary>Giving the session up in good order.</summary>
+/// <remarks>
+/// What a running call knows is here alone, so a session moves only while it has none. Invariant: a call is either admitted before the session
+/// closes, and finishes here, or waits and is served by the next owner.
+/// </remarks>
+internal sealed partial class LiveSession
+{
+    private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(10);
+    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
+
+    // While new calls wait: completes when the session has moved, or stays after all.
+    private TaskCompletionSource? _pause;
+
+    // Completes when no call is in flight. Then the session has closed, if it was to.
+    private TaskCompletionSource? _quiet;
+    private bool _closesWhenQuiet;
+    private bool _closedQuiet;
+
+    /// <summary>Whether the session was given up in good order, so that a client may be told to come back for it.</summary>
+    public bool HandedOver { get; private set; }
+
+    /// <summary>Hands the session over when its calls have finished, or when it is overdue: then the next owner takes them up as after a crash.</summary>
+    /// <remarks>
+    /// Most sessions come to rest between two calls, and close in that very moment. One that is used all the time never does. So when
+    /// <paramref name="hurry"/> ends, new calls wait while those that began before finish; a little only, and longer in every
+    /// further round, because one of them may take long.
+    /// </remarks>
+    /// <param name="offers">Finds the next owner.</param>
+    /// <param name="hurry">Ends the waiting for a moment without calls.</param>
+    /// <param name="overdue">Ends the waiting for calls.</param>
+    /// <param name="cancellationToken">Ends the session here without handing it over.</param>
+    public async Task HandOverAsync(SessionOffers offers, CancellationToken hurry, CancellationToken overdue, CancellationToken cancellationToken)
+    {
+        using (await offers.EnterAsync(cancellationToken).ConfigureAwait(false))
+        {
+            if (await ReleaseAsync(evenWithCalls: false, cancellationToken, offers).ConfigureAwait(false))
+                return;
+        }
+
+        using (var either = CancellationTokenSource.CreateLinkedTokenSource(hurry, overdue))
+        {
+            if (await CloseWhenQuietAsync(either.Token).ConfigureAwait(false))
+            {
+                await GiveUpAsync(offers, cancellationToken).ConfigureAwait(false);
+                return;
+            }
+        }
+
+        for (var pause = FirstPause; !overdue.IsCancellationRequested; pause = pause * 2 < LongestPause ? pause * 2 : LongestPause)
+        {
+            if (await TryHandOverAsync(offers, pause, overdue, cancellationToken).ConfigureAwait(false))
+                return;
+        }
+
+        await ReleaseAsync(evenWithCalls: true, cancellationToken, offers).ConfigureAwait(false);
+    }
+
+    /// <summary>Takes nothing new, writes what is left, and gives up the ownership, so that any replica may take it.</summary>
+    /// <param name="evenWithCalls">Also when calls are in flight; otherwise such a session stays.</param>
+    /// <param name="cancellationToken">Ends the session here without handing it over.</param>
+    /// <param name="offers">Finds the next owner; without it the session waits for its next request.</param>
+    /// <returns>Whether it is served here no longer.</returns>
+    public async Task<bool> ReleaseAsync(bool evenWithCalls, CancellationToken cancellationToken, SessionOffers? offers = null)
+    {
+        lock (Gate)
+        {
+            if (_closed)
+                return true;
+            if (Calls.AnyRunning && !evenWithCalls)
+                return false;
+            _closed = true;
+        }
+
+        await GiveUpAsync(offers, cancellationToken).ConfigureAwait(false);
+        return true;
+    }
+
+    // Whoever has closed the session does this, once.
+    private async Task GiveUpAsync(SessionOffers? offers, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await Queue.DrainAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
+            var released = await _runtime.Store.ReleaseAsync(Id, Epoch, cancellationToken).ConfigureAwait(false);
+            if (released == CommitResult.Lost)
+            {
+                await VerifyAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
+                released = await _runtime.Store.ReleaseAsync(Id, Epoch, cancellationToken).ConfigureAwait(false);
+            }
+
+            HandedOver = released == CommitResult.Committed;
+
+            // Clients are sent away when somebody is there to take them.
+            if (HandedOver && offers is not null)
+                await offers.OfferAsync(this, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is StoreUnavailableException or OperationCanceledException)
+        {
+            // Not handed over: the others find out that this replica is gone, as after a crash.
+            LogNotReleased(Id, e.Message);
+        }
+        finally
+        {
+            Close();
+        }
+    }
+
+    // True: no call is in flight, none was admitted since the last one ended, and none will be.
+    private async Task<bool> CloseWhenQuietAsync(CancellationToken giveUp)
+    {
+        var quiet = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        lock (Gate)
+        {
+            (_quiet, _closesWhenQuiet) = (quiet, true);
+            NoteQuiet();
+        }
+
+        await ((Task)Task.WhenAny(quiet.Task, _gone.Task)).WaitAsync(giveUp).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        lock (Gate)
+        {
+            (_quiet, _closesWhenQuiet) = (null, false);
+            return _closedQuiet;
+        }
+    }
+
+    private async Task<bool> TryHandOverAsync(SessionOffers offers, TimeSpan longest, CancellationToken overdue, CancellationToken cancellationToken)
+    {
+        OpenCall[] first;
+        lock (Gate)
+            first = [.. Calls.Open.Where(call => !call.AwaitsCaller)];
+        while (first.Any(call => !call.Ended) && Serves)
+        {
+            if (overdue.IsCancellationRequested)
+                return false;
+            await Task.Delay(Poll, _runtime.Time, overdue).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        var pause = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var quiet = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        lock (Gate)
+        {
+            (_pause, _quiet) = (pause, quiet);
+            NoteQuiet();
+        }
+
+        try
+        {
+            await quiet.Task.WaitAsync(longest, _runtime.Time, overdue).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            return await ReleaseAsync(evenWithCalls: false, cancellationToken, offers).ConfigureAwait(false);
+        }
+        finally
+        {
+            lock (Gate)
+                (_pause, _quiet) = (null, null);
+            pause.SetResult();
+        }
+    }
+
+    // Under the gate.
+    private void NoteQuiet()
+    {
+        if (Calls.AnyRunning || _quiet is null)
+            return;
+        if (_closesWhenQuiet && !_closed)
+            _closed = _closedQuiet = true;
+        _quiet.TrySetResult();
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Session {SessionId} could not be handed over: {Reason}")]
+    private partial void LogNotReleased(string sessionId, string reason);
+}

@@ -1,0 +1,48 @@
+using System.Text.Json.Nodes;
+using McpHa.HighAvailability.Sessions;
+using ModelContextProtocol.Protocol;
+using ModelContextProtocol.Server;
+
+namespace McpHa.HighAvailability.Stateless;
+
+/// <summary>Puts the protected form in the place of a handler's own <c>requestState</c> on the way out, and back on the way in.</summary>
+internal sealed class RequestStateExchange(RequestStates states)
+{
+    private const string Member = "requestState";
+
+    /// <summary>Gives the handler back what it had given. The refusal, if the client sends something else.</summary>
+    /// <exception cref="StoreUnavailableException">It cannot be told at this moment.</exception>
+    public async ValueTask<Refusal?> OpenAsync(JsonRpcRequest request, string user, CancellationToken cancellationToken)
+    {
+        if (request.Params is not JsonObject parameters || parameters[Member] is not { } sent)
+            return null;
+        if (sent is JsonValue value && value.TryGetValue(out string? text) &&
+            await states.OpenAsync(text, Binding(request, user), cancellationToken).ConfigureAwait(false) is { } state)
+        {
+            parameters[Member] = state;
+            return null;
+        }
+
+        return Refusal.InvalidParams(
+            "The requestState was not given by this server for this request and user, was changed, or has expired. Send it exactly as it was received, or begin anew without it.");
+    }
+
+    /// <summary>Protects what the request's handler gives.</summary>
+    public McpMessageFilter Protect(JsonRpcRequest request, string user)
+    {
+        var binding = Binding(request, user);
+        return next => async (context, cancellationToken) =>
+        {
+            if (context.JsonRpcMessage is JsonRpcResponse { Result: JsonObject result } &&
+                JsonRpc.TextParam(result, "resultType") == "input_required" && JsonRpc.TextParam(result, Member) is { } state)
+            {
+                result[Member] = await states.ProtectAsync(state, binding, cancellationToken).ConfigureAwait(false);
+            }
+
+            await next(context, cancellationToken).ConfigureAwait(false);
+        };
+    }
+
+    private static string Binding(JsonRpcRequest request, string user) =>
+        $"{request.Method}\n{JsonRpc.TextParam(request.Params, "name") ?? JsonRpc.TextParam(request.Params, "uri")}\n{user}";
+}

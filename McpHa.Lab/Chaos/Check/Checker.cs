@@ -1,0 +1,25 @@
+using McpHa.Lab.Chaos.Check.Rules;
+using McpHa.Lab.Chaos.History;
+
+namespace McpHa.Lab.Chaos.Check;
+
+/// <summary>Judges a run by its history alone: a pure function, so that each of its rules can be tested with histories made up for it.</summary>
+internal static class Checker
+{
+    private static readonly Func<Facts, IEnumerable<Violation>>[] Rules =
+    [
+        OutcomeRule.Find, ResultRule.Find, ProgressRule.Find, LateRule.Find, NotesRule.Find, CounterRule.Find, DeliveryRule.Find,
+        QuestionRule.Find, AnnouncementRule.Find, SessionRule.Find, VacuousRule.Find,
+    ];
+
+    /// <summary>Checks a history.</summary>
+    /// <param name="events">All that happened, in order.</param>
+    /// <param name="deliveries">The lines of the delivery log: what <c>deliver</c> did in the outside world.</param>
+    /// <param name="options">What the run was.</param>
+    public static Verdict Check(IReadOnlyList<HistoryEvent> events, IEnumerable<string> deliveries, CheckOptions options)
+    {
+        var facts = new Facts(events, [.. deliveries], options);
+        List<Violation> violations = [.. Rules.SelectMany(rule => rule(facts)).OrderBy(violation => violation.At)];
+        return new(violations, Counts.Of(facts, violations), Pauses.Measure(facts));
+    }
+}

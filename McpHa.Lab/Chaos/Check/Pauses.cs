@@ -1,0 +1,85 @@
+using McpHa.Lab.Chaos.History;
+
+namespace McpHa.Lab.Chaos.Check;
+
+/// <summary>Measures what clients noticed of faults.</summary>
+/// <remarks>
+/// For each fault and each session that it touches: the longest silence that the session's client saw, beyond what its calls take
+/// undisturbed, and from the moment at which the fault began until the next fault that touches the session begins, or this one is over:
+/// what is longer counts up to there.
+/// <list type="bullet">
+/// <item>A call without progress: the time from its beginning (or the fault's, if that came later) to its end, less the time that it is made
+/// to take (a delivery's length, the user's time to think) and less what calls of this tool take beyond that in the median of the run. Where
+/// the call began before the fault, only what is left of that time is taken off: none, if it was due already.</item>
+/// <item>A countdown: the time between two steps (the first of them, or the fault's beginning, to the second), less the interval. Where the
+/// fault takes the session to another owner, which runs the call again, step k is due k intervals after that: a tool that counts from one
+/// again needs that long, and no server can make it faster. The last step and the result are taken in the same way.</item>
+/// </list>
+/// A session with no call running or begun in that time saw nothing and does not count. Calls that were cancelled do not count.
+/// </remarks>
+internal static class Pauses
+{
+    public static IReadOnlyList<Pause> Measure(Facts facts)
+    {
+        var usual = facts.Calls.Where(Counts).GroupBy(call => call.Tool)
+            .ToDictionary(tool => tool.Key, tool => Median(tool.Select(call => call.End!.Value - call.Begin - call.Expected.RunsLike)));
+        var calls = facts.Calls.Where(Counts).OrderBy(call => call.Begin).ToLookup(call => call.Session);
+        var sessions = facts.Opened.Select(session => session.Session).ToList();
+        List<Pause> pauses = [];
+        foreach (var fault in facts.Faults)
+        {
+            foreach (var session in sessions.Where(fault.Touches))
+            {
+                var over = facts.Faults.Where(next => next.Begin > fault.Begin && next.Touches(session)).Select(next => next.Begin).Append(fault.End).Min();
+                var running = calls[session].SkipWhile(call => call.End < fault.Begin).TakeWhile(call => call.Begin < over).Where(call => call.End >= fault.Begin).ToList();
+                if (running.Count == 0)
+                    continue;
+                var longest = running.Select(call => Longest(call, fault, over, usual[call.Tool])).MaxBy(silence => silence.Length);
+                pauses.Add(new(fault.Number, fault.Kind, session, longest.At, longest.Length) { WasRunning = running.Any(call => call.Begin < fault.Begin) });
+            }
+        }
+
+        return pauses;
+    }
+
+    private static bool Counts(Call call) => call.End is not null && call.Outcome!.Kind is not OutcomeKind.Cancelled && call.Cancelled is null;
+
+    private static (TimeSpan At, TimeSpan Length) Longest(Call call, Fault fault, TimeSpan over, TimeSpan usual)
+    {
+        if (call.Expected.Steps is null)
+        {
+            var due = call.Begin + call.Expected.RunsLike + usual;
+            var from = due < fault.Begin ? fault.Begin : due;
+            return (from, NotNegative(Earlier(call.End!.Value, over) - from));
+        }
+
+        (TimeSpan At, TimeSpan Length) longest = (fault.Begin, TimeSpan.Zero);
+        var last = call.Begin;
+        var arrivals = call.Progress.Select(step => (step.At, Step: (int)step.Progress, Wait: call.Expected.StepInterval))
+            .Append((At: call.End!.Value, Step: call.Expected.Steps.Value, Wait: TimeSpan.Zero));
+        foreach (var (at, step, wait) in arrivals)
+        {
+            var from = last < fault.Begin ? fault.Begin : last;
+            last = at;
+            if (at < fault.Begin || from >= over)
+                continue;
+            var again = fault.MovesOwners && call.Begin < fault.Begin ? call.Expected.StepInterval * step : wait;
+            var silence = NotNegative(Earlier(at, over) - from - again);
+            if (silence > longest.Length)
+                longest = (from, silence);
+        }
+
+        return longest;
+    }
+
+    // What goes on when the next fault begins, or when this one is over, is this one's only until then.
+    private static TimeSpan Earlier(TimeSpan one, TimeSpan other) => one < other ? one : other;
+
+    private static TimeSpan NotNegative(TimeSpan time) => time < TimeSpan.Zero ? TimeSpan.Zero : time;
+
+    private static TimeSpan Median(IEnumerable<TimeSpan> times)
+    {
+        TimeSpan[] sorted = [.. times.Order()];
+        return NotNegative(sorted[sorted.Length / 2]);
+    }
+}

@@ -1,0 +1,52 @@
+using Microsoft.AspNetCore.Authentication.JwtBearer;
+using Microsoft.IdentityModel.Tokens;
+using ModelContextProtocol.Authentication;
+
+namespace McpHa.Server.Authentication;
+
+/// <summary>Lets only those in who bring a token of the issuer that the configuration names.</summary>
+internal static class BearerAuthentication
+{
+    /// <summary>Adds JWT bearer authentication, if the section <c>Bearer</c> says so.</summary>
+    public static void AddBearerAuthentication(this WebApplicationBuilder builder)
+    {
+        if (BearerSettings.From(builder.Configuration) is not { } settings)
+            return;
+        builder.Services.AddSingleton(settings);
+        builder.Services.AddAuthorization();
+        builder.Services.AddAuthentication(JwtBearerDefaults.AuthenticationScheme).AddJwtBearer(options =>
+        {
+            options.Authority = settings.Authority;
+            options.Audience = settings.Audience ?? settings.Resource;
+            options.RequireHttpsMetadata = settings.Authority!.StartsWith("https:", StringComparison.OrdinalIgnoreCase);
+            options.MapInboundClaims = false; // claims keep the names that the issuer gave them
+            options.TokenValidationParameters.NameClaimType = "name";
+            options.TokenValidationParameters.RoleClaimType = "roles";
+            options.Challenge = $"Bearer resource_metadata=\"{ProtectedResourceEndpointRouteBuilderExtensions.ProtectedResourceMetadataAddress(new Uri(settings.Resource!))}\"";
+            options.Events = new JwtBearerEvents
+            {
+                // An issuer that cannot be reached is no fault of this server's: nobody is let in, and the log says why.
+                OnAuthenticationFailed = static context =>
+                {
+                    if (context.Exception is not SecurityTokenException)
+                        context.Fail(context.Exception);
+                    return Task.CompletedTask;
+                },
+            };
+        });
+    }
+
+    /// <summary>Asks for a token at the MCP endpoint, and tells clients where to get one.</summary>
+    public static void RequireBearer(this IEndpointConventionBuilder mcp, WebApplication app)
+    {
+        if (app.Services.GetService<BearerSettings>() is not { } settings)
+            return;
+        mcp.RequireAuthorization();
+        app.MapProtectedResource(new ProtectedResourceMetadata
+        {
+            Resource = settings.Resource,
+            AuthorizationServers = { settings.Authority! },
+            ScopesSupported = settings.Scopes,
+        });
+    }
+}

@@ -1,0 +1,47 @@
+namespace McpHa.Tests.Conformance;
+
+/// <summary>The official conformance suite against three replicas.</summary>
+[Collection(ConformanceCollection.Name)]
+public sealed class ConformanceTests(ConformanceCluster fixture)
+{
+    /// <summary>What the suite is run against.</summary>
+    public enum Front
+    {
+        /// <summary>The balancer.</summary>
+        Balancer,
+
+        /// <summary>nginx, which hands the requests to the replicas in turn.</summary>
+        Nginx,
+
+        /// <summary>The balancer, while a replica is killed every two seconds.</summary>
+        BalancerWhileReplicasDie,
+    }
+
+    public static TheoryData<Front> Fronts => [.. Enum.GetValues<Front>()];
+
+    [SkippableTheory, MemberData(nameof(Fronts))]
+    public Task The_released_suite_passes(Front front) => PassesAsync(Suite.Released, front);
+
+    [SkippableTheory, MemberData(nameof(Fronts))]
+    public Task Everything_passes_that_2025_11_25_requires(Front front) => PassesAsync(Suite.November2025, front);
+
+    [SkippableTheory, MemberData(nameof(Fronts))]
+    public Task Everything_passes_that_2026_07_28_requires(Front front) => PassesAsync(Suite.July2026, front);
+
+    private async Task PassesAsync(Suite suite, Front front)
+    {
+        if (front == Front.Nginx)
+            Skip.If(LabCluster.NginxUnavailable is not null, LabCluster.NginxUnavailable);
+        Skip.If(NodePrograms.Unavailable is not null, NodePrograms.Unavailable);
+        await fixture.CompleteAsync();
+        if (front != Front.BalancerWhileReplicasDie)
+        {
+            await suite.PassesAsync(front == Front.Nginx ? fixture.Cluster.NginxEndpoint : fixture.Cluster.Endpoint);
+            return;
+        }
+
+        await using var killing = fixture.StartKilling();
+        await suite.PassesAsync(fixture.Cluster.Endpoint);
+        Assert.InRange(killing.Kills, 1, int.MaxValue);
+    }
+}

@@ -1,0 +1,43 @@
+using System.Text.Json.Nodes;
+
+namespace McpHa.Tests.Conformance;
+
+/// <summary>The MCP Inspector, without its page, against three replicas.</summary>
+[Collection(ConformanceCollection.Name)]
+public sealed class InspectorTests(ConformanceCluster fixture)
+{
+    [SkippableFact]
+    public async Task The_inspector_lists_the_tools()
+    {
+        var tools = (await InspectAsync("--method", "tools/list"))["tools"]!.AsArray();
+
+        Assert.Contains("test_simple_text", tools.Select(tool => (string?)tool!["name"]));
+    }
+
+    [SkippableFact]
+    public async Task The_inspector_calls_a_tool()
+    {
+        var result = await InspectAsync("--method", "tools/call", "--tool-name", "test_simple_text");
+
+        Assert.Equal("This is a simple text response for testing.", (string?)result["content"]![0]!["text"]);
+    }
+
+    [SkippableFact]
+    public async Task The_inspector_reads_a_resource()
+    {
+        var result = await InspectAsync("--method", "resources/read", "--uri", "test://static-text");
+
+        Assert.Equal("This is the content of the static text resource.", (string?)result["contents"]![0]!["text"]);
+    }
+
+    private async Task<JsonNode> InspectAsync(params string[] arguments)
+    {
+        Skip.If(NodePrograms.Unavailable is not null, NodePrograms.Unavailable);
+        await fixture.CompleteAsync();
+        var (exitCode, output) = await NodePrograms.RunAsync(
+            "@modelcontextprotocol/inspector/clients/launcher/build/index.js",
+            ["--cli", fixture.Cluster.Endpoint.AbsoluteUri, "--transport", "http", .. arguments]);
+        Assert.True(exitCode == 0, output);
+        return JsonNode.Parse(output[output.IndexOf('{')..])!;
+    }
+}

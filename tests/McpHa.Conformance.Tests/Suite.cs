@@ -1,0 +1,53 @@
+using System.Text.Json;
+using System.Text.RegularExpressions;
+
+namespace McpHa.Tests.Conformance;
+
+/// <summary>A run of the official conformance suite.</summary>
+/// <param name="Package">The version of the suite.</param>
+/// <param name="Arguments">What to run of it.</param>
+/// <param name="LeastPassed">Checks that pass at least: less would mean that the suite had not run as it should.</param>
+internal sealed record Suite(string Package, string[] Arguments, int LeastPassed)
+{
+    private const string Baseline = "expected-failures.yml";
+
+    /// <summary>The released suite: active and pending scenarios.</summary>
+    public static Suite Released { get; } = new("conformance-released", ["--suite", "all"], 45);
+
+    /// <summary>Everything that revision 2025-11-25 requires, by the newest suite.</summary>
+    public static Suite November2025 { get; } = new("conformance-next", ["--requirements", "2025-11-25"], 80);
+
+    /// <summary>Everything that revision 2026-07-28 requires, by the newest suite.</summary>
+    public static Suite July2026 { get; } = new("conformance-next", ["--requirements", "2026-07-28"], 150);
+
+    /// <summary>Runs it; fails with the checks that failed.</summary>
+    public async Task PassesAsync(Uri endpoint)
+    {
+        Skip.If(NodePrograms.Unavailable is not null, NodePrograms.Unavailable);
+        var results = Directory.CreateTempSubdirectory("conformance-");
+        try
+        {
+            var (exitCode, output) = await NodePrograms.RunAsync(
+                $"{Package}/dist/index.js",
+                ["server", "--url", endpoint.AbsoluteUri, .. Arguments, "--expected-failures", NodePrograms.PathOf(Baseline), "-o", results.FullName]);
+
+            var total = Regex.Match(output, @"Total: (\d+) passed, (\d+) failed");
+            Assert.True(exitCode == 0 && total.Success, $"{Package} {string.Join(' ', Arguments)} ended with {exitCode}:\n{Failures(results)}\n{output}");
+            Assert.InRange(int.Parse(total.Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture), LeastPassed, int.MaxValue);
+        }
+        finally
+        {
+            results.Delete(recursive: true);
+        }
+    }
+
+    private static string Failures(DirectoryInfo results)
+    {
+        var failures =
+            from file in results.EnumerateFiles("checks.json", SearchOption.AllDirectories)
+            from check in JsonDocument.Parse(File.ReadAllText(file.FullName)).RootElement.EnumerateArray()
+            where check.GetProperty("status").GetString() == "FAILURE"
+            select $"{file.Directory!.Name}: {check.GetProperty("id")}: {(check.TryGetProperty("errorMessage", out var message) ? message : check)}";
+        return string.Join('\n', failures);
+    }
+}

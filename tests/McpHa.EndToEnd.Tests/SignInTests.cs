@@ -1,0 +1,124 @@
+using System.Net;
+using System.Text.Json.Nodes;
+using McpHa.Tests.Clients;
+using McpHa.Tests.Cluster;
+
+namespace McpHa.Tests;
+
+/// <summary>Real tokens, real replicas: a session is its user's, also after its owner was killed.</summary>
+[Collection(ClusterCollection.Name)] // not beside the others
+public sealed class SignInTests : IAsyncLifetime
+{
+    private const string Resource = "https://mcp.example.com/mcp";
+
+    private readonly TokenIssuer _issuer = new();
+    private LabCluster? _cluster;
+
+    private LabCluster Cluster
+    {
+        get
+        {
+            Skip.If(LabCluster.Unavailable is not null, LabCluster.Unavailable);
+            return _cluster!;
+        }
+    }
+
+    public async Task InitializeAsync()
+    {
+        if (LabCluster.Unavailable is null)
+        {
+            _cluster = await LabCluster.StartAsync(new()
+            {
+                Environment = new Dictionary<string, string?> { ["Bearer__Authority"] = _issuer.Address, ["Bearer__Resource"] = Resource },
+            });
+        }
+    }
+
+    public async Task DisposeAsync()
+    {
+        if (_cluster is not null)
+            await _cluster.DisposeAsync();
+        _issuer.Dispose();
+    }
+
+    [SkippableFact]
+    public async Task A_session_is_its_users_on_every_replica_and_after_the_death_of_its_owner()
+    {
+        using var ada = Client(Cluster.Endpoint, _issuer.Issue("ada", Resource));
+        var session = await ada.InitializeAsync();
+        await OthersAreForbiddenAsync(session);
+
+        // In the middle of a call, and the first who asks afterwards is somebody else.
+        using var call = await ada.PostAsync(RawClient.ToolCall(7, "countdown", new { seconds = 3, intervalMs = 200 }, "p"));
+        var step = await call.EventAsync(e => e.Progress is not null, "a step of the countdown");
+        Owner.From((await ada.CallAsync("where", "where_am_i"))["result"]!["structuredContent"]!).Kill();
+        await OthersAreForbiddenAsync(session, step.Id);
+
+        Assert.Equal("liftoff", (string)(await call.AnswerAsync())["result"]!["content"]![0]!["text"]!);
+
+        // The same user with another token, which is what a refresh is.
+        using var refreshed = Client(Cluster.Endpoint, _issuer.Issue("ada", Resource), session);
+        Assert.NotNull((await refreshed.CallAsync("again", "where_am_i"))["result"]);
+        using var deleted = await refreshed.DeleteAsync();
+        Assert.Equal(HttpStatusCode.OK, deleted.Status);
+    }
+
+    [SkippableFact]
+    public async Task Who_brings_no_good_token_is_told_where_to_get_one()
+    {
+        foreach (var token in new[]
+        {
+            null, "nonsense", _issuer.Issue("ada", "https://other.example.com"), _issuer.Issue("ada", Resource, TimeSpan.FromHours(-1)),
+            _issuer.Issue("ada", Resource, issuer: "https://evil.example.com"), _issuer.Issue("ada", Resource)[..^4] + "AAAA",
+        })
+        {
+            foreach (var endpoint in new[] { Cluster.Endpoint, LabCluster.EndpointOf(Cluster.State.Replicas[0]) })
+            {
+                using var client = Client(endpoint, token);
+                using var refused = await client.PostAsync(RawClient.Request(1, "initialize"));
+                Assert.Equal(HttpStatusCode.Unauthorized, refused.Status);
+                Assert.Contains("resource_metadata=\"https://mcp.example.com/.well-known/oauth-protected-resource/mcp\"", refused.Header("WWW-Authenticate"), StringComparison.Ordinal);
+            }
+        }
+
+        using var http = new HttpClient();
+        foreach (var path in new[] { "/.well-known/oauth-protected-resource/mcp", "/.well-known/oauth-protected-resource" })
+        {
+            var metadata = JsonNode.Parse(await http.GetStringAsync(new Uri(Cluster.Endpoint, path)))!;
+            Assert.Equal(Resource, (string?)metadata["resource"]);
+            Assert.Equal(_issuer.Address, (string?)metadata["authorization_servers"]![0]);
+        }
+
+        using var nameless = Client(Cluster.Endpoint, _issuer.Issue(null, Resource));
+        using var unknown = await nameless.PostAsync(RawClient.Request(1, "initialize"));
+        Assert.Equal(HttpStatusCode.Forbidden, unknown.Status);
+    }
+
+    [SkippableTheory]
+    [InlineData("Bearer__Authority", "https://login.example.com", "Bearer:Resource")]
+    [InlineData("Bearer__Resource", Resource, "Bearer:Authority")]
+    [InlineData("Bearer__Audience", Resource, "Bearer:Authority")]
+    public async Task Sign_in_that_is_half_set_up_keeps_the_server_from_starting(string name, string value, string missing)
+    {
+        Skip.If(LabCluster.Unavailable is not null, LabCluster.Unavailable);
+        var (exitCode, output) = await LabCluster.StartAndFailAsync(new() { Replicas = 1, Environment = new Dictionary<string, string?> { [name] = value } });
+        Assert.NotEqual(0, exitCode);
+        Assert.Contains(missing + " is ''", output, StringComparison.Ordinal);
+    }
+
+    private async Task OthersAreForbiddenAsync(string session, string? lastEventId = null)
+    {
+        var replicas = Cluster.State.Replicas.Where(r => Processes.IsAlive(r.Pid)).Select(LabCluster.EndpointOf);
+        foreach (var endpoint in replicas.Prepend(Cluster.Endpoint))
+        {
+            using var eve = Client(endpoint, _issuer.Issue("eve", Resource), session);
+            using var post = await eve.PostAsync(RawClient.ToolCall(8, "where_am_i"));
+            using var get = await eve.GetAsync();
+            using var resume = await eve.GetAsync(lastEventId ?? "c1x1-0");
+            using var delete = await eve.DeleteAsync();
+            Assert.All([post, get, resume, delete], response => Assert.Equal(HttpStatusCode.Forbidden, response.Status));
+        }
+    }
+
+    private static RawClient Client(Uri endpoint, string? token, string? session = null) => new(endpoint) { SessionId = session, Token = token };
+}

@@ -1,0 +1,168 @@
+using System.Text.Json.Nodes;
+
+namespace McpHa.Tests;
+
+/// <summary>One exchange of the client, carried on as a balancer does it: from replica to replica, behind the last event, until it is answered.</summary>
+internal sealed class Exchange(World world, string name, string method, string body)
+{
+    private readonly HashSet<string> _streams = [];
+    private int _parsed;
+    private string _stream = "";
+    private long _position;
+
+    public string Name => name;
+
+    public bool IsGet => method == "GET";
+
+    /// <summary>Nothing more is to be done for it.</summary>
+    public bool Done { get; private set; }
+
+    /// <summary>The answer, if it is one.</summary>
+    public JsonNode? Answer { get; private set; }
+
+    public List<JsonNode> Messages { get; } = [];
+
+    /// <summary>Where it should go next, if somebody said so.</summary>
+    public string? Owner { get; private set; }
+
+    public ExploredReplica? At { get; private set; }
+
+    public Wire? Wire { get; private set; }
+
+    private string Cursor { get; set; } = "";
+
+    /// <summary>Whether the client has ever had an event id of that stream.</summary>
+    public bool Knows(string stream) => _streams.Contains(stream);
+
+    /// <summary>Sends it, or sends it again, or resumes it.</summary>
+    public void Send(ExploredReplica replica)
+    {
+        var resume = Cursor.Length > 0;
+        List<KeyValuePair<string, string>> headers = [new("Mcp-Ha-Relay", "1"), new("Mcp-Ha-Hop", replica.Id)];
+        if (world.SessionId is { } session)
+            headers.AddRange([new("Mcp-Session-Id", session), new("MCP-Protocol-Version", "2025-11-25")]);
+        if (resume)
+            headers.Add(new("Last-Event-ID", Cursor));
+        (At, _parsed) = (replica, 0);
+        Wire = new Wire(resume ? "GET" : method, body, headers);
+        Wire.Send(replica.Endpoint);
+    }
+
+    public void Break(bool noticed)
+    {
+        if (Wire is { } wire && !noticed)
+            world.HalfOpen.Add(wire);
+        Wire?.Cut(noticed);
+        Look();
+    }
+
+    /// <summary>The client wants no more of it.</summary>
+    public void GiveUp()
+    {
+        Wire?.Cut(noticed: true);
+        (Done, Wire) = (true, null);
+    }
+
+    /// <summary>Takes in what has come. Call when nothing moves.</summary>
+    public void Look()
+    {
+        if (Wire is not { } wire)
+            return;
+        if (wire.Failure is { } failure)
+            world.Violated($"{name}: {At!.Id} threw {failure}");
+        if (wire.IsStream)
+            Parse(wire.Text);
+        if (wire is { IsStream: true, HasStarted: true } && Cursor.Length == 0 && wire.Headers.TryGetValue("Mcp-Ha-Cursor", out var cursor))
+            SetCursor(cursor.ToString());
+        if (wire.Broken)
+            Wire = null;
+        else if (wire.Complete)
+            End(wire);
+    }
+
+    private void End(Wire wire)
+    {
+        Wire = null;
+        if (wire.Headers.TryGetValue("Mcp-Session-Id", out var session))
+            world.SessionId = session;
+        Owner = wire.Headers.TryGetValue("Mcp-Ha-Owner", out var owner) ? owner.ToString() : null;
+        switch (wire.StatusCode)
+        {
+            case 421 or 503:
+                break; // elsewhere, or later
+            case 200 when wire.IsStream:
+                if (Answer is not null)
+                    Done = true;
+                else if (!IsGet)
+                    world.Violated($"{name}: its stream ended without an answer.");
+                break;
+            case 200 when method == "POST":
+                Answered(JsonNode.Parse(wire.Text)!);
+                if (Answer!["error"] is null && world.SessionId is not null && name != "initialize" && !world.Ledger.Holds(wire.Text))
+                    world.Violated($"{name}: the client has an answer that the journal has not: {wire.Text}");
+                Done = true;
+                break;
+            case 202 when method == "POST":
+            case 204 when Answer is not null: // it was cut off behind the answer
+                Done = true;
+                break;
+            default:
+                world.Violated($"{name}: {wire.StatusCode} from {At!.Id}: {wire.Text}");
+                Done = true;
+                break;
+        }
+    }
+
+    private void Parse(string text)
+    {
+        for (int end; (end = text.IndexOf("\n\n", _parsed, StringComparison.Ordinal)) >= 0; _parsed = end + 2)
+        {
+            string id = "", data = "";
+            foreach (var line in text[_parsed..end].Split('\n'))
+            {
+                if (line.StartsWith("id: ", StringComparison.Ordinal))
+                    id = line[4..];
+                if (line.StartsWith("data: ", StringComparison.Ordinal))
+                    data = line[6..];
+            }
+
+            if (data.Length > 0)
+                Take(id, data);
+            if (id.Length > 0)
+                SetCursor(id);
+        }
+    }
+
+    private void Take(string id, string data)
+    {
+        var dash = id.IndexOf('-', StringComparison.Ordinal);
+        var (stream, position) = (id[..dash], long.Parse(id[(dash + 1)..]));
+        if (!world.Ledger.Holds(stream, position, data))
+            world.Violated($"{name}: {At!.Id} sent event {id} that the journal has not: {data}");
+        if (_stream.Length > 0 && stream != _stream)
+            world.Violated($"{name}: event {id} is of another stream than {_stream}.");
+        if (position <= _position)
+            world.Violated($"{name}: event {id} came after position {_position}.");
+        var message = JsonNode.Parse(data)!;
+        Messages.Add(message);
+        if (message["id"] is not null && message["method"] is null)
+            Answered(message);
+        else
+            world.Heard(this, message);
+    }
+
+    private void Answered(JsonNode message)
+    {
+        if (Answer is not null)
+            world.Violated($"{name} was answered twice.");
+        Answer = message;
+    }
+
+    private void SetCursor(string id)
+    {
+        Cursor = id;
+        var dash = id.IndexOf('-', StringComparison.Ordinal);
+        _streams.Add(id[..dash]);
+        (_stream, _position) = (id[..dash], Math.Max(_position, long.Parse(id[(dash + 1)..])));
+    }
+}

@@ -1,0 +1,89 @@
+using System.Net;
+using McpHa.HighAvailability;
+using McpHa.HighAvailability.Cluster;
+using McpHa.HighAvailability.Diagnostics;
+using McpHa.HighAvailability.Http;
+using McpHa.HighAvailability.Journal;
+using McpHa.HighAvailability.Sessions;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+using ModelContextProtocol.Server;
+using PeerRelay = McpHa.HighAvailability.Relay.Relay;
+
+namespace McpHa.Tests;
+
+/// <summary>One replica of a <see cref="World"/>: all of the real one from the HTTP endpoint down to the store, without a network and without a clock.</summary>
+internal sealed class ExploredReplica
+{
+    private static readonly Dictionary<string, ServiceProvider> Providers = new[] { "a", "b", "c" }.ToDictionary(id => id, Provide);
+
+    public ExploredReplica(string id, Scheduler scheduler, ManualTime time, InMemorySessions sessions, GatedBus bus, Ledger ledger, EverybodyBeats registry)
+    {
+        var services = Providers[id];
+        var options = services.GetRequiredService<IOptions<HighAvailabilityOptions>>();
+        var storeOptions = services.GetRequiredService<IOptions<SessionStoreOptions>>();
+        var store = new GatedStore(new InMemorySessionStore(sessions), id, scheduler, ledger);
+        var metrics = services.GetRequiredService<SessionMetrics>();
+        var self = new SelfReplica(options, new NoServer(), time);
+        var toBus = bus.Of(id);
+        Id = id;
+        // Who is suspected is chosen, never a matter of time.
+        var clusterOptions = Options.Create(new ClusterOptions { HeartbeatInterval = TimeSpan.FromSeconds(15), Overdue = TimeSpan.FromHours(1) });
+        Directory = new ReplicaDirectory(registry, clusterOptions, time, NullLogger<ReplicaDirectory>.Instance, self);
+        var standing = new Standing(self, Directory, services.GetRequiredService<PeerProbe>(), clusterOptions, time);
+        var runtime = new SessionRuntime(
+            self, store, new GatedJournal(new InMemorySessionJournal(sessions), id, scheduler),
+            new CommitContext(store, standing, time, metrics, options, storeOptions, NullLogger<CommitQueue>.Instance), new LazyFlusher(time), metrics, options,
+            services.GetRequiredService<IOptions<McpServerOptions>>(), NullLoggerFactory.Instance, services, time);
+        Host = new SessionHost(runtime, Directory, toBus, NullLogger<SessionHost>.Instance);
+        var gate = new SessionGate(Host, self, services.GetRequiredService<PeerRelay>(), metrics, time, options);
+        var keepAlive = new KeepAliveClock(standing, options, time);
+        Endpoint = new McpEndpoint(
+            Host, gate, services.GetRequiredService<StatelessEndpoint>(), new BatchEndpoint(gate, keepAlive, metrics), keepAlive, metrics, standing, time, options);
+        _ = new OwnershipWatch(toBus, Host, self, standing, Directory, time, NullLogger<OwnershipWatch>.Instance).StartAsync(default);
+    }
+
+    public string Id { get; }
+
+    public ReplicaDirectory Directory { get; }
+
+    public SessionHost Host { get; }
+
+    public McpEndpoint Endpoint { get; }
+
+    public bool Dead { get; set; }
+
+    public static ReplicaInfo Info(string id) => new(id, new Uri("http://" + IPAddress.Loopback), false, 0, 0, DateTimeOffset.UnixEpoch, "1", 1);
+
+    private static ServiceProvider Provide(string id)
+    {
+        var services = new ServiceCollection();
+        services.AddLogging();
+        services.AddSingleton(new Slot(id));
+        services.AddMcpServer(o => o.ServerInfo = new() { Name = "explored", Version = "1" })
+            .WithHighAvailability(ha => ha.Configure(o =>
+            {
+                o.ReplicaId = id;
+                o.AdvertisedAddress = new Uri("http://127.0.0.1:1");
+            }))
+            .WithTools<ExploredTools>();
+        services.AddSingleton<IServer, NoServer>();
+        return services.BuildServiceProvider();
+    }
+
+    private sealed class NoServer : IServer
+    {
+        public IFeatureCollection Features { get; } = new FeatureCollection();
+
+        public Task StartAsync<TContext>(IHttpApplication<TContext> application, CancellationToken cancellationToken) where TContext : notnull => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public void Dispose()
+        {
+        }
+    }
+}

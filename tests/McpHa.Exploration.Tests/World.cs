@@ -1,0 +1,400 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json.Nodes;
+using McpHa.HighAvailability.Sessions;
+using Microsoft.Extensions.Options;
+using ModelContextProtocol.Protocol;
+
+namespace McpHa.Tests;
+
+/// <summary>
+/// One run: three replicas, one client with a session, and a sequence of choices made by a seed. Whatever is chosen, a client may rely on what
+/// <see cref="Judge"/> checks.
+/// </summary>
+/// <remarks>A replica that is suspected while it lives is what a pause and a cut look like: its steps are simply not chosen for a while.</remarks>
+internal sealed class World
+{
+    private const int Choices = 90;
+    private const int MostFairRounds = 4_000;
+    private const int RoundsPerTick = 25;
+
+    private static readonly string[] Plans = ["s", "ps", "psp", "q", "qs", "pqps", "Q", "Qs", "qqs", "pp"];
+
+    private readonly Random _random;
+    private readonly ManualTime _time = new();
+    private readonly InMemorySessions _sessions;
+    private readonly List<ExploredReplica> _replicas;
+    private readonly EverybodyBeats _registry;
+    private readonly Dictionary<string, Plan> _plans = [];
+    private readonly Dictionary<string, int> _runs = [];
+    private readonly List<Exchange> _exchanges = [];
+    private readonly Dictionary<string, int> _asked = [];
+    private readonly List<(string By, int Number)> _broadcast = [];
+    private readonly List<int> _delivered = [];
+    private readonly List<string> _trace = [];
+    private readonly List<string> _violations = [];
+    private readonly HashSet<Exchange> _cancelled = [];
+    private int _ids;
+    private int _drops = 4;
+    private int _failures = 2;
+    private int _kills = 1;
+    private bool _fair;
+
+    private World(int seed)
+    {
+        _random = new Random(seed);
+        _sessions = new(_time, Options.Create(new SessionStoreOptions()));
+        var bus = new GatedBus(Scheduler);
+        _registry = new([.. new[] { "a", "b", "c" }.Select(ExploredReplica.Info)]);
+        _replicas = [.. new[] { "a", "b", "c" }.Select(id => new ExploredReplica(id, Scheduler, _time, _sessions, bus, Ledger, _registry))];
+    }
+
+    /// <summary>The run that is under way; there is one at a time.</summary>
+    public static World? Current { get; private set; }
+
+    public Scheduler Scheduler { get; } = new();
+
+    public Ledger Ledger { get; } = new();
+
+    public string? SessionId { get; set; }
+
+    /// <summary>Connections that have gone without the server's having noticed yet.</summary>
+    public List<Wire> HalfOpen { get; } = [];
+
+    private IEnumerable<ExploredReplica> Living => _replicas.Where(r => !r.Dead);
+
+    /// <summary>Makes one run; what was violated, with all that was chosen, or <see langword="null"/>.</summary>
+    public static string? Explore(int seed)
+    {
+        var world = Current = new World(seed);
+        world.Open();
+        for (var n = 0; n < Choices && world._violations.Count == 0; n++)
+            world.Choose();
+        world.Finish();
+        world.Judge();
+        world._violations.AddRange(world.Ledger.Violations);
+        return world._violations.Count == 0
+            ? null
+            : $"seed {seed}:\n  {string.Join("\n  ", world._violations)}\nafter\n  {string.Join("\n  ", world._trace)}";
+    }
+
+    /// <summary>A tool begins to work on a call.</summary>
+    public Plan Begin(string call)
+    {
+        lock (_runs)
+            _runs[call] = _runs.GetValueOrDefault(call) + 1;
+        return _plans[call];
+    }
+
+    public void Violated(string what) => _violations.Add(what);
+
+    /// <summary>The client has got something that is no answer.</summary>
+    public void Heard(Exchange on, JsonNode message)
+    {
+        switch ((string?)message["method"])
+        {
+            case "elicitation/create":
+                var question = (string)message["params"]!["message"]!;
+                var times = _asked[question] = _asked.GetValueOrDefault(question) + 1;
+                if (times > 1)
+                    Violated($"The client was asked '{question}' {times} times.");
+                var reply = Post($"answer to {question}", null, new JsonObject
+                {
+                    ["id"] = message["id"]!.DeepClone(),
+                    ["result"] = new JsonObject { ["action"] = "accept", ["content"] = new JsonObject { ["text"] = "re " + question } },
+                });
+                if (_random.Next(4) == 0) // a client that repeats itself
+                    Post($"answer to {question} again", null, (JsonObject)reply.DeepClone());
+                break;
+            case "notifications/message" when on.IsGet:
+                _delivered.Add((int)message["params"]!["data"]!);
+                break;
+        }
+    }
+
+    private void Open()
+    {
+        var initialize = Request("initialize", "initialize", JsonNode.Parse(
+            """{"protocolVersion":"2025-11-25","capabilities":{"elicitation":{}},"clientInfo":{"name":"explorer","version":"1"}}""")!);
+        Carry(initialize);
+        Carry(_exchanges[^1]);
+        Post("initialized", null, new JsonObject { ["method"] = "notifications/initialized" });
+        Carry(_exchanges[^1]);
+        _exchanges.Clear();
+        _exchanges.Add(new Exchange(this, "stream", "GET", ""));
+
+        void Carry(Exchange exchange)
+        {
+            foreach (var replica in _replicas)
+                _ = replica.Directory.RefreshAsync().AsTask();
+            while (!exchange.Done)
+            {
+                if (exchange.Wire is null)
+                    exchange.Send(_replicas[0]);
+                foreach (var gate in Scheduler.Settled())
+                    Scheduler.LetGo(gate);
+                Scheduler.Settle();
+                exchange.Look();
+                if (_violations.Count > 0)
+                    throw new InvalidOperationException(_violations[0]);
+            }
+        }
+    }
+
+    private void Choose()
+    {
+        List<(string What, int Weight, Action Do)> choices = [];
+        foreach (var gate in Scheduler.Settled())
+        {
+            choices.Add((gate.Name, 6, () => Scheduler.LetGo(gate)));
+            if (_failures > 0 && !_fair && gate.What.StartsWith("commit", StringComparison.Ordinal))
+                choices.Add((gate.Name + " fails", 1, () => Fail(gate)));
+        }
+
+        Look();
+        foreach (var exchange in _exchanges.Where(e => !e.Done && e.Wire is null))
+        {
+            foreach (var replica in Living)
+                choices.Add(($"{exchange.Name} to {replica.Id}", exchange.Owner == replica.Id ? 8 : 2, () => exchange.Send(replica)));
+        }
+
+        choices.Add(("time passes", 2, () => _time.Next()));
+        if (_plans.Count < 4)
+            choices.Add(("a new call", 5, Call));
+        if (_broadcast.Count < 4 && Living.Any(r => Session(r) is { Serves: true }))
+            choices.Add(("a broadcast", 2, Broadcast));
+        if (_drops > 0)
+        {
+            foreach (var exchange in _exchanges.Where(e => e.Wire is not null))
+                choices.Add(($"{exchange.Name} loses its connection", 1, () => Drop(exchange)));
+        }
+
+        foreach (var replica in Living)
+        {
+            foreach (var other in _replicas.Where(o => o != replica && replica.Directory.Find(o.Id) is not null))
+                choices.Add(($"{replica.Id} suspects {other.Id}", other.Dead ? 3 : Session(other) is { Serves: true } ? 2 : 0, () => replica.Directory.ReportUnreachable(other.Id)));
+            if (replica.Directory.Alive.Count < _replicas.Count)
+                choices.Add(($"{replica.Id} hears its peers", 1, () => Refresh(replica)));
+            if (Session(replica) is { Serves: true } session)
+                choices.Add(($"{replica.Id} hands over", 1, () => _ = session.ReleaseAsync(evenWithCalls: true, default)));
+            if (_kills > 0)
+                choices.Add(($"{replica.Id} is killed", 1, () => Kill(replica)));
+        }
+
+        foreach (var exchange in _exchanges.Where(e => !e.Done && _plans.ContainsKey(e.Name) && !_cancelled.Contains(e) && e.Wire is not null).Take(1))
+            choices.Add(($"{exchange.Name} is cancelled", _cancelled.Count == 0 ? 1 : 0, () => Cancel(exchange)));
+
+        var at = _random.Next(choices.Sum(c => c.Weight));
+        var chosen = choices.First(c => (at -= c.Weight) < 0);
+        _trace.Add(chosen.What);
+        chosen.Do();
+    }
+
+    // From here on nothing goes wrong any more, and everything has to come to its end.
+    private void Finish()
+    {
+        _fair = true;
+        foreach (var wire in HalfOpen)
+            wire.Cut(noticed: true);
+        for (var round = 0; round < MostFairRounds && _violations.Count == 0; round++)
+        {
+            // Whoever is alive hears of the living, and finds nobody where the dead were.
+            foreach (var replica in Living.Where(_ => round % 50 == 0).Where(r => !r.Directory.Alive.Select(a => a.Id).Order().SequenceEqual(Living.Select(l => l.Id))))
+            {
+                foreach (var dead in _replicas.Where(r => r.Dead))
+                    replica.Directory.ReportUnreachable(dead.Id);
+                Refresh(replica);
+            }
+
+            var gates = Scheduler.Settled();
+            foreach (var gate in gates)
+                Scheduler.LetGo(gate);
+            Scheduler.Settle();
+            Look();
+            var waiting = _exchanges.Where(e => !e.Done && e.Wire is null).ToList();
+            foreach (var exchange in waiting)
+                exchange.Send(Living.FirstOrDefault(r => r.Id == exchange.Owner) ?? Living.ElementAt(round % Living.Count()));
+            // Time passes for those, too, who ask again and again.
+            if (round % RoundsPerTick == RoundsPerTick - 1)
+                _time.Next();
+            if (gates.Count > 0 || waiting.Count > 0)
+                continue;
+            if (IsOver)
+                return;
+            _time.Next();
+        }
+
+        if (_violations.Count == 0)
+        {
+            Violated(
+                $"Still open in the end: {string.Join(", ", _exchanges.Where(e => !e.Done).Select(e => $"{e.Name} at {e.At?.Id ?? "nobody"}"))}; broadcasts "
+                + $"accepted: {string.Join(",", Accepted())}, delivered: {string.Join(",", _delivered)}; served by {string.Join(",", Living.Where(r => Session(r) is { Serves: true }).Select(r => $"{r.Id} in epoch {Session(r)!.Epoch}"))}."
+                + $" The stream has had: {_exchanges.First(e => e.IsGet).Wire?.Text ?? "nothing"}. Journal: {string.Join(" ", Journal())}");
+        }
+    }
+
+    private bool IsOver => _exchanges.All(e => e.Done || e.IsGet) && Accepted().All(_delivered.Contains);
+
+    private void Judge()
+    {
+        if (_violations.Count > 0)
+            return;
+        var (least, most) = (0, 0);
+        foreach (var (call, plan) in _plans)
+        {
+            var exchange = _exchanges.First(e => e.Name == call);
+            var progress = exchange.Messages.Where(m => (string?)m["method"] == "notifications/progress").Select(m => (int)m["params"]!["progress"]!).ToList();
+            var adds = plan.Parts.Count(p => p == 's');
+            most += adds;
+            if (!plan.Again && _runs.GetValueOrDefault(call) > 1)
+                Violated($"{call} must not run twice and has run {_runs[call]} times.");
+            if (_cancelled.Contains(exchange))
+            {
+
+                least += exchange.Answer?["result"] is null ? 0 : adds;
+                continue;
+            }
+
+            if (exchange.Answer?["result"] is { } result)
+            {
+                least += adds;
+                if ((string?)result["content"]?[0]?["text"] != plan.Result(call))
+                    Violated($"{call} was answered {result.ToJsonString()}, not '{plan.Result(call)}'.");
+                if (!progress.SequenceEqual(plan.Progress))
+                    Violated($"{call} has shown steps {string.Join(",", progress)}, not {string.Join(",", plan.Progress)}.");
+            }
+            else if (plan.Again || (int?)exchange.Answer?["error"]?["code"] != -32010)
+            {
+                Violated($"{call} was answered {exchange.Answer?.ToJsonString() ?? "not at all"}.");
+            }
+            else
+            {
+                most -= adds;
+                if (!progress.SequenceEqual(plan.Progress.Take(progress.Count)))
+                    Violated($"{call} has shown steps {string.Join(",", progress)}.");
+            }
+        }
+
+        var n = State();
+        if (n < least || n > most)
+            Violated($"The state counts {n}; answered calls say {least}{(most > least ? $" to {most}" : "")}.");
+        if (_delivered.Distinct().Count() != _delivered.Count)
+            Violated($"Broadcasts came twice: {string.Join(",", _delivered)}.");
+        foreach (var sender in _broadcast.GroupBy(b => b.By))
+        {
+            var order = _delivered.Where(sender.Select(b => b.Number).Contains).ToList();
+            if (!order.SequenceEqual(order.Order()))
+                Violated($"Broadcasts came out of order: {string.Join(",", order)}.");
+        }
+    }
+
+    private void Look()
+    {
+        foreach (var exchange in _exchanges.ToList())
+            exchange.Look();
+    }
+
+    private void Call()
+    {
+        var name = $"call{_plans.Count + 1}";
+        var plan = _plans[name] = new Plan(_random.Next(3) == 0 ? "once" : "again", Plans[_random.Next(Plans.Length)]);
+        _trace.Add($"  {name}: {plan.Tool} {plan.Parts}");
+        Request(name, "tools/call", new JsonObject
+        {
+            ["name"] = plan.Tool,
+            ["arguments"] = new JsonObject { ["call"] = name },
+            ["_meta"] = new JsonObject { ["progressToken"] = name },
+        });
+    }
+
+    private void Cancel(Exchange exchange)
+    {
+        _cancelled.Add(exchange);
+        exchange.GiveUp();
+        Post($"cancel {exchange.Name}", null, new JsonObject
+        {
+            ["method"] = "notifications/cancelled",
+            ["params"] = new JsonObject { ["requestId"] = int.Parse(exchange.Name["call".Length..], CultureInfo.InvariantCulture) + 100 },
+        });
+    }
+
+    private void Broadcast()
+    {
+        var senders = Living.Where(r => Session(r) is { Serves: true }).ToList();
+        var by = senders[_random.Next(senders.Count)];
+        var session = Session(by)!;
+        var number = _broadcast.Count + 1;
+        _broadcast.Add(($"{by.Id}{session.Epoch}", number));
+        _ = session.SendUnrelatedAsync(
+            new JsonRpcNotification { Method = "notifications/message", Params = new JsonObject { ["level"] = "info", ["data"] = number } }, default);
+    }
+
+    // Broadcasts that the journal has must arrive, unless they are on a stream of whose existence the client never heard: it was cut off before the
+    // first byte of it arrived, and nobody can resume what has no name. That is a limit of the protocol.
+    private IEnumerable<int> Accepted()
+    {
+        var stream = _exchanges.First(e => e.IsGet);
+        return _broadcast.Select(b => b.Number).Where(n => Ledger.LastStreamOf($"\"data\":{n}}}") is { } on && (on == "w" || stream.Knows(on)));
+    }
+
+    private void Drop(Exchange exchange)
+    {
+        _drops--;
+        exchange.Break(noticed: _random.Next(2) == 0);
+    }
+
+    private void Fail(Scheduler.Gate gate)
+    {
+        _failures--;
+        Scheduler.LetGo(gate, new StoreUnavailableException("chosen"));
+    }
+
+    private void Refresh(ExploredReplica replica)
+    {
+        _time.Advance(TimeSpan.FromMilliseconds(1));
+        _ = replica.Directory.RefreshAsync().AsTask();
+    }
+
+    private void Kill(ExploredReplica replica)
+    {
+        _kills--;
+        replica.Dead = true;
+        _registry.Silent.Add(replica.Id);
+        Scheduler.Kill(replica.Id);
+        foreach (var exchange in _exchanges.Where(e => e.At == replica))
+            exchange.Break(noticed: false);
+    }
+
+    private LiveSession? Session(ExploredReplica replica) => replica.Host.Find(SessionId!);
+
+    private IEnumerable<string> Journal()
+    {
+        if (!_sessions.TryGet(SessionId!, out var session))
+            return [];
+        lock (session)
+            return [.. session.Snapshot().Journal.Select(e => $"{e.Stream}-{e.Position} {Encoding.UTF8.GetString(e.Payload.Span)}")];
+    }
+
+    private int State()
+    {
+        if (!_sessions.TryGet(SessionId!, out var session))
+            return -1;
+        lock (session)
+            return session.State().TryGetValue("n", out var value) ? int.Parse(Encoding.UTF8.GetString(value.Span), CultureInfo.InvariantCulture) : 0;
+    }
+
+    private Exchange Request(string name, string method, JsonNode parameters)
+    {
+        Post(name, name.StartsWith("call", StringComparison.Ordinal) ? 100 + _plans.Count : ++_ids, new JsonObject { ["method"] = method, ["params"] = parameters });
+        return _exchanges[^1];
+    }
+
+    private JsonObject Post(string name, int? id, JsonObject message)
+    {
+        message["jsonrpc"] = "2.0";
+        if (id is not null)
+            message["id"] = id;
+        _exchanges.Add(new Exchange(this, name, "POST", message.ToJsonString()));
+        return message;
+    }
+}

@@ -1,0 +1,126 @@
+using McpHa.HighAvailability.EventBus;
+using McpHa.HighAvailability.Journal;
+using McpHa.HighAvailability.Redis;
+using McpHa.HighAvailability.Sessions;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+using StackExchange.Redis;
+
+namespace McpHa.Tests;
+
+/// <summary>A redis-server that lets the library do what docs/security.md says that it needs, and nothing else.</summary>
+public sealed class RestrictedRedis : IAsyncLifetime
+{
+    private RedisClient? _client;
+    private RedisClient? _administrator;
+
+    private RedisServer Server { get; } = new(["--user", "mcp", "on", ">secret", .. Rules]);
+
+    /// <summary>What the user may do, as documented.</summary>
+    public static string[] Rules =>
+    [
+        "~mcp-ha:*", "&mcp-ha:topic:*", "-@all",
+        "+eval", "+evalsha", "+script|load", "+exists", "+del", "+hset", "+hget", "+hmget", "+hgetall", "+hdel", "+hexists", "+hsetnx", "+xadd", "+xdel", "+xrange", "+pexpire", "+time", "+type",
+        "+publish", "+subscribe", "+unsubscribe", "+ping", "+echo", "+info", "+hello", "+client", "+cluster|nodes", "+config|get",
+    ];
+
+    internal RedisConnection Connection()
+    {
+        SkipIfNotPossible();
+        return RedisBackend.Connection(Client);
+    }
+
+    private IConnectionMultiplexer Client => (_client ??= Connect()).Multiplexer;
+
+    private RedisClient Connect() => new($"{Server.Address},user=mcp,password=secret,abortConnect=false,tieBreaker=,configChannel=");
+
+    public Task InitializeAsync() => Server.InitializeAsync();
+
+    public async Task DisposeAsync()
+    {
+        _client?.Dispose();
+        _administrator?.Dispose();
+        await Server.DisposeAsync();
+    }
+
+    // A user in the connection string came with version 2 of the client.
+    private static void SkipIfNotPossible()
+    {
+        RedisServer.SkipIfMissing();
+        Skip.If(typeof(ConfigurationOptions).GetProperty("User") is null, "this version of StackExchange.Redis knows no users");
+    }
+
+    internal async Task WipeAsync() => await (_administrator ??= new RedisClient(Server.ConnectionString)).Database.ExecuteAsync("FLUSHALL");
+
+    internal RedisSessionStore Store(SessionStoreOptions? options = null) => new(Connection(), Options.Create(options ?? new()), TimeProvider.System);
+
+    internal RedisEventBus Bus(List<RedisClient> clients)
+    {
+        SkipIfNotPossible();
+        clients.Add(Connect());
+        return new(RedisBackend.Connection(clients[^1].Multiplexer), NullLogger<RedisEventBus>.Instance);
+    }
+
+    internal async Task<string> RefusalAsync(string command, params object[] arguments)
+    {
+        SkipIfNotPossible();
+        return (await Assert.ThrowsAsync<RedisServerException>(() => Client.GetDatabase().ExecuteAsync(command, arguments))).Message;
+    }
+}
+
+/// <summary>The contracts, by a user with the least rights.</summary>
+public sealed class RestrictedSessionStoreTests(RestrictedRedis redis) : SessionStoreContract, IClassFixture<RestrictedRedis>
+{
+    protected override ISessionStore Store(SessionStoreOptions? options = null) => redis.Store(options);
+}
+
+/// <inheritdoc cref="RestrictedSessionStoreTests"/>
+public sealed class RestrictedSessionCommitTests(RestrictedRedis redis) : SessionCommitContract, IClassFixture<RestrictedRedis>
+{
+    protected override ISessionStore Store() => redis.Store();
+}
+
+/// <inheritdoc cref="RestrictedSessionStoreTests"/>
+public sealed class RestrictedWriteBackTests(RestrictedRedis redis) : SessionWriteBackContract, IClassFixture<RestrictedRedis>
+{
+    protected override ISessionStore Store() => redis.Store();
+
+    protected override Task WipeAsync() => redis.WipeAsync();
+}
+
+/// <inheritdoc cref="RestrictedSessionStoreTests"/>
+public sealed class RestrictedJournalTests(RestrictedRedis redis) : JournalContract, IClassFixture<RestrictedRedis>
+{
+    protected override (ISessionStore Store, ISessionJournal Journal) Backend(SessionStoreOptions? options = null) =>
+        (redis.Store(options), new RedisSessionJournal(redis.Connection()));
+}
+
+/// <inheritdoc cref="RestrictedSessionStoreTests"/>
+public sealed class RestrictedStateHandleTests(RestrictedRedis redis) : StateHandleStoreContract, IClassFixture<RestrictedRedis>
+{
+    protected override IStateHandleStore Store(StateHandleOptions? options = null) => new RedisStateHandleStore(redis.Connection(), Options.Create(options ?? new()));
+}
+
+/// <inheritdoc cref="RestrictedSessionStoreTests"/>
+public sealed class RestrictedEventBusTests(RestrictedRedis redis) : EventBusContract, IClassFixture<RestrictedRedis>, IDisposable
+{
+    private readonly List<RedisClient> _clients = [];
+
+    public void Dispose() => _clients.ForEach(client => client.Dispose());
+
+    protected override (IEventBus One, IEventBus Other) Members() => (redis.Bus(_clients), redis.Bus(_clients));
+}
+
+/// <summary>What that user may not do.</summary>
+public sealed class RestrictedUserTests(RestrictedRedis redis) : IClassFixture<RestrictedRedis>
+{
+    [SkippableTheory]
+    [InlineData("GET", "mcp-ha:x")]
+    [InlineData("HGETALL", "of-somebody-else")]
+    [InlineData("KEYS", "*")]
+    [InlineData("FLUSHALL")]
+    [InlineData("CONFIG", "SET", "maxmemory", "1")]
+    [InlineData("PUBLISH", "of-somebody-else", "x")]
+    public async Task Nothing_else_is_allowed(string command, params string[] arguments) =>
+        Assert.Contains("NOPERM", await redis.RefusalAsync(command, [.. arguments]), StringComparison.OrdinalIgnoreCase);
+}

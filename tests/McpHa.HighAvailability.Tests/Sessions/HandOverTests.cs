@@ -1,0 +1,128 @@
+using System.Net;
+using McpHa.HighAvailability.Sessions;
+
+namespace McpHa.Tests;
+
+/// <summary>A replica that is told to stop gives its sessions up in good order.</summary>
+public sealed class HandOverTests
+{
+    [Fact]
+    public async Task A_replica_that_drains_hands_its_sessions_over_at_once()
+    {
+        await using var cluster = await InProcessCluster.StartAsync();
+        using var client = await cluster.ConnectAsync();
+        await client.CallAsync(cluster[0], "again");
+        using var stream = await client.GetAsync(cluster[0]);
+        await stream.NextAsync();
+
+        await cluster[0].StopAsync();
+
+        Assert.Equal("replica-b", cluster.Snapshot(client.SessionId!)!.Record.Owner);
+        Assert.Null(await stream.NextAsync()); // a clean end: the client knows from where to go on
+        Assert.Equal("x", await client.CallAsync(cluster[1], "once", "x"));
+    }
+
+    [Fact]
+    public async Task A_session_that_is_never_without_calls_is_handed_over_between_them()
+    {
+        await using var cluster = await InProcessCluster.StartAsync(options: o => o.DrainTimeout = TimeSpan.FromSeconds(80));
+        using var client = await cluster.ConnectAsync();
+        // Each call goes on until the next one has begun, or a little longer than it takes to begin: there is always one. The call of another
+        // session keeps the replica from ending, which would be an end for connections, too.
+        var begun = 0;
+        var finish = new TaskCompletionSource();
+        cluster.Tool.Body = async run =>
+        {
+            if (run.Argument == "last")
+            {
+                await cluster.Tool.UntilAsync(finish.Task);
+                return "";
+            }
+
+            var mine = Interlocked.Increment(ref begun);
+            using var work = new CancellationTokenSource(TimeSpan.FromMilliseconds(75));
+            while (Volatile.Read(ref begun) == mine && !work.IsCancellationRequested)
+                await Task.Delay(1);
+            return run.Replica.ReplicaId;
+        };
+        using var other = await cluster.ConnectAsync();
+        var last = other.CallAsync(cluster[0], "once", "last");
+        await Wait.UntilAsync(() => cluster.Tool.Runs == 1, "the last call to run");
+        using var stopped = new CancellationTokenSource();
+        var loops = Enumerable.Range(0, 3).Select(async _ =>
+        {
+            List<string> owners = [];
+            while (!stopped.IsCancellationRequested)
+                owners.Add(await client.CallAsync(cluster[0], "once"));
+            return owners;
+        }).ToArray();
+        await Wait.UntilAsync(() => Volatile.Read(ref begun) > 10, "the calls to run");
+
+        var stopping = cluster[0].StopAsync();
+        await Wait.UntilAsync(() => cluster[0].Session(client.SessionId!) is null, "the session to be handed over");
+        stopped.Cancel();
+
+        Assert.All(await Task.WhenAll(loops), owners => Assert.Equal(owners.Order(), owners));
+        finish.SetResult();
+        await last;
+        await stopping.WaitAsync(Wait.Limit);
+        Assert.Equal("replica-b", await client.CallAsync(cluster[1], "once"));
+    }
+
+    [Fact]
+    public async Task A_lone_replica_that_drains_does_not_wait_for_requests_that_wait_for_another_one()
+    {
+        await using var cluster = await InProcessCluster.StartAsync(replicas: 1, options: o => o.DrainTimeout = TimeSpan.FromMinutes(5));
+        using var client = await cluster.ConnectAsync();
+        var finish = new TaskCompletionSource();
+        cluster.Tool.Body = async run =>
+        {
+            await cluster.Tool.UntilAsync(finish.Task);
+            return "done";
+        };
+        using var other = await cluster.ConnectAsync();
+        var call = client.CallAsync(cluster[0], "once");
+        await Wait.UntilAsync(() => cluster[0].Get<SessionHost>().CallCount == 1, "the call to run");
+
+        var stopping = cluster[0].StopAsync();
+        await Wait.UntilAsync(() => cluster[0].Get<SessionHost>().SessionCount == 1, "the other session to be given up");
+        var waiting = other.PostAsync(cluster[0], other.Call("echo"));
+        await Task.WhenAny(waiting, Task.Delay(50));
+        Assert.False(waiting.IsCompleted);
+        finish.SetResult();
+
+        Assert.Equal("done", await call);
+        using var refused = await waiting;
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.Status);
+        await stopping.WaitAsync(Wait.Limit);
+    }
+
+    [Fact]
+    public async Task A_call_in_flight_finishes_before_its_draining_owner_hands_the_session_over()
+    {
+        await using var cluster = await InProcessCluster.StartAsync(options: o => o.DrainTimeout = TimeSpan.FromMinutes(5));
+        using var client = await cluster.ConnectAsync();
+        var finish = new TaskCompletionSource();
+        cluster.Tool.Body = async run =>
+        {
+            await run.ProgressAsync(1);
+            await cluster.Tool.UntilAsync(finish.Task);
+            return run.Replica.ReplicaId;
+        };
+        using var call = await client.PostAsync(cluster[0], client.Call("once", progress: true));
+        await call.MessageAsync();
+        var stopping = cluster[0].StopAsync();
+        await Wait.UntilAsync(() => cluster[0].Get<SessionHost>().Draining, "the drain to begin");
+        using var created = new RawClient();
+        using var elsewhere = await created.PostAsync(cluster[0], created.Initialize());
+        Assert.Equal(HttpStatusCode.OK, elsewhere.Status);
+
+        finish.SetResult();
+
+        Assert.Equal("replica-a", RawClient.TextOf(await call.AnswerAsync()));
+        await stopping;
+        Assert.Equal("replica-b", cluster.Snapshot(client.SessionId!)!.Record.Owner);
+        Assert.Equal("replica-b", cluster.Snapshot(elsewhere.Header("Mcp-Session-Id")!)!.Record.Owner);
+        Assert.Equal(1, cluster.Tool.Runs);
+    }
+}

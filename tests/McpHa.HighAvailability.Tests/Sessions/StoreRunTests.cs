@@ -1,0 +1,149 @@
+using System.Net;
+using McpHa.HighAvailability.Cluster;
+using McpHa.HighAvailability.Sessions;
+
+namespace McpHa.Tests;
+
+/// <summary>The store was restarted, replaced or emptied, and not all owners have seen to their sessions yet.</summary>
+public sealed class StoreRunTests
+{
+    [Fact]
+    public async Task A_session_that_was_taken_over_earlier_is_never_unknown_to_anybody()
+    {
+        await using var cluster = await StartAsync();
+        using var client = await TakenOverByAsync(cluster, 1);
+        cluster.Wipe();
+        var looked = cluster[2].Store.StopAfter("FindAsync");
+        looked.LetGo();
+
+        // Asked before anybody has noticed, and while only the one that is asked has.
+        var call = client.CallAsync(cluster[2], "again", "x");
+        await looked.Reached;
+        await cluster[2].Get<ReplicaDirectory>().RefreshAsync();
+        Assert.False(call.IsCompleted);
+        Assert.Null(cluster.Snapshot(client.SessionId!));
+
+        await cluster[1].Get<ReplicaDirectory>().RefreshAsync();
+
+        Assert.Equal("x", await call);
+        Assert.Equal(("replica-b", 2L), (cluster.Snapshot(client.SessionId!)!.Record.Owner, cluster.Snapshot(client.SessionId!)!.Record.Epoch));
+    }
+
+    [Fact]
+    public async Task All_sessions_of_all_owners_are_written_back_at_once_and_then_an_unknown_one_is_unknown()
+    {
+        await using var cluster = await StartAsync();
+        List<RawClient> clients = [];
+        for (var n = 0; n < 12; n++)
+            clients.Add(await cluster.ConnectAsync(n % 3));
+        cluster.Wipe();
+        await RefreshAsync(cluster);
+
+        await Wait.UntilAsync(() => clients.All(c => cluster.Snapshot(c.SessionId!) is not null), "all sessions to be there again");
+
+        await RefreshAsync(cluster);
+        var known = clients[0].SessionId!;
+        clients[0].SessionId = known[..^4] + "beef";
+        using var unknown = await clients[0].PostAsync(cluster[1], clients[0].Call("again"));
+        Assert.Equal(HttpStatusCode.NotFound, unknown.Status);
+        clients.ForEach(c => c.Dispose());
+    }
+
+    [Fact]
+    public async Task Nobody_is_waited_for_who_has_died()
+    {
+        await using var cluster = await StartAsync();
+        using var client = await TakenOverByAsync(cluster, 1);
+        cluster[0].Store.Away = cluster[1].Store.Away = true;
+        cluster.Wipe();
+        await cluster[0].Get<ReplicaDirectory>().RefreshAsync();
+        var call = client.PostAsync(cluster[2], client.Call("again"));
+        await Assert.ThrowsAsync<TimeoutException>(() => call.WaitAsync(TimeSpan.FromMilliseconds(300)));
+
+        await cluster.CutOffAsync(cluster[1]);
+
+        using var gone = await call;
+        Assert.Equal(HttpStatusCode.NotFound, gone.Status);
+    }
+
+    [Fact]
+    public async Task Nothing_is_taken_over_by_the_word_of_a_store_that_may_have_forgotten_the_last_take_over()
+    {
+        await using var cluster = await StartAsync();
+        cluster.Tool.Body = async run => $"{await run.State.UpdateAsync<int>("n", n => n + 1)}";
+        using var client = await cluster.ConnectAsync();
+        Assert.Equal("1", await client.CallAsync(cluster[0], "again"));
+        var before = cluster.Snapshot(client.SessionId!)!;
+        var state = cluster.State(client.SessionId!);
+        await cluster.CutOffAsync(cluster[0]);
+        Assert.Equal("2", await client.CallAsync(cluster[1], "again"));
+
+        // A fail-over to a copy that lags: the first owner owns the session, as far as the store knows.
+        cluster.Wipe();
+        await new InMemorySessionStore(cluster.Sessions).WriteBackAsync(before, state);
+        var looked = cluster[2].Store.StopAfter("FindAsync");
+        looked.LetGo();
+        var call = client.CallAsync(cluster[2], "again");
+        await looked.Reached;
+        Assert.Equal(1, cluster.Snapshot(client.SessionId!)!.Record.Epoch);
+        await cluster[1].Get<ReplicaDirectory>().RefreshAsync();
+
+        Assert.Equal("3", await call);
+        Assert.Equal(("replica-b", 2L), (cluster.Snapshot(client.SessionId!)!.Record.Owner, cluster.Snapshot(client.SessionId!)!.Record.Epoch));
+    }
+
+    [Fact]
+    public async Task A_session_that_is_just_being_taken_over_is_checked_like_those_that_are_there()
+    {
+        await using var cluster = await StartAsync();
+        using var client = await cluster.ConnectAsync();
+        await cluster.CutOffAsync(cluster[0]);
+        var reading = cluster[1].Store.StopAfter("TakeOverAsync");
+        var call = client.CallAsync(cluster[1], "again", "x");
+        await reading.Reached;
+
+        cluster.Wipe();
+        await RefreshAsync(cluster);
+        var other = client.CallAsync(cluster[2], "again", "y");
+        await Assert.ThrowsAsync<TimeoutException>(() => other.WaitAsync(TimeSpan.FromMilliseconds(300)));
+        reading.LetGo();
+
+        Assert.Equal("x", await call);
+        Assert.Equal("y", await other);
+    }
+
+    private static async Task<InProcessCluster> StartAsync()
+    {
+        var cluster = await InProcessCluster.StartAsync(3);
+
+        // In the first run that they see replicas wait for others that they have not heard of: longer than a test.
+        foreach (var run in new[] { "1", "2" })
+        {
+            cluster.Registry.Run = run;
+            await RefreshAsync(cluster);
+        }
+
+        await Wait.UntilAsync(
+            async () =>
+            {
+                await RefreshAsync(cluster);
+                return Enumerable.Range(0, 3).All(n => cluster[n].Get<ReplicaDirectory>().SettledRun == "2");
+            },
+            "all replicas to have checked");
+        return cluster;
+    }
+
+    private static async Task<RawClient> TakenOverByAsync(InProcessCluster cluster, int replica)
+    {
+        var client = await cluster.ConnectAsync();
+        await cluster.CutOffAsync(cluster[0]);
+        await client.CallAsync(cluster[replica], "again");
+        return client;
+    }
+
+    private static async Task RefreshAsync(InProcessCluster cluster)
+    {
+        for (var n = 0; n < 3; n++)
+            await cluster[n].Get<ReplicaDirectory>().RefreshAsync();
+    }
+}

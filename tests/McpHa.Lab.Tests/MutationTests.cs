@@ -1,0 +1,64 @@
+using System.Text.Json.Nodes;
+using McpHa.Lab.Chaos.Mutations;
+
+namespace McpHa.Tests;
+
+/// <summary>A checker that finds nothing proves something only if it finds what is broken on purpose: each safeguard in turn is switched off.</summary>
+public sealed class MutationTests : IDisposable
+{
+    private const int FirstSeed = 5;
+    private const int MostRuns = 4;
+
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("lab-");
+
+    /// <summary>Faults under which the safeguard is needed, enough of them to need it many times, and what the checker then has to say.</summary>
+    private static readonly Dictionary<string, (string Kinds, int Faults, string[] Found)> Needed = new()
+    {
+        // The balancer leaves a silent owner's stream for good, so what such an owner does afterwards is seen without one.
+        ["Fence"] = ("pause --direct", 4, ["Lost", "Doubled", "OutOfOrder"]),
+        ["DuplicateRecognition"] = ("kill,balancer", 8, ["Doubled"]),
+        ["JournalBeforeSend"] = ("kill", 5, ["Lost", "Doubled", "OutOfOrder"]),
+        ["Splice"] = ("kill", 4, ["Doubled"]),
+        ["RerunPolicy"] = ("kill", 8, ["Doubled"]),
+        ["ProgressRecognition"] = ("kill", 3, ["Doubled"]),
+        ["QuestionRecognition"] = ("kill", 8, ["Doubled"]),
+        ["StateCommit"] = ("kill", 3, ["Lost", "OutOfOrder"]),
+    };
+
+    public static TheoryData<string> Safeguards => new(Mutation.Names);
+
+    [SkippableTheory]
+    [MemberData(nameof(Safeguards))]
+    public async Task The_checker_finds_out_that_a_safeguard_is_switched_off(string safeguard)
+    {
+        Skip.If(LabCluster.Unavailable is not null, LabCluster.Unavailable);
+        var (kinds, faults, expected) = Needed[safeguard];
+        Skip.If(kinds.Contains("--direct", StringComparison.Ordinal) && LabCluster.NginxUnavailable is not null, LabCluster.NginxUnavailable);
+
+        // What is under way when a fault strikes is a matter of chance, also with the same seed: where nothing needed the safeguard, others are tried.
+        int code;
+        string output, json;
+        var seed = FirstSeed;
+        do
+        {
+            var folder = _folder.CreateSubdirectory($"{seed}");
+            json = Path.Combine(folder.FullName, "chaos.json");
+            (code, output) = await ChaosProcess.RunAsync(
+                folder, ["--mutate", safeguard, "--faults-of", .. kinds.Split(' '), "--faults", $"{faults}", "--sessions", "30", "--seed", $"{seed}", "--json", json]);
+        }
+        while (code == 0 && ++seed < FirstSeed + MostRuns);
+
+        Assert.True(code == 1, $"chaos ended with {code}:\n{output}");
+        var found = JsonNode.Parse(await File.ReadAllTextAsync(json))!["violations"]!.AsArray().Select(violation => (string)violation!["kind"]!);
+        Assert.Contains(found, expected.Contains);
+    }
+
+    [Theory]
+    [InlineData("Fence", "Fence")]
+    [InlineData("fence", "Fence")]
+    [InlineData("journal-before-send", "JournalBeforeSend")]
+    [InlineData("brakes", null)]
+    public void A_safeguard_is_found_however_its_name_is_written(string given, string? name) => Assert.Equal(name, Mutation.Find(given));
+
+    public void Dispose() => _folder.Delete(recursive: true);
+}
