@@ -49,6 +49,10 @@ public sealed class RollingRestartTests
                 await load.FinishAsync();
             Assert.DoesNotContain(cluster.State.ProcessIds, before.Replicas.Select(r => r.Pid).Concat(before.Balancers.Select(b => b.Pid)).Contains);
         }
+        catch (Exception e)
+        {
+            throw new InvalidOperationException($"A client noticed. {cluster.LogOf("nginx")}", e);
+        }
         finally
         {
             foreach (var load in loads)

@@ -54,11 +54,12 @@ public sealed class SeveralDeathsTests(ClusterFixture fixture) : ClusterTest(fix
         await using var client = await ConnectAsync(kind, Access.Nginx);
         await client.CallAsync("notes_add", new { text = "kept" });
 
-        var dead = Cluster.State.Replicas;
+        // All: one that another test has killed may still be on its way back.
+        var dead = (await Cluster.WaitForAsync(state => state.Replicas.Count == ClusterFixture.Replicas, "all replicas to be up")).Replicas;
         foreach (var replica in dead)
             Processes.Send(replica.Pid, Processes.SigKill);
         await Cluster.WaitForAsync(
-            state => state.Replicas.Count == dead.Count && !state.Replicas.Any(replica => dead.Contains(replica)), "all replicas to be back");
+            state => state.Replicas.Count == ClusterFixture.Replicas && !state.Replicas.Any(replica => dead.Contains(replica)), "all replicas to be back");
 
         // nginx holds nothing: it answers 502 for another moment.
         using var http = new HttpClient();

@@ -134,6 +134,13 @@ public sealed class LabCluster : IAsyncDisposable
         return state!;
     }
 
+    /// <summary>The end of what a member has logged, with the member's name: for the message of a test that failed.</summary>
+    public string LogOf(string member)
+    {
+        var file = Path.Combine(Folder, ".lab", "logs", member + ".log");
+        return File.Exists(file) ? $"{member} says:\n{string.Join('\n', File.ReadLines(file).TakeLast(40))}" : $"{member} has no log.";
+    }
+
     /// <summary>Kills a replica (<c>kill -9</c>) and returns at once.</summary>
     public void Kill(string replicaId) => Processes.Send(Find(replicaId).Pid, Processes.SigKill);
 

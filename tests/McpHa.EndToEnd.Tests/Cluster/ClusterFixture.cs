@@ -3,6 +3,9 @@ namespace McpHa.Tests.Cluster;
 /// <summary>The cluster that all scenarios share: four replicas that come back when killed, two balancers, an nginx in front of the replicas, a Redis.</summary>
 public sealed class ClusterFixture : IAsyncLifetime
 {
+    /// <summary>How many replicas it has when all are up.</summary>
+    public const int Replicas = 4;
+
     private LabCluster? _cluster;
 
     /// <summary>The cluster; skips the test where there can be none.</summary>
@@ -23,7 +26,7 @@ public sealed class ClusterFixture : IAsyncLifetime
         {
             _cluster = await LabCluster.StartAsync(new()
             {
-                Replicas = 4,
+                Replicas = Replicas,
                 Balancers = 2,
                 Nginx = LabCluster.NginxUnavailable is null ? "replicas" : null,
                 // On a busy machine replicas that were all killed take longer to come back than requests are held by default.
