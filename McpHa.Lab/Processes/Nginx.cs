@@ -16,9 +16,10 @@ internal static class Nginx
     /// <param name="folder">Its own folder: configuration, process id, temporary files.</param>
     /// <param name="logFile">Where it writes what went wrong.</param>
     /// <param name="silence">A server that sends nothing for so long is taken for frozen: longer than the servers' keep-alive interval. Default: 20 s.</param>
-    public static ProcessSpec At(int port, IReadOnlyList<Uri> servers, string folder, string logFile, TimeSpan? silence = null)
+    /// <param name="balancers">The servers are balancers: one that answers 503 has asked every replica, and the next could only ask them again.</param>
+    public static ProcessSpec At(int port, IReadOnlyList<Uri> servers, string folder, string logFile, TimeSpan? silence = null, bool balancers = false)
     {
-        Configure(port, servers, folder, silence);
+        Configure(port, servers, folder, silence, balancers);
         return new(
             "nginx",
             Executable ?? throw new LabException("nginx is not installed: apt-get install nginx, or brew install nginx."),
@@ -33,16 +34,16 @@ internal static class Nginx
     /// they are, idle connections of clients are closed, and a request that is just being sent on one of them breaks. So servers that keep
     /// their addresses when they are restarted are better than a reload.
     /// </summary>
-    public static void Configure(int port, IReadOnlyList<Uri> servers, string folder, TimeSpan? silence = null)
+    public static void Configure(int port, IReadOnlyList<Uri> servers, string folder, TimeSpan? silence = null, bool balancers = false)
     {
         Directory.CreateDirectory(folder);
         var temporary = ConfigurationFile(folder) + ".new";
-        File.WriteAllText(temporary, Configuration(port, servers, folder, silence ?? DefaultSilence));
+        File.WriteAllText(temporary, Configuration(port, servers, folder, silence ?? DefaultSilence, balancers));
         File.Move(temporary, ConfigurationFile(folder), overwrite: true);
     }
 
     /// <summary>The configuration.</summary>
-    public static string Configuration(int port, IReadOnlyList<Uri> servers, string folder, TimeSpan silence) => $$"""
+    public static string Configuration(int port, IReadOnlyList<Uri> servers, string folder, TimeSpan silence, bool balancers = false) => $$"""
         daemon off;
         worker_processes 1;
         pid "{{folder}}/nginx.pid";
@@ -94,8 +95,8 @@ internal static class Nginx
                 location / {
                     proxy_pass http://servers;
                     # A request whose connection broke, or was silent, before the first byte of an answer goes to the next server, a POST too
-                    # (non_idempotent). 503 is what a server answers that cannot reach the store.
-                    proxy_next_upstream error timeout http_503 non_idempotent;
+                    # (non_idempotent).{{(balancers ? "" : " 503 is what a server answers that cannot reach the store.")}}
+                    proxy_next_upstream error timeout{{(balancers ? "" : " http_503")}} non_idempotent;
                     # Streams may be open for days, but are never silent for longer than the servers' keep-alive comments
                     # (HighAvailability:KeepAlive, 15 s by default): what is silent for longer is frozen.
                     proxy_read_timeout {{silence.TotalSeconds:0}}s;
@@ -110,7 +111,7 @@ internal static class Nginx
                 location @once {
                     proxy_pass http://servers;
                     # Only what was certainly not sent goes to the next server.
-                    proxy_next_upstream error timeout http_503;
+                    proxy_next_upstream error timeout{{(balancers ? "" : " http_503")}};
                     # A call without a session may be silent until its answer.
                     proxy_read_timeout 1h;
                 }

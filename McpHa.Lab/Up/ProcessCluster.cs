@@ -172,7 +172,13 @@ internal sealed class ProcessCluster : ICluster
         return new(
             "nginx",
             url,
-            Nginx.At(_options.NginxPort, servers, Path.Combine(_options.Folder, "nginx"), Log("nginx"), _options.Nginx == NginxFront.Replicas ? SilenceBehindNginx : null),
+            Nginx.At(
+                _options.NginxPort,
+                servers,
+                Path.Combine(_options.Folder, "nginx"),
+                Log("nginx"),
+                _options.Nginx == NginxFront.Replicas ? SilenceBehindNginx : null,
+                _options.Nginx == NginxFront.Balancers),
             cancellationToken => Probe.AnswersAsync(url, cancellationToken));
     }
 

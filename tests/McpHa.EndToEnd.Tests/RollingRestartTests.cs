@@ -9,6 +9,8 @@ public sealed class RollingRestartTests
 {
     private const int Steps = 6;
 
+    private static readonly string[] Members = ["nginx", "balancer1", "balancer2"];
+
     // Not a measure: ends a test that would hang.
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
 
@@ -51,7 +53,8 @@ public sealed class RollingRestartTests
         }
         catch (Exception e)
         {
-            throw new InvalidOperationException($"A client noticed. {cluster.LogOf("nginx")}", e);
+            throw new InvalidOperationException(
+                string.Join('\n', ["A client noticed.", .. loads.Select(load => load.Trouble), .. Members.Select(cluster.LogOf)]), e);
         }
         finally
         {
@@ -79,6 +82,8 @@ public sealed class RollingRestartTests
         public int Rounds => _rounds;
 
         public bool HasFailed => _running.IsFaulted;
+
+        public string Trouble => $"{kind}: {_rounds} rounds, {_running.Exception?.InnerException?.ToString() ?? "no trouble"}";
 
         public void Start() => _running = RunAsync();
 
