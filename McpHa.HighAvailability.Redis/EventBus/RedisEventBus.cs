@@ -6,8 +6,13 @@ using StackExchange.Redis;
 namespace McpHa.HighAvailability.Redis;
 
 /// <summary>Publish/subscribe on Redis channels. The client subscribes again by itself after a break.</summary>
+/// <remarks>Subscribers read from queues of the client: handlers that it calls itself run side by side, so that messages overtake one another.</remarks>
 internal sealed partial class RedisEventBus(RedisConnection redis, ILogger<RedisEventBus> logger) : IEventBus
 {
+    // Subscribing and the undoing of a subscription that failed take turns.
+    private readonly SemaphoreSlim _turn = new(1);
+    private readonly Dictionary<string, int> _subscribers = new(StringComparer.Ordinal);
+
     public ValueTask PublishAsync(string topic, ReadOnlyMemory<byte> payload, CancellationToken cancellationToken = default)
     {
         var (channel, message) = (redis.Keys.Topic(topic), RedisFields.Value(payload));
@@ -19,33 +24,62 @@ internal sealed partial class RedisEventBus(RedisConnection redis, ILogger<Redis
         Func<ReadOnlyMemory<byte>, ValueTask> handler,
         CancellationToken cancellationToken = default)
     {
+        var queue = await OpenAsync(topic, cancellationToken);
+        var subscription = new TopicSubscription(topic, handler, _ => CloseAsync(topic, queue), logger);
+        queue.OnMessage(message => subscription.Post((byte[]?)message.Message ?? []));
+        return subscription;
+    }
+
+    private async ValueTask<ChannelMessageQueue> OpenAsync(string topic, CancellationToken cancellationToken)
+    {
         var channel = redis.Keys.Topic(topic);
-        TopicSubscription? subscription = null;
-        Action<RedisChannel, RedisValue> receive = (_, message) => subscription!.Post((byte[]?)message ?? []);
-        subscription = new TopicSubscription(topic, handler, UnsubscribeAsync, logger);
+        await _turn.WaitAsync(cancellationToken);
         try
         {
-            await redis.SubscriberAsync(subscriber => subscriber.SubscribeAsync(channel, receive), cancellationToken);
-            return subscription;
+            ChannelMessageQueue? queue = null;
+            await redis.SubscriberAsync(async subscriber => queue = await subscriber.SubscribeAsync(channel), cancellationToken);
+            _subscribers[topic] = _subscribers.GetValueOrDefault(topic) + 1;
+            return queue!;
         }
-        catch
+        catch when (!_subscribers.ContainsKey(topic))
         {
-            // The client may have kept the handler and would call it later.
-            await subscription.DisposeAsync();
+            // The client keeps the queue, which nobody can reach any more, and would fill it.
+            await EndAsync(topic, subscriber => subscriber.UnsubscribeAsync(channel));
             throw;
         }
-
-        async ValueTask UnsubscribeAsync(TopicSubscription ended)
+        finally
         {
-            try
-            {
-                await redis.SubscriberAsync(subscriber => subscriber.UnsubscribeAsync(channel, receive), CancellationToken.None);
-            }
-            catch (StoreUnavailableException e)
-            {
-                // The handler is not called any more; the client forgets the channel all the same.
-                NotUnsubscribed(topic, e);
-            }
+            _turn.Release();
+        }
+    }
+
+    private async ValueTask CloseAsync(string topic, ChannelMessageQueue queue)
+    {
+        await _turn.WaitAsync();
+        try
+        {
+            if (_subscribers[topic] == 1)
+                _subscribers.Remove(topic);
+            else
+                _subscribers[topic]--;
+            await EndAsync(topic, _ => queue.UnsubscribeAsync());
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    private async ValueTask EndAsync(string topic, Func<ISubscriber, Task> end)
+    {
+        try
+        {
+            await redis.SubscriberAsync(end, CancellationToken.None);
+        }
+        catch (StoreUnavailableException e)
+        {
+            // The handler is not called any more; the client forgets the channel all the same.
+            NotUnsubscribed(topic, e);
         }
     }
 

@@ -2,9 +2,9 @@ namespace McpHa.HighAvailability.EventBus;
 
 /// <summary>Publish/subscribe by topic across the replicas of a cluster.</summary>
 /// <remarks>
-/// Delivery is at most once, to every subscriber of every replica including the publisher's own; messages may overtake one
-/// another. Nothing is kept: what must survive is in the journal, the bus only wakes. While the backend is away
-/// messages are lost; subscriptions come back by themselves.
+/// Delivery is at most once, to every subscriber of every replica including the publisher's own. What one publisher publishes to a topic, each
+/// call awaited before the next, arrives in that order. Nothing is kept: what must survive is in the journal, the bus only wakes. While the
+/// backend is away messages are lost; subscriptions come back by themselves.
 /// </remarks>
 public interface IEventBus
 {

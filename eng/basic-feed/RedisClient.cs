@@ -27,11 +27,7 @@ internal static class RedisClientExtensions
         // The application starts, and goes on, without Redis and reconnects by itself.
         options.AbortOnConnectFail = false;
 
-        var redis = ConnectionMultiplexer.Connect(options);
-#pragma warning disable CS0618 // Has a meaning in version 1 only, where the default runs all pub/sub messages one after the other.
-        redis.PreserveAsyncOrder = false;
-#pragma warning restore CS0618
-        return redis;
+        return ConnectionMultiplexer.Connect(options);
     }
 }
 

@@ -90,6 +90,33 @@ public abstract class EventBusContract
     }
 
     [SkippableFact]
+    public async Task Messages_of_one_publisher_keep_their_order()
+    {
+        var (one, other) = Members();
+        var topic = NewId();
+        var received = new List<string>();
+        await using var a = await other.SubscribeAsync(topic, payload =>
+        {
+            lock (received)
+                received.Add(Text(payload));
+            return ValueTask.CompletedTask;
+        });
+        var sent = Enumerable.Range(0, 5_000).Select(number => $"{number}").ToArray();
+
+        foreach (var message in sent)
+            await one.PublishAsync(topic, Utf8(message));
+
+        await Wait.UntilAsync(
+            () =>
+            {
+                lock (received)
+                    return received.Count == sent.Length;
+            },
+            "all messages");
+        Assert.Equal(sent, received);
+    }
+
+    [SkippableFact]
     public async Task A_handler_that_fails_loses_its_message_only()
     {
         var (one, other) = Members();
