@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using McpHa.HighAvailability.Sessions;
@@ -12,6 +13,10 @@ namespace McpHa.HighAvailability.EventBus;
 internal sealed partial class ClusterNotifier(IEventBus bus, SessionHost host, ListenStreams listens, ILogger<ClusterNotifier> logger) : IClusterNotifier, IHostedService
 {
     private const string Topic = "notifications";
+
+    // A broadcast on the bus is its id, 128 random bits, and the notification.
+    private const int IdSize = 16;
+
     private static readonly TimeSpan Retry = TimeSpan.FromSeconds(1);
 
     private readonly CancellationTokenSource _stopping = new();
@@ -43,6 +48,7 @@ internal sealed partial class ClusterNotifier(IEventBus bus, SessionHost host, L
 
     public Task StartAsync(CancellationToken cancellationToken)
     {
+        host.Broadcasts.Hand = Hand;
         _ = SubscribeAsync();
         return Task.CompletedTask;
     }
@@ -74,7 +80,10 @@ internal sealed partial class ClusterNotifier(IEventBus bus, SessionHost host, L
 
     private async ValueTask PublishAsync(string method, JsonObject? parameters, CancellationToken cancellationToken)
     {
-        var payload = JsonRpc.Serialize(new JsonRpcNotification { Method = method, Params = parameters });
+        var notification = JsonRpc.Serialize(new JsonRpcNotification { Method = method, Params = parameters });
+        var payload = new byte[IdSize + notification.Length];
+        Random.Shared.NextBytes(payload.AsSpan(0, IdSize));
+        notification.CopyTo(payload.AsSpan(IdSize));
         try
         {
             await bus.PublishAsync(Topic, payload, cancellationToken).ConfigureAwait(false);
@@ -88,16 +97,18 @@ internal sealed partial class ClusterNotifier(IEventBus bus, SessionHost host, L
 
     private ValueTask DeliverAsync(ReadOnlyMemory<byte> payload)
     {
-        if (JsonRpc.Parse(payload.Span) is not JsonRpcNotification notification)
+        if (payload.Length <= IdSize || JsonRpc.Parse(payload.Span[IdSize..]) is not JsonRpcNotification notification)
             return ValueTask.CompletedTask;
+        var id = BinaryPrimitives.ReadUInt128BigEndian(payload.Span);
         listens.Publish(notification);
-        foreach (var session in host.Sessions)
-        {
-            if (Wants(session, notification))
-                _ = SendAsync(session, new JsonRpcNotification { Method = notification.Method, Params = notification.Params });
-        }
-
+        host.Broadcasts.Deliver(id, notification, host.Sessions);
         return ValueTask.CompletedTask;
+    }
+
+    private void Hand(LiveSession session, JsonRpcNotification notification, UInt128 id)
+    {
+        if (Wants(session, notification))
+            _ = SendAsync(session, new JsonRpcNotification { Method = notification.Method, Params = notification.Params }, id);
     }
 
     private static bool Wants(LiveSession session, JsonRpcNotification notification) => notification.Method switch
@@ -108,11 +119,11 @@ internal sealed partial class ClusterNotifier(IEventBus bus, SessionHost host, L
         _ => true,
     };
 
-    private async Task SendAsync(LiveSession session, JsonRpcNotification notification)
+    private async Task SendAsync(LiveSession session, JsonRpcNotification notification, UInt128 id)
     {
         try
         {
-            await session.SendUnrelatedAsync(notification, CancellationToken.None).ConfigureAwait(false);
+            await session.BroadcastAsync(notification, id).ConfigureAwait(false);
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {

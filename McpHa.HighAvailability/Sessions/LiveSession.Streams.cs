@@ -33,12 +33,32 @@ internal sealed partial class LiveSession
                 return Task.CompletedTask;
         }
 
+        return WriteUnrelatedAsync(outgoing).WaitAsync(cancellationToken);
+    }
+
+    /// <summary>Sends a notification that goes to many sessions; one that comes when this replica has given the session up is in <see cref="Unheard"/> then.</summary>
+    public Task BroadcastAsync(JsonRpcNotification notification, UInt128 id) => WriteUnrelatedAsync(notification, id);
+
+    /// <summary>Ids of the broadcasts that came too late.</summary>
+    public IReadOnlyList<UInt128> Unheard()
+    {
+        lock (Gate)
+            return [.. _unheard ?? []];
+    }
+
+    private Task WriteUnrelatedAsync(JsonRpcMessage outgoing, UInt128? broadcast = null)
+    {
         var payload = JsonRpc.Serialize(outgoing);
         Task done;
         lock (Gate)
         {
             if (_closed)
+            {
+                if (broadcast is { } late)
+                    (_unheard ??= []).Add(late);
                 return Task.CompletedTask;
+            }
+
             var target = GetStreams.Target;
             var entry = Append(target, payload);
             if (target == GetStreams.Waiting && GetStreams.AddWaiting(entry.Position) is > 0 and var oldest)
@@ -47,7 +67,7 @@ internal sealed partial class LiveSession
         }
 
         Queue.Flush();
-        return done.WaitAsync(cancellationToken);
+        return done;
     }
 
     /// <summary>Opens a GET stream. <see langword="null"/>: the session is no longer served here.</summary>

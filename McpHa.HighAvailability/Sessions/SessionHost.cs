@@ -28,6 +28,9 @@ internal sealed partial class SessionHost(
 
     public IEnumerable<LiveSession> Sessions => _sessions.Values;
 
+    /// <summary>What was broadcast lately.</summary>
+    public RecentBroadcasts Broadcasts { get; } = new(runtime.Time);
+
     public int SessionCount => _sessions.Count;
 
     public int CallCount => _sessions.Values.Sum(s => s.Calls.Count);
@@ -247,7 +250,7 @@ internal sealed partial class SessionHost(
             {
                 case TakeOver.Taken taken:
                     var (session, rerun, refused) = await SessionRestore.RunAsync(runtime, taken.Snapshot, Forget, CancellationToken.None).ConfigureAwait(false);
-                    _sessions[record.Id] = session;
+                    Broadcasts.Arrive(session, () => _sessions[session.Id] = session);
                     if (!session.Serves)
                         Forget(session);
                     _ = OwnershipWatch.AnnounceAsync(bus, session);
