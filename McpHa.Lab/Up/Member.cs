@@ -32,8 +32,10 @@ internal sealed record MemberStatus(Role Role, string Id, Uri? Url, int? Process
 /// <param name="say">Takes a line about what happens.</param>
 /// <param name="changed">Called after every change of its status.</param>
 /// <param name="hold">Replaces the delay of a restart: what comes up is started again when this completes.</param>
+/// <param name="givesWay">Whether a restart, until it is ready, gives way to everything else on this machine.</param>
 internal sealed class Member(
-    Role role, Func<Launch> launch, bool restart, Action<string> say, Action changed, Func<CancellationToken, Task>? hold = null)
+    Role role, Func<Launch> launch, bool restart, Action<string> say, Action changed, Func<CancellationToken, Task>? hold = null,
+    Func<bool>? givesWay = null)
 {
     private static readonly TimeSpan RestartDelay = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan MaxRestartDelay = TimeSpan.FromSeconds(30);
@@ -114,11 +116,13 @@ internal sealed class Member(
         Set(new(role, start.Id, start.Url, null, MemberState.Starting, Status.Starts + 1));
         var child = _child = await ChildProcess.StartAsync(start.Process);
         Set(Status with { ProcessId = child.Id });
+        var priority = Status.Starts > 1 && givesWay?.Invoke() == true ? StartPriority.Lowered(child.Id) : null;
 
         while (Stopwatch.GetElapsedTime(child.Started) < StartTimeout)
         {
             if (await start.IsReady(cancellationToken) && !child.Exited.IsCompleted)
             {
+                await (priority?.RestoreAsync(cancellationToken) ?? Task.CompletedTask);
                 Set(Status with { State = MemberState.Healthy });
                 return child;
             }

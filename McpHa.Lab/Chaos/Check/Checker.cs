@@ -20,6 +20,7 @@ internal static class Checker
     {
         var facts = new Facts(events, [.. deliveries], options);
         List<Violation> violations = [.. Rules.SelectMany(rule => rule(facts)).OrderBy(violation => violation.At)];
-        return new(violations, Counts.Of(facts, violations), Pauses.Measure(facts));
+        var (pauses, elsewhere) = Pauses.Measure(facts);
+        return new(violations, Counts.Of(facts, violations), pauses, elsewhere);
     }
 }

@@ -21,6 +21,9 @@ internal sealed class Fault(FaultBegan began, TimeSpan ended)
     /// <summary>Whether a session may get another owner by it, which runs its calls again.</summary>
     public bool MovesOwners => Kind is FaultKind.Kill or FaultKind.Term or FaultKind.Pause or FaultKind.Cut;
 
+    /// <summary>Whether calls in flight begin anew by it. After SIGTERM they finish first.</summary>
+    public bool RunsAgain => Kind is FaultKind.Kill or FaultKind.Pause or FaultKind.Cut;
+
     /// <summary>Whether Redis is what it hits.</summary>
     public bool HitsRedis => Kind is FaultKind.RedisRestart or FaultKind.RedisWipe or FaultKind.RedisOutage;
 

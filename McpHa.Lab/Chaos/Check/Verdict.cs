@@ -5,7 +5,8 @@ namespace McpHa.Lab.Chaos.Check;
 /// <summary>What the checker says of a run.</summary>
 /// <param name="Violations">All findings, earliest first.</param>
 /// <param name="Pauses">Every pause that was measured: one per fault and session that noticed or could have.</param>
-internal sealed record Verdict(IReadOnlyList<Violation> Violations, Counts Counts, IReadOnlyList<Pause> Pauses)
+/// <param name="Elsewhere">The same measure in sessions that the fault did not hit.</param>
+internal sealed record Verdict(IReadOnlyList<Violation> Violations, Counts Counts, IReadOnlyList<Pause> Pauses, IReadOnlyList<Pause> Elsewhere)
 {
     /// <summary>Whether all is as promised.</summary>
     public bool Holds => Violations.Count == 0;

@@ -32,7 +32,7 @@ internal sealed class ChaosCluster : IAsyncDisposable
         };
         var withLinks = options.Kinds.Contains(FaultKind.Cut);
         for (var number = 1; number <= options.Replicas; number++)
-            Replicas.Add(new Replica($"server{number}", new ReplicaSettings(server, Redis.Port, withLinks, options.Direct, environment, Log), say));
+            Replicas.Add(new Replica($"server{number}", new ReplicaSettings(server, Redis.Port, withLinks, options.Direct, environment, Log, () => Replicas.Any(replica => replica.IsUp)), say));
         if (options.Direct)
             Nginx = NewNginx(say);
         for (var number = 1; !options.Direct && number <= options.Balancers; number++)

@@ -19,7 +19,7 @@ internal sealed class Replica : IAsyncDisposable
         _settings = settings;
         _port = settings.KeepsPort ? Ports.Free() : null;
         _toRedis = settings.WithLinks ? new Link(settings.RedisPort) : null;
-        Member = new Member(Role.Replica, Launch, restart: true, say, Changed, static _ => Task.CompletedTask);
+        Member = new Member(Role.Replica, Launch, restart: true, say, Changed, static _ => Task.CompletedTask, settings.GivesWay);
     }
 
     /// <summary>Its process.</summary>
@@ -101,5 +101,6 @@ internal sealed class Replica : IAsyncDisposable
 /// <param name="KeepsPort">Whether it is reached at the same port after every start.</param>
 /// <param name="Environment">Further variables.</param>
 /// <param name="LogFile">Log file by name.</param>
+/// <param name="GivesWay">Whether one that replaces another gives way to the rest while it starts.</param>
 internal sealed record ReplicaSettings(
-    ServerProgram Server, int RedisPort, bool WithLinks, bool KeepsPort, IReadOnlyDictionary<string, string?> Environment, Func<string, string> LogFile);
+    ServerProgram Server, int RedisPort, bool WithLinks, bool KeepsPort, IReadOnlyDictionary<string, string?> Environment, Func<string, string> LogFile, Func<bool> GivesWay);

@@ -61,7 +61,8 @@ internal sealed record ChaosReport
         select new ReportKind(
             FaultForms.Name(kind), form, injected.Count,
             PauseFigures.Of(pauses.Select(pause => pause.Length)),
-            PauseFigures.Of(pauses.Where(pause => pause.WasRunning).Select(pause => pause.Length)));
+            PauseFigures.Of(pauses.Where(pause => pause.WasRunning).Select(pause => pause.Length)),
+            PauseFigures.Of(verdict.Elsewhere.Where(pause => injected.Contains(pause.Fault)).Select(pause => pause.Length)));
 
     public void WriteTo(string file)
     {
@@ -94,7 +95,8 @@ internal sealed record ReportViolation(ViolationKind Kind, double AtSeconds, str
 /// <param name="Injected">How often.</param>
 /// <param name="Pauses">What the clients of all affected sessions saw of it, in milliseconds.</param>
 /// <param name="PausesWhileRunning">The same, of those that had a call running at that moment.</param>
-internal sealed record ReportKind(string Kind, string? Form, int Injected, PauseFigures Pauses, PauseFigures PausesWhileRunning)
+/// <param name="Elsewhere">What clients of sessions saw that were not hit.</param>
+internal sealed record ReportKind(string Kind, string? Form, int Injected, PauseFigures Pauses, PauseFigures PausesWhileRunning, PauseFigures Elsewhere)
 {
     /// <summary>Kind and form.</summary>
     [JsonIgnore]

@@ -36,13 +36,14 @@ internal static class ChaosTable
 
     private static Table Faults(ChaosReport report)
     {
-        var table = Table("faults", "injected", "pauses", "p50 ms", "p99 ms", "max ms", "with a call running", "p50 ms", "p99 ms", "max ms");
+        var table = Table("faults", "injected", "pauses", "p50 ms", "p99 ms", "max ms", "with a call running", "p50 ms", "p99 ms", "max ms", "not hit", "p50 ms", "p99 ms");
         foreach (var kind in report.Kinds)
         {
-            var (all, running) = (kind.Pauses, kind.PausesWhileRunning);
+            var (all, running, elsewhere) = (kind.Pauses, kind.PausesWhileRunning, kind.Elsewhere);
             Add(
                 table, $"{kind.Name}", $"{kind.Injected}", $"{all.N}", $"{Ms(all, all.P50)}", $"{Ms(all, all.P99)}", $"{Ms(all, all.Max)}",
-                $"{running.N}", $"{Ms(running, running.P50)}", $"{Ms(running, running.P99)}", $"{Ms(running, running.Max)}");
+                $"{running.N}", $"{Ms(running, running.P50)}", $"{Ms(running, running.P99)}", $"{Ms(running, running.Max)}",
+                $"{elsewhere.N}", $"{Ms(elsewhere, elsewhere.P50)}", $"{Ms(elsewhere, elsewhere.P99)}");
         }
 
         return table;

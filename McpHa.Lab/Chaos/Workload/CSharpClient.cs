@@ -11,9 +11,13 @@ namespace McpHa.Lab.Chaos.Workload;
 internal sealed class CSharpClient : FleetClient
 {
     private readonly HttpClient _http;
-    private readonly McpClient _client;
+    // Longer than requests are held while an owner or Redis is away.
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
-    private CSharpClient(HttpClient http, McpClient client) => (_http, _client) = (http, client);
+    private readonly McpClient _client;
+    private readonly ClientObserver _observer;
+
+    private CSharpClient(HttpClient http, McpClient client, ClientObserver observer) => (_http, _client, _observer) = (http, client, observer);
 
     public override string Session => _client.SessionId ?? "";
 
@@ -50,7 +54,7 @@ internal sealed class CSharpClient : FleetClient
         };
         var client = await McpClient.CreateAsync(new MessageTap(transport, observer), options, cancellationToken: cancellationToken);
         observer.Session = client.SessionId ?? "";
-        return new(http, client);
+        return new(http, client, observer);
     }
 
     public override async Task<CallOutcome> RequestAsync(long call, string method, JsonObject parameters, CancellationToken cancellationToken)
@@ -65,6 +69,7 @@ internal sealed class CSharpClient : FleetClient
         }
         catch (OperationCanceledException)
         {
+            await WithdrawAsync(call);
             return new(OutcomeKind.Cancelled);
         }
         catch (McpProtocolException e)
@@ -85,6 +90,24 @@ internal sealed class CSharpClient : FleetClient
     {
         await _client.DisposeAsync();
         _http.Dispose();
+    }
+
+    // This SDK gives up waiting and closes the response, which to a server means nothing: a call that nobody has cancelled runs to its end.
+    private async Task WithdrawAsync(long call)
+    {
+        if (_observer.IdOf(call) is not { } id)
+            return;
+        using var limit = new CancellationTokenSource(Patience);
+        try
+        {
+            await _client.SendMessageAsync(
+                new JsonRpcNotification { Method = NotificationMethods.CancelledNotification, Params = new JsonObject { ["requestId"] = JsonNode.Parse(id) } },
+                limit.Token);
+        }
+        catch (Exception e) when (e is OperationCanceledException or HttpRequestException or McpException or IOException)
+        {
+            // A notification has no answer, and nobody repeats it: the call goes on, and nothing is expected of it any more.
+        }
     }
 
     private static async Task<string> AnswerAsync(string question, Func<string, TimeSpan> thinking, CancellationToken withdrawn)

@@ -23,6 +23,9 @@ internal sealed class ClientObserver(HistoryLog history)
     /// <summary>The announcement that was heard last.</summary>
     public string LastAnnouncement { get; private set; } = "";
 
+    /// <summary>The JSON-RPC id of a call, as JSON; <see langword="null"/> if it was not sent.</summary>
+    public string? IdOf(long call) => _calls.FirstOrDefault(sent => sent.Value == call).Key;
+
     /// <summary>A message on its way to the server.</summary>
     public void Sent(JsonObject message)
     {

@@ -53,14 +53,16 @@ public sealed class PauseTests
         Assert.True(pause.WasRunning);
     }
 
-    [Fact]
-    public void Under_a_fault_that_runs_nothing_again_every_step_counts()
+    [Theory]
+    [InlineData(nameof(FaultKind.Balancer))]
+    [InlineData(nameof(FaultKind.Term))] // calls in flight finish first
+    public void Under_a_fault_that_runs_nothing_again_every_step_counts(string kind)
     {
         var story = OfTwoSessions();
         var call = story.BeginCountdown(A, 6);
         for (var step = 1; step <= 4; step++)
             story.Step(call, step);
-        story.Fault(FaultKind.Balancer, () =>
+        story.Fault(Enum.Parse<FaultKind>(kind), () =>
         {
             story.Wait(0.45);
             story.Step(call, 5);
@@ -79,6 +81,29 @@ public sealed class PauseTests
         story.Fault(FaultKind.Kill, () => story.Echo(B), A, "idle");
 
         Assert.Empty(story.Check().Pauses);
+    }
+
+    [Fact]
+    public void What_a_session_sees_that_is_not_hit_is_counted_apart_unless_another_fault_hits_it()
+    {
+        var story = OfTwoSessions();
+        story.Fault(FaultKind.Kill, () => Late(B), A);
+        Assert.Empty(story.Check().Pauses);
+        Assert.InRange(Assert.Single(story.Check().Elsewhere).Length.TotalSeconds, 0.29, 0.33);
+
+        story.Fault(FaultKind.Kill, () => story.Fault(FaultKind.Pause, () => Late(B), B), A);
+        Assert.Single(story.Check().Elsewhere);
+        Assert.Equal(FaultKind.Pause, Assert.Single(story.Check().Pauses).Kind);
+
+        void Late(string session)
+        {
+            story.Echo(session);
+            story.Echo(session);
+            story.Echo(session);
+            var call = story.Begin(session, "echo");
+            story.Wait(0.3);
+            story.End(call);
+        }
     }
 
     [Fact]

@@ -114,7 +114,7 @@ public sealed class ReportTests
             PromisedErrors: 0, Cancelled: 0, Repeated: 0, Steps: 0, Questions: 0, Announcements: 0, Deliveries: 0,
             Lost: broken ? 1 : 0, Doubled: 0, OutOfOrder: 0, SessionsLost: 0, Hung: 0);
         List<Violation> violations = broken ? [new(ViolationKind.Lost, At(2.5), "s1", 1, $"a note was lost {Nasty}", events)] : [];
-        var verdict = new Verdict(violations, counts, [new Pause(1, FaultKind.Kill, "s1", At(1.1), TimeSpan.FromMilliseconds(42))]);
+        var verdict = new Verdict(violations, counts, [new Pause(1, FaultKind.Kill, "s1", At(1.1), TimeSpan.FromMilliseconds(42))], []);
         FaultRecord[] faults = [new(1, FaultKind.Kill, FaultForm.Killed, $"kill -9 of server2-ab12 {Nasty}", ["server2"], At(1)) { Ended = At(2) }];
         var options = new ChaosOptions
         {

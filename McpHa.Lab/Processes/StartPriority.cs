@@ -1,0 +1,74 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+
+namespace McpHa.Lab.Processes;
+
+/// <summary>Lets a program that starts give way to those that run: here they share a machine, elsewhere each would have one.</summary>
+/// <remarks>
+/// By the priority of its autogroup (Linux), which every child of <see cref="Guardian"/> has to itself. Where there are none, nothing happens:
+/// a priority of processes could be lowered, but not raised again without special rights.
+/// </remarks>
+internal sealed partial class StartPriority
+{
+    private const int Lower = 15;
+    private const int Lowest = 19;
+    private const int Attempts = 20;
+
+    // A user may change so many in a second, and no more.
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(110);
+
+    private readonly string _file;
+    private readonly int _before;
+
+    private StartPriority(string file, int before) => (_file, _before) = (file, before);
+
+    /// <summary>Lowers it; <see langword="null"/> where that cannot be done.</summary>
+    /// <param name="processId">The process, which leads its session or has its leader for a parent.</param>
+    public static StartPriority? Lowered(int processId)
+    {
+        var file = $"/proc/{processId}/autogroup";
+        try
+        {
+            if (!File.Exists(file) || !int.TryParse(Nice().Match(File.ReadAllText(file)).Groups[1].Value, CultureInfo.InvariantCulture, out var before))
+                return null;
+            Write(file, Math.Min(before + Lower, Lowest));
+            return new(file, before);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // It has ended, or must not be changed: it starts as it would have.
+            return null;
+        }
+    }
+
+    /// <summary>Makes it what it was.</summary>
+    /// <exception cref="IOException">It stays low, and so would every figure of this process.</exception>
+    public async Task RestoreAsync(CancellationToken cancellationToken)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                Write(_file, _before);
+                return;
+            }
+            catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+            {
+                return;
+            }
+            catch (IOException) when (attempt < Attempts)
+            {
+                await Task.Delay(Pause, cancellationToken);
+            }
+        }
+    }
+
+    private static void Write(string file, int nice)
+    {
+        using var stream = new FileStream(file, FileMode.Open, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0);
+        stream.Write(System.Text.Encoding.ASCII.GetBytes(nice.ToString(CultureInfo.InvariantCulture)));
+    }
+
+    [GeneratedRegex(@"nice (-?\d+)")]
+    private static partial Regex Nice();
+}

@@ -1,0 +1,33 @@
+using System.Globalization;
+using McpHa.Lab.Processes;
+
+namespace McpHa.Tests;
+
+/// <summary>Programs that start beside others which must not be slowed down by it.</summary>
+public sealed class StartPriorityTests : IDisposable
+{
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("lab-");
+
+    public void Dispose() => _folder.Delete(recursive: true);
+
+    [SkippableFact]
+    public async Task A_program_gives_way_until_it_is_ready()
+    {
+        Skip.IfNot(File.Exists("/proc/self/autogroup"), "This system has no autogroups.");
+        await using var child = await ChildProcess.StartAsync(
+            new("sleep", "sleep", ["600"], new Dictionary<string, string?>(), _folder.FullName, Path.Combine(_folder.FullName, "sleep.log")));
+        var before = Nice(child.Id);
+
+        // Who is not root may change so many in a second.
+        StartPriority? priority = null;
+        await Wait.UntilAsync(() => (priority = StartPriority.Lowered(child.Id)) is not null, "the priority to be lowered");
+        Assert.Equal(Math.Min(before + 15, 19), Nice(child.Id));
+        await priority!.RestoreAsync(CancellationToken.None);
+
+        Assert.Equal(before, Nice(child.Id));
+        Assert.Null(StartPriority.Lowered(int.MaxValue));
+    }
+
+    private static int Nice(int processId) =>
+        int.Parse(File.ReadAllText($"/proc/{processId}/autogroup").Split("nice ")[1], CultureInfo.InvariantCulture);
+}
