@@ -77,6 +77,7 @@ internal static class RedisScripts
     /// commits only append and end here, so that Redis has little to read. The others go on with: oldest time to keep on a touch
     /// (0: no touch), counts of removals, changes of calls, state and handshake, then those. Calls and state, KEYS 3 and 4, are
     /// given only if they are changed or touched. Trims a sixteenth below a bound that is passed, as <c>JournalTrimming</c> does.
+    /// Answers -1 lost, 0 fenced, 1 and the number of trimmed entries committed.
     /// </remarks>
     public const string Commit = Fence + """
         if ARGV[7]~='' and ARGV[7]~=r[5] then return 0 end
@@ -116,7 +117,7 @@ internal static class RedisScripts
           if state>0 then redis.call('PEXPIRE',KEYS[4],ARGV[6]) end
         end
 
-        local most,mostbytes=tonumber(ARGV[4]),tonumber(ARGV[5])
+        local most,mostbytes,trimmed=tonumber(ARGV[4]),tonumber(ARGV[5]),0
         if oldest>0 or entries>most or bytes>mostbytes then
           local function trim(keep)
             while entries>1 do
@@ -128,6 +129,7 @@ internal static class RedisScripts
                 bytes=bytes-#(entry[2][10] or '')
               end
               if #ids>0 then redis.call('XDEL',KEYS[2],unpack(ids)) end
+              trimmed=trimmed+#ids
               if #ids==0 or #ids<#page then return end
             end
           end
@@ -141,7 +143,7 @@ internal static class RedisScripts
           end
         end
         redis.call('HSET',KEYS[1],'position',ARGV[3],'commit',ARGV[2],'entries',entries,'bytes',bytes)
-        return 1
+        return 1+trimmed
         """;
 
     /// <summary>Of all who saw an epoch one makes it one larger; the winner, also on repetition, reads all it needs in the same step.</summary>

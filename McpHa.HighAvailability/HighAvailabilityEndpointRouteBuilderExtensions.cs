@@ -32,10 +32,11 @@ public static class HighAvailabilityEndpointRouteBuilderExtensions
         services.GetRequiredService<PrimitiveAuthorization>().Check(services.GetRequiredService<IOptions<McpServerOptions>>().Value);
         var host = services.GetRequiredService<SessionHost>();
         var self = services.GetRequiredService<SelfReplica>();
+        var gate = services.GetRequiredService<SessionGate>();
         self.Load = () => (host.SessionCount, host.CallCount);
         self.EndpointPath = pattern;
         self.Rerun = () => RerunPolicy.Publish(services.GetRequiredService<IOptions<McpServerOptions>>().Value);
-        services.GetRequiredService<SessionMetrics>().Observe(() => host.SessionCount, () => host.CallCount);
+        services.GetRequiredService<SessionMetrics>().Observe(() => host.SessionCount, () => host.CallCount, () => gate.Held);
 
         var group = endpoints.MapGroup(pattern);
         var guard = services.GetRequiredService<AccessGuard>();

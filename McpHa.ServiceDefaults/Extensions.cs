@@ -5,6 +5,7 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Logging;
 using OpenTelemetry;
 using OpenTelemetry.Metrics;
+using OpenTelemetry.Resources;
 using OpenTelemetry.Trace;
 
 namespace Microsoft.Extensions.Hosting;
@@ -14,6 +15,9 @@ public static class Extensions
 {
     private const string HealthEndpointPath = "/health";
     private const string AlivenessEndpointPath = "/alive";
+
+    // Replicas and balancers ask each other whether they live.
+    private const string ProbeHeader = "Mcp-Ha-Probe";
 
     // Source and meter of the high availability library, and of the MCP SDK.
     private static readonly string[] _mcpTelemetry = ["Mcp.HighAvailability", "Experimental.ModelContextProtocol"];
@@ -47,7 +51,9 @@ public static class Extensions
         });
 
         builder.Services.AddOpenTelemetry()
+            .ConfigureResource(resource => Name(resource, builder))
             .WithMetrics(metrics => metrics
+                .SetExemplarFilter(ExemplarFilterType.TraceBased)
                 .AddMeter(_mcpTelemetry)
                 .AddAspNetCoreInstrumentation()
                 .AddHttpClientInstrumentation()
@@ -58,7 +64,8 @@ public static class Extensions
                 .AddAspNetCoreInstrumentation(options => options.Filter = context =>
                     // Probes come every few seconds and say nothing about the traffic.
                     !context.Request.Path.StartsWithSegments(HealthEndpointPath)
-                    && !context.Request.Path.StartsWithSegments(AlivenessEndpointPath))
+                    && !context.Request.Path.StartsWithSegments(AlivenessEndpointPath)
+                    && !context.Request.Headers.ContainsKey(ProbeHeader))
                 .AddHttpClientInstrumentation());
 
         return builder.AddOpenTelemetryExporters();
@@ -99,6 +106,16 @@ public static class Extensions
             builder.Services.AddOpenTelemetry().UseOtlpExporter();
 
         return builder;
+    }
+
+    // Aspire, and most other hosts, set these variables themselves. Every process needs an instance id of its own, or replicas look like one.
+    private static void Name<TBuilder>(ResourceBuilder resource, TBuilder builder) where TBuilder : IHostApplicationBuilder
+    {
+        var attributes = builder.Configuration["OTEL_RESOURCE_ATTRIBUTES"] ?? "";
+        if (string.IsNullOrWhiteSpace(builder.Configuration["OTEL_SERVICE_NAME"]) && !attributes.Contains("service.name=", StringComparison.Ordinal))
+            resource.AddAttributes([new("service.name", builder.Environment.ApplicationName)]);
+        if (!attributes.Contains("service.instance.id=", StringComparison.Ordinal))
+            resource.AddAttributes([new("service.instance.id", Guid.NewGuid().ToString())]);
     }
 
     private static bool HasOtlpEndpoint<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder =>

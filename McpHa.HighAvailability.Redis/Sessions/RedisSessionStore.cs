@@ -1,3 +1,4 @@
+using McpHa.HighAvailability.Diagnostics;
 using McpHa.HighAvailability.Journal;
 using McpHa.HighAvailability.Sessions;
 using Microsoft.Extensions.Options;
@@ -6,7 +7,7 @@ using StackExchange.Redis;
 namespace McpHa.HighAvailability.Redis;
 
 /// <summary>Keeps sessions in Redis: every write is one script under the fence, every method one command.</summary>
-internal sealed class RedisSessionStore(RedisConnection redis, IOptions<SessionStoreOptions> options, TimeProvider time) : ISessionStore
+internal sealed class RedisSessionStore(RedisConnection redis, IOptions<SessionStoreOptions> options, TimeProvider time, SessionMetrics? metrics = null) : ISessionStore
 {
     public async ValueTask<bool> CreateAsync(SessionRecord record, CancellationToken cancellationToken = default)
     {
@@ -52,7 +53,11 @@ internal sealed class RedisSessionStore(RedisConnection redis, IOptions<SessionS
         var arguments = RedisCommit.Arguments(commit, options.Value, time.GetUtcNow());
         try
         {
-            return Outcome(await redis.EvaluateAsync(RedisScripts.Commit, keys, arguments, cancellationToken));
+            var result = (long)await redis.EvaluateAsync(RedisScripts.Commit, keys, arguments, cancellationToken);
+            if (result <= 0)
+                return Outcome(result);
+            metrics?.Trimmed((int)result - 1);
+            return CommitResult.Committed;
         }
         catch (RedisServerException e) when (RedisFaults.IsPositionTaken(e))
         {
@@ -110,7 +115,9 @@ internal sealed class RedisSessionStore(RedisConnection redis, IOptions<SessionS
 
     private static long Milliseconds(TimeSpan time) => Math.Max(1, (long)time.TotalMilliseconds);
 
-    private static CommitResult Outcome(RedisResult result) => (long)result switch
+    private static CommitResult Outcome(RedisResult result) => Outcome((long)result);
+
+    private static CommitResult Outcome(long result) => result switch
     {
         1 => CommitResult.Committed,
         0 => CommitResult.Fenced,

@@ -12,6 +12,7 @@ internal sealed class SessionMetrics
     private readonly Histogram<double> _takeOverDuration;
     private readonly Counter<long> _journaled;
     private readonly Counter<long> _replayed;
+    private readonly Counter<long> _trimmed;
     private readonly Counter<long> _unjournaled;
     private readonly Counter<long> _givenUp;
     private readonly Counter<long> _forwards;
@@ -35,6 +36,7 @@ internal sealed class SessionMetrics
         _takeOverDuration = _meter.CreateHistogram<double>("mcp.ha.takeover.duration", "s", "From the decision to take over until the session serves.");
         _journaled = _meter.CreateCounter<long>("mcp.ha.events.journaled", "{event}", "Messages written to the journal.");
         _replayed = _meter.CreateCounter<long>("mcp.ha.events.replayed", "{event}", "Messages sent again from the journal.");
+        _trimmed = _meter.CreateCounter<long>("mcp.ha.events.trimmed", "{event}", "Messages taken out of the journal because of its bounds or their age.");
         _unjournaled = _meter.CreateCounter<long>("mcp.ha.events.unjournaled", "{event}", "Messages that went out before the journal had them, because the store was away too long.");
         _givenUp = _meter.CreateCounter<long>("mcp.ha.events.given_up", "{event}", "Messages that were never journaled, because too many waited for a store that was away.");
         _forwards = _meter.CreateCounter<long>("mcp.ha.forwards", "{request}", "Requests forwarded to the session's owner.");
@@ -45,25 +47,32 @@ internal sealed class SessionMetrics
         _writtenBack = _meter.CreateCounter<long>("mcp.ha.sessions.written_back", "{session}", "Sessions written back after the store lost its data.");
     }
 
-    public void Observe(Func<int> sessions, Func<int> calls)
+    public void Observe(Func<int> sessions, Func<int> calls, Func<int> held)
     {
         _meter.CreateObservableUpDownCounter("mcp.ha.sessions", sessions, "{session}", "Sessions that this replica owns.");
         _meter.CreateObservableUpDownCounter("mcp.ha.calls", calls, "{call}", "Client requests in work.");
+        _meter.CreateObservableUpDownCounter("mcp.ha.requests.held", held, "{request}", "Requests that wait in this replica for their session's owner or for the store.");
     }
 
     public void Created() => _created.Add(1);
 
-    public void Ended(string reason) => _ended.Add(1, new KeyValuePair<string, object?>("reason", reason));
+    public void Ended(string reason) => _ended.Add(1, new KeyValuePair<string, object?>(AttributeNames.Reason, reason));
 
     public void TakenOver(string reason, TimeSpan duration)
     {
-        _takeOvers.Add(1, new KeyValuePair<string, object?>("reason", reason));
+        _takeOvers.Add(1, new KeyValuePair<string, object?>(AttributeNames.Reason, reason));
         _takeOverDuration.Record(duration.TotalSeconds);
     }
 
     public void Journaled(int events) => _journaled.Add(events);
 
     public void Replayed() => _replayed.Add(1);
+
+    public void Trimmed(int events)
+    {
+        if (events > 0)
+            _trimmed.Add(events);
+    }
 
     public void Unjournaled(int events) => _unjournaled.Add(events);
 

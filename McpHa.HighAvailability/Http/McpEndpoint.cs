@@ -219,7 +219,7 @@ internal sealed class McpEndpoint(
                 initialize.Id = id;
                 var (session, answer) = await host.OpenAsync(initialize, body, user, context.RequestAborted).ConfigureAwait(false);
                 if (session is not null)
-                    sessions.Identify(context, session.Id);
+                    sessions.Identify(context, session);
                 await HttpAnswers.WriteAsync(context, StatusCodes.Status200OK, answer).ConfigureAwait(false);
                 return;
             }
@@ -289,6 +289,7 @@ internal sealed class McpEndpoint(
         switch (await session.ResumeAsync(after, Authenticated(context), context.RequestAborted).ConfigureAwait(false))
         {
             case Resumption.Reading reading:
+                session.TraceResume(after.Stream);
                 return await Pump(context, session, reading.Reader).StreamAsync(after.Position).ConfigureAwait(false);
             case Resumption.NothingLeft:
                 context.Response.StatusCode = StatusCodes.Status204NoContent;

@@ -24,6 +24,9 @@ internal sealed class SessionGate(
     private readonly int _mostHeld = (limits?.Value ?? new()).HeldRequests;
     private int _held;
 
+    /// <summary>Requests that wait here now.</summary>
+    public int Held => Volatile.Read(ref _held);
+
     /// <summary>Answers a request of a session. The handler says <see langword="false"/> when the session has moved before a byte was sent.</summary>
     public async Task ServeAsync(HttpContext context, string sessionId, ReadOnlyMemory<byte> body, RequestId id, Func<LiveSession, Task<bool>> serve)
     {
@@ -55,7 +58,7 @@ internal sealed class SessionGate(
                         return;
                     }
 
-                    Identify(context, session.Id);
+                    Identify(context, session);
                     if (await TryServeAsync(context, session, serve).ConfigureAwait(false) is not { } away)
                         return;
                     if (away.Length > 0 && !await HoldAsync(context, started, away, id).ConfigureAwait(false))
@@ -98,12 +101,19 @@ internal sealed class SessionGate(
         return relay.RelayAsync(context, exchange, new PeerRoute(host, self, time, sessionId, peer, context), context.RequestAborted);
     }
 
-    /// <summary>Names the session to the client, and its owner to a relay.</summary>
-    public void Identify(HttpContext context, string sessionId)
+    /// <summary>Names the session to the client and on the request's span, its owner and its trace to a relay.</summary>
+    public void Identify(HttpContext context, LiveSession session)
     {
-        context.Response.Headers[McpHeaders.SessionId] = sessionId;
+        context.Response.Headers[McpHeaders.SessionId] = session.Id;
+        var traceParent = session.Record.TraceParent;
         if (context.Request.Headers.ContainsKey(HaHeaders.Relay))
+        {
             context.Response.Headers[HaHeaders.Owner] = self.Id;
+            if (SessionTrace.IsRecorded(traceParent))
+                context.Response.Headers[HaHeaders.Trace] = traceParent;
+        }
+
+        SessionTrace.Mark(context, traceParent, session.Id, self.Id, session.Epoch);
     }
 
     /// <summary>Lets a request wait for another attempt. <see langword="false"/>: it was refused.</summary>

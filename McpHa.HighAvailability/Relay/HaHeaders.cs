@@ -24,6 +24,9 @@ public static class HaHeaders
     /// <summary>Response: replica id of the session's owner.</summary>
     public const string Owner = "Mcp-Ha-Owner";
 
+    /// <summary>Response: W3C <c>traceparent</c> of the session's own trace, when that is recorded.</summary>
+    public const string Trace = "Mcp-Ha-Trace";
+
     /// <summary>Response of an SSE stream: the event id from which the stream can be resumed before its first event.</summary>
     public const string Cursor = "Mcp-Ha-Cursor";
 

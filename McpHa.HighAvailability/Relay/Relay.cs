@@ -51,6 +51,8 @@ public sealed class Relay : IDisposable
 
     internal HttpMessageInvoker Invoker { get; }
 
+    internal SessionRoutes Routes { get; } = new();
+
     internal RelayAddresses Addresses { get; } = new();
 
     /// <summary>Relays one exchange until the client has its whole response, or an error that says what is known, or has gone.</summary>

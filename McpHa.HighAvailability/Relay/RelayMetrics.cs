@@ -29,5 +29,5 @@ internal sealed class RelayMetrics
 
     public Counter<long> GivenUp { get; }
 
-    public void Failed(RelayFailureKind kind) => Failures.Add(1, new KeyValuePair<string, object?>("kind", kind.ToString()));
+    public void Failed(string kind) => Failures.Add(1, new KeyValuePair<string, object?>(AttributeNames.ErrorType, kind));
 }

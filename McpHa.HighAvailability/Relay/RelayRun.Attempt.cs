@@ -1,10 +1,8 @@
 using System.Buffers;
-using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using McpHa.HighAvailability.Cluster;
-using McpHa.HighAvailability.Diagnostics;
 
 namespace McpHa.HighAvailability.Relay;
 
@@ -32,30 +30,28 @@ internal sealed partial class RelayRun
         using var over = CancellationTokenSource.CreateLinkedTokenSource(clientGone, lost);
         using var request = CreateRequest(target, resume);
         relay.Metrics.Attempts.Add(1);
+        StartAttempt(target, request);
         HttpResponseMessage response;
-        using (var span = StartSpan(target, request))
+        try
         {
-            try
-            {
-                response = await relay.Invoker.SendAsync(request, over.Token);
-            }
-            catch (Exception exception) when (exception is HttpRequestException or IOException or OperationCanceledException or SocketException)
-            {
-                var failure = new RelayFailure(target, KindOf(exception, lost));
-                if (failure.Kind is RelayFailureKind.Broken or RelayFailureKind.Lost)
-                    _mayHaveRun = true;
-                if (PeerProbe.IsRefusal(exception))
-                    relay.Directory.ReportUnreachable(target.ReplicaId);
-                else if (IsConnectTimeout(exception))
-                    relay.Directory.ReportSlow(target.ReplicaId);
-                span?.SetStatus(ActivityStatusCode.Error, failure.Kind.ToString());
-                return failure;
-            }
+            response = await relay.Invoker.SendAsync(request, over.Token);
+        }
+        catch (Exception exception) when (exception is HttpRequestException or IOException or OperationCanceledException or SocketException)
+        {
+            var failure = new RelayFailure(target, KindOf(exception, lost));
+            if (failure.Kind is RelayFailureKind.Broken or RelayFailureKind.Lost)
+                _mayHaveRun = true;
+            if (PeerProbe.IsRefusal(exception))
+                relay.Directory.ReportUnreachable(target.ReplicaId);
+            else if (IsConnectTimeout(exception))
+                relay.Directory.ReportSlow(target.ReplicaId);
+            return failure;
         }
 
         use.Heard();
         using (response)
         {
+            TraceResponse(response);
             var owner = RelayHeaders.Get(response, HaHeaders.Owner);
             var sessionId = RelayHeaders.Get(response, RelayHeaders.SessionId);
             if (response.StatusCode == HttpStatusCode.MisdirectedRequest)
@@ -64,6 +60,7 @@ internal sealed partial class RelayRun
                 return new RelayFailure(target, RelayFailureKind.Unavailable);
 
             route.Learned(target, owner, sessionId);
+            TraceSession(response, target, owner, sessionId);
             _sessionId ??= sessionId;
             CountAsHeld(false);
             if (resume)
@@ -103,19 +100,6 @@ internal sealed partial class RelayRun
         }
 
         return request;
-    }
-
-    // Up to the response headers, never around an open stream.
-    private static Activity? StartSpan(RelayTarget target, HttpRequestMessage request)
-    {
-        var span = HighAvailabilityDiagnostics.Source.StartActivity("relay attempt", ActivityKind.Client);
-        if (span is null)
-            return null; // the client's own traceparent has been copied
-
-        span.SetTag("mcp.ha.replica.id", target.ReplicaId);
-        request.Headers.Remove(RelayHeaders.TraceParent);
-        request.Headers.TryAddWithoutValidation(RelayHeaders.TraceParent, span.Id);
-        return span;
     }
 
     private static bool IsEventStream(HttpResponseMessage response) =>

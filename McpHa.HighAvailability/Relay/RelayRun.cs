@@ -49,6 +49,7 @@ internal sealed partial class RelayRun(
                 var started = Stopwatch.GetTimestamp();
                 _progress = false;
                 failure = await AttemptAsync(target);
+                EndAttempt(failure);
                 if (failure is null || clientGone.IsCancellationRequested)
                     return true;
 
@@ -75,6 +76,7 @@ internal sealed partial class RelayRun(
         }
         finally
         {
+            EndAttempt(null);
             await client.EndAsync();
             CountAsHeld(false);
         }
@@ -136,7 +138,8 @@ internal sealed partial class RelayRun(
 
     private void Note(RelayFailure failure, TimeSpan lasted)
     {
-        relay.Metrics.Failed(failure.Kind);
+        relay.Metrics.Failed(Text(failure.Kind));
+        TraceBreak(failure);
         LogFailed(relay.Logger, failure.Target.ReplicaId, failure.Kind);
         CountAsHeld(true);
 

@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using McpHa.HighAvailability.Diagnostics;
 using ModelContextProtocol.Protocol;
 using ModelContextProtocol.Server;
 
@@ -19,6 +20,7 @@ internal sealed class Handshake(LiveSession session) : ITransport
         var step = new Handshake(session);
         if (message is JsonRpcRequest request)
             request.Id = new RequestId("handshake");
+        CallTrace.Join(message, session.Record.TraceParent);
         message.Context = new JsonRpcMessageContext { RelatedTransport = step };
         session.Transport.Feed(message);
         return await step._answer.Task.WaitAsync(cancellationToken).ConfigureAwait(false);

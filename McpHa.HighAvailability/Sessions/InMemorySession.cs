@@ -19,8 +19,8 @@ internal sealed class InMemorySession(SessionRecord record)
 
     public bool Ended { get; private set; }
 
-    /// <summary>Applies a commit that has passed the fence.</summary>
-    public void Apply(SessionCommit commit, SessionStoreOptions options, DateTimeOffset now)
+    /// <summary>Applies a commit that has passed the fence. Returns how many entries of the journal it has trimmed.</summary>
+    public int Apply(SessionCommit commit, SessionStoreOptions options, DateTimeOffset now)
     {
         Append(commit.Append);
         foreach (var position in commit.Remove)
@@ -35,9 +35,8 @@ internal sealed class InMemorySession(SessionRecord record)
             Handshake = commit.Handshake.Count == 0 ? Record.Handshake : Changed(Record.Handshake, commit.Handshake),
         };
 
-        if (commit.Touch)
-            TrimByAge(now - options.JournalAge);
-        TrimToBounds(options);
+        var aged = commit.Touch ? TrimByAge(now - options.JournalAge) : 0;
+        return aged + TrimToBounds(options);
     }
 
     public SessionSnapshot Snapshot() => new(Record, new Dictionary<string, ReadOnlyMemory<byte>>(_calls), [.. _journal]) { State = State() };
@@ -89,25 +88,23 @@ internal sealed class InMemorySession(SessionRecord record)
         _journal.RemoveAt(index);
     }
 
-    private void TrimByAge(DateTimeOffset oldest)
+    private int TrimByAge(DateTimeOffset oldest)
     {
         var count = 0;
         while (count < _journal.Count - 1 && _journal[count].Time < oldest)
             count++;
-        RemoveOldest(count);
+        return RemoveOldest(count);
     }
 
-    private void TrimToBounds(SessionStoreOptions options)
-    {
-        if (_journal.Count > options.JournalEntries || _bytes > options.JournalBytes)
-            RemoveOldest(JournalTrimming.FirstKept(_journal, options));
-    }
+    private int TrimToBounds(SessionStoreOptions options) =>
+        _journal.Count > options.JournalEntries || _bytes > options.JournalBytes ? RemoveOldest(JournalTrimming.FirstKept(_journal, options)) : 0;
 
-    private void RemoveOldest(int count)
+    private int RemoveOldest(int count)
     {
         for (var i = 0; i < count; i++)
             _bytes -= _journal[i].Payload.Length;
         _journal.RemoveRange(0, count);
+        return count;
     }
 
     private void Clear()

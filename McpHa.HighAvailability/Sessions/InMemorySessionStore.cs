@@ -1,9 +1,10 @@
+using McpHa.HighAvailability.Diagnostics;
 using McpHa.HighAvailability.Journal;
 
 namespace McpHa.HighAvailability.Sessions;
 
 /// <summary>Keeps sessions in this process, for one replica or for several that share the instance.</summary>
-internal sealed class InMemorySessionStore(InMemorySessions sessions) : ISessionStore
+internal sealed class InMemorySessionStore(InMemorySessions sessions, SessionMetrics? metrics = null) : ISessionStore
 {
     private static readonly IReadOnlyDictionary<string, ReadOnlyMemory<byte>> NoState = new Dictionary<string, ReadOnlyMemory<byte>>();
 
@@ -59,7 +60,8 @@ internal sealed class InMemorySessionStore(InMemorySessions sessions) : ISession
             if (commit.Number > last + 1)
                 return CommitResult.Lost;
 
-            session.Apply(commit, sessions.Options, sessions.Now);
+            var trimmed = session.Apply(commit, sessions.Options, sessions.Now);
+            metrics?.Trimmed(trimmed);
             if (commit.Touch)
                 session.Expires = IdleExpiry();
             return CommitResult.Committed;

@@ -5,6 +5,7 @@ using McpHa.HighAvailability.Authorization;
 using McpHa.HighAvailability.Diagnostics;
 using McpHa.HighAvailability.Http;
 using McpHa.HighAvailability.Journal;
+using Microsoft.Extensions.Logging;
 using ModelContextProtocol;
 using ModelContextProtocol.Protocol;
 
@@ -22,6 +23,7 @@ internal sealed partial class LiveSession
         Touch();
         var key = CallKey.Of(body.Span);
         var rerun = RerunPolicy.Allows(request, _runtime.ServerOptions);
+        var kept = CallTrace.Keep(request, body);
         OpenCall call = null!;
         StreamSubscription reader = null!;
         CommitBatch beginning = null!;
@@ -48,11 +50,11 @@ internal sealed partial class LiveSession
                 pause = _pause;
                 if (pause is null)
                 {
-                    call = new(this, new EventStream(NextCallStream()), key, request, body);
+                    call = new(this, new EventStream(NextCallStream()), key, request, kept);
                     reader = call.Stream.Attach();
                     Calls.Add(call);
                     beginning = Queue.Open();
-                    beginning.SetCall(call.Stream.Id, new InFlightCall(key, body).ToBytes());
+                    beginning.SetCall(call.Stream.Id, new InFlightCall(key, kept).ToBytes());
                     beginning.Then(new(EffectKind.Prime, call.Stream));
                     call.Beginning = beginning;
                     if (!rerun)
@@ -223,7 +225,8 @@ internal sealed partial class LiveSession
         {
             var before = CallScope.Current;
             CallScope.Current = call;
-            context = ExecutionContext.Capture();
+            using (SessionTrace.IsOn ? _logger.BeginScope(_scope) : null)
+                context = ExecutionContext.Capture();
             CallScope.Current = before;
         }
     }

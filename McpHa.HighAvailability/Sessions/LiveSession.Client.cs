@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Text.Json.Nodes;
+using McpHa.HighAvailability.Diagnostics;
 using McpHa.HighAvailability.Journal;
 using ModelContextProtocol.Protocol;
 
@@ -23,6 +24,7 @@ internal sealed partial class LiveSession
         Touch();
         if (!Serves)
             return false;
+        CallTrace.Join(message);
         switch (message)
         {
             case JsonRpcNotification { Method: NotificationMethods.CancelledNotification } cancelled:

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using McpHa.HighAvailability.Diagnostics;
 using Microsoft.Extensions.Logging;
 
 namespace McpHa.HighAvailability.Sessions;
@@ -89,6 +91,8 @@ internal sealed partial class LiveSession
     // Whoever has closed the session does this, once.
     private async Task GiveUpAsync(SessionOffers? offers, CancellationToken cancellationToken)
     {
+        using var span = Trace(SpanNames.HandOver);
+        span?.SetTag(AttributeNames.From, _runtime.ReplicaId);
         try
         {
             await Queue.DrainAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -108,6 +112,8 @@ internal sealed partial class LiveSession
         catch (Exception e) when (e is StoreUnavailableException or OperationCanceledException)
         {
             // Not handed over: the others find out that this replica is gone, as after a crash.
+            span?.SetTag(AttributeNames.ErrorType, e.GetType().FullName);
+            span?.SetStatus(ActivityStatusCode.Error, e.Message);
             LogNotReleased(Id, e.Message);
         }
         finally

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using McpHa.HighAvailability.Diagnostics;
 using McpHa.HighAvailability.Journal;
 using Microsoft.Extensions.Logging;
 using ModelContextProtocol.Server;
@@ -15,6 +17,7 @@ internal sealed partial class LiveSession : ICommitOwner
     private readonly Dictionary<string, ReadOnlyMemory<byte>> _handshake;
     private readonly Action<LiveSession> _onGone;
     private readonly SessionRecord _record;
+    private readonly SessionScope _scope;
     private McpServer? _server;
     private TaskCompletionSource? _elsewhere;
     private bool _closed;
@@ -25,6 +28,7 @@ internal sealed partial class LiveSession : ICommitOwner
         _runtime = runtime;
         _logger = runtime.Logger;
         _record = record;
+        _scope = new(record.Id, runtime.ReplicaId, record.Epoch);
         _onGone = onGone;
         _handshake = new(record.Handshake);
         Queue = new(record, runtime.Commits, this);
@@ -166,6 +170,7 @@ internal sealed partial class LiveSession : ICommitOwner
             Close();
         }
 
+        using var span = Trace(SpanNames.End, reason);
         _runtime.Metrics.Ended(reason);
         LogEnded(Id, reason);
         return true;
@@ -221,6 +226,23 @@ internal sealed partial class LiveSession : ICommitOwner
         foreach (var call in calls)
             call.ForgetState();
         _ = DisposeServerAsync();
+    }
+
+    /// <summary>Notes in the session's trace that a client has come back for the rest of a stream.</summary>
+    public void TraceResume(string stream)
+    {
+        using var span = Trace(SpanNames.Resume);
+        span?.SetTag(AttributeNames.Stream, stream);
+    }
+
+    private Activity? Trace(string name, string? reason = null)
+    {
+        var span = SessionTrace.Start(name, _record.TraceParent, Id);
+        span?.SetTag(AttributeNames.Replica, _runtime.ReplicaId);
+        span?.SetTag(AttributeNames.Epoch, Epoch);
+        if (reason is not null)
+            span?.SetTag(AttributeNames.Reason, reason);
+        return span;
     }
 
     // Under the gate. The in-flight table as it has to be.

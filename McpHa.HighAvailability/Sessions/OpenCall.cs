@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using McpHa.HighAvailability.Diagnostics;
 using McpHa.HighAvailability.Journal;
 using ModelContextProtocol.Protocol;
 
@@ -92,10 +93,16 @@ internal sealed class OpenCall(LiveSession session, EventStream stream, CallKey 
 
     public Task SendMessageAsync(JsonRpcMessage message, CancellationToken cancellationToken = default) => message switch
     {
-        JsonRpcResponse or JsonRpcError => session.AnswerAsync(this, (JsonRpcMessageWithId)message),
+        JsonRpcResponse or JsonRpcError => Answer((JsonRpcMessageWithId)message),
         JsonRpcRequest question => session.AskAsync(this, question, cancellationToken),
         _ => session.NotifyAsync(this, (JsonRpcNotification)message, cancellationToken),
     };
+
+    private Task Answer(JsonRpcMessageWithId answer)
+    {
+        CallTrace.Name(session.Id);
+        return session.AnswerAsync(this, answer);
+    }
 
     /// <summary>Ends the HTTP response that the client reads now; it comes back for the rest. A client that cannot do that keeps its response.</summary>
     public void EndResponse(TimeSpan retry) => session.EndResponse(this, retry);

@@ -46,7 +46,7 @@ internal sealed partial class SessionHost(
         JsonRpcRequest initialize, ReadOnlyMemory<byte> body, string user, CancellationToken cancellationToken)
     {
         var clientId = initialize.Id;
-        using var activity = StartTrace();
+        using var activity = SessionTrace.Create();
         var record = new SessionRecord
         {
             Id = SessionIds.New(runtime.ReplicaId),
@@ -58,7 +58,9 @@ internal sealed partial class SessionHost(
             Created = runtime.Time.GetUtcNow(),
             Handshake = new Dictionary<string, ReadOnlyMemory<byte>> { [HandshakeKeys.Initialize] = body },
         };
-        activity?.SetTag("mcp.session.id", record.Id);
+        activity?.SetTag(AttributeNames.SessionId, record.Id);
+        activity?.SetTag(AttributeNames.Replica, runtime.ReplicaId);
+        activity?.SetTag(AttributeNames.Epoch, record.Epoch);
         var session = new LiveSession(runtime, record, Forget);
         session.Start();
         try
@@ -76,6 +78,7 @@ internal sealed partial class SessionHost(
                 throw new InvalidOperationException("A fresh session id is in use; the random number generator of this machine is broken.");
             _sessions[record.Id] = session;
             runtime.Metrics.Created();
+            activity?.SetTag(AttributeNames.ProtocolVersion, session.ProtocolVersion);
             LogOpened(record.Id, session.ProtocolVersion);
             return (session, answer);
         }
@@ -198,17 +201,17 @@ internal sealed partial class SessionHost(
     // In a flow of execution of its own: what is run again must not see the user or the trace of the request that came first.
     private void StartTakeOver(string sessionId, TaskCompletionSource<Ownership> result) =>
         ThreadPool.UnsafeQueueUserWorkItem(
-            static s => _ = s.Host.TakeOverAsync(s.Id, s.Result), (Host: this, Id: sessionId, Result: result), preferLocal: false);
+            static s => _ = s.Host.TakeOverAsync(s.Id, s.Result, s.Cause), (Host: this, Id: sessionId, Result: result, SessionTrace.Cause), preferLocal: false);
 
-    private async Task TakeOverAsync(string sessionId, TaskCompletionSource<Ownership> result)
+    private async Task TakeOverAsync(string sessionId, TaskCompletionSource<Ownership> result, ActivityContext cause)
     {
-        var ownership = await LookAgainAsync(sessionId).ConfigureAwait(false);
+        var ownership = await LookAgainAsync(sessionId, cause).ConfigureAwait(false);
         _takeOvers.TryRemove(sessionId, out _);
         result.SetResult(ownership);
     }
 
     // The look before may be out of date: another take-over here may have begun and ended since, and one epoch must never be served twice.
-    private async Task<Ownership> LookAgainAsync(string sessionId)
+    private async Task<Ownership> LookAgainAsync(string sessionId, ActivityContext cause)
     {
         if (_sessions.TryGetValue(sessionId, out var session) && session.Serves)
             return new Ownership.Local(session);
@@ -222,7 +225,7 @@ internal sealed partial class SessionHost(
 
                 // A store that has lost the last take-over names an owner before the last.
                 _ when !await IsSettledAsync(settled, default).ConfigureAwait(false) => NotSettled(),
-                var record => await TryTakeOverAsync(record, settled).ConfigureAwait(false),
+                var record => await TryTakeOverAsync(record, settled, cause).ConfigureAwait(false),
             };
         }
         catch (StoreUnavailableException e)
@@ -236,7 +239,7 @@ internal sealed partial class SessionHost(
         }
     }
 
-    private async Task<Ownership> TryTakeOverAsync(SessionRecord record, string? settled)
+    private async Task<Ownership> TryTakeOverAsync(SessionRecord record, string? settled, ActivityContext cause)
     {
         if (_failed.TryGetValue(record.Id, out var failed) && runtime.Time.GetElapsedTime(failed.Last) < PauseAfter(failed.Times))
             return new Ownership.Undecided("The session could not be restored; that is tried again.");
@@ -256,9 +259,12 @@ internal sealed partial class SessionHost(
                     _ = OwnershipWatch.AnnounceAsync(bus, session);
                     var duration = runtime.Time.GetElapsedTime(begun);
                     _failed.TryRemove(record.Id, out _);
-                    runtime.Metrics.TakenOver(reason, duration);
-                    Trace(session, record, reason, rerun, refused, taken.Snapshot.Journal.Count, duration);
-                    LogTakenOver(record.Id, record.Owner, session.Epoch, reason, duration.TotalMilliseconds, rerun, refused);
+                    using (Trace(session, record, reason, rerun, refused, taken.Snapshot.Journal.Count, duration, cause))
+                    {
+                        runtime.Metrics.TakenOver(reason, duration);
+                        LogTakenOver(record.Id, record.Owner, session.Epoch, reason, duration.TotalMilliseconds, rerun, refused);
+                    }
+
                     return new Ownership.Local(session);
                 case TakeOver.Refused { Current.Owner: var winner } when directory.Find(winner) is { } peer && peer.Id != runtime.ReplicaId:
                     return new Ownership.Peer(peer);
@@ -293,32 +299,19 @@ internal sealed partial class SessionHost(
 
     private void Forget(LiveSession session) => _sessions.TryRemove(new KeyValuePair<string, LiveSession>(session.Id, session));
 
-    // A trace of its own, that lives as long as the session; the request that opens it stays in its client's trace.
-    private static Activity? StartTrace()
+    private Activity? Trace(
+        LiveSession session, SessionRecord before, string reason, int rerun, int refused, int events, TimeSpan duration, ActivityContext cause)
     {
-        var request = Activity.Current;
-        Activity.Current = null;
-        var activity = HighAvailabilityDiagnostics.Source.StartActivity(
-            "session create", ActivityKind.Internal, parentContext: default, links: request is null ? null : [new ActivityLink(request.Context)]);
-        if (activity is null)
-            Activity.Current = request;
-        return activity;
-    }
-
-    private void Trace(LiveSession session, SessionRecord before, string reason, int rerun, int refused, int events, TimeSpan duration)
-    {
-        if (!ActivityContext.TryParse(before.TraceParent, null, out var trace))
-            return;
-        using var activity = HighAvailabilityDiagnostics.Source.StartActivity(
-            "take over", ActivityKind.Internal, trace, startTime: runtime.Time.GetUtcNow() - duration);
-        activity?.SetTag("mcp.session.id", session.Id);
-        activity?.SetTag("mcp.ha.epoch", session.Epoch);
-        activity?.SetTag("mcp.ha.from", before.Owner);
-        activity?.SetTag("mcp.ha.to", runtime.ReplicaId);
-        activity?.SetTag("mcp.ha.reason", reason);
-        activity?.SetTag("mcp.ha.events", events);
-        activity?.SetTag("mcp.ha.calls.rerun", rerun);
-        activity?.SetTag("mcp.ha.calls.refused", refused);
+        var span = SessionTrace.Start(SpanNames.TakeOver, before.TraceParent, session.Id, cause, runtime.Time.GetUtcNow() - duration);
+        span?.SetTag(AttributeNames.Replica, runtime.ReplicaId);
+        span?.SetTag(AttributeNames.Epoch, session.Epoch);
+        span?.SetTag(AttributeNames.From, before.Owner);
+        span?.SetTag(AttributeNames.To, runtime.ReplicaId);
+        span?.SetTag(AttributeNames.Reason, reason);
+        span?.SetTag(AttributeNames.EventsReplayed, events);
+        span?.SetTag(AttributeNames.CallsRerun, rerun);
+        span?.SetTag(AttributeNames.CallsRefused, refused);
+        return span;
     }
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Session {SessionId}: what the store holds of it is damaged; other sessions go on.")]

@@ -17,6 +17,7 @@ internal sealed class BenchProcesses(string folder) : IAsyncDisposable
 
     private readonly List<Running> _all = [];
     private int _number;
+    private OtlpSink? _telemetry;
 
     /// <summary>A Redis that writes nothing to disk.</summary>
     public Task<Running> StartRedisAsync(CancellationToken cancellationToken)
@@ -27,14 +28,16 @@ internal sealed class BenchProcesses(string folder) : IAsyncDisposable
         return StartAsync(spec, new UriBuilder("redis", "127.0.0.1", port).Uri, token => Probe.RedisAsync(port, token), cancellationToken);
     }
 
-    /// <summary>A server of Lab's own (<see cref="BenchServerCommand"/>).</summary>
-    public Task<Running> StartServerAsync(ServerKind kind, Running? redis, string durability, CancellationToken cancellationToken)
+    /// <summary>A server of Lab's own (<see cref="BenchServerCommand"/>); with its telemetry exported, when a part of its traces is to be sampled.</summary>
+    public Task<Running> StartServerAsync(ServerKind kind, Running? redis, string durability, CancellationToken cancellationToken, double sampled = 0)
     {
         var (name, url) = (Name("server"), Address());
         var lab = typeof(BenchProcesses).Assembly.Location;
         var program = new SolutionProgram(Path.GetDirectoryName(lab)!, lab);
         var settings = Replica(redis, url, name);
         settings["HighAvailability__Durability"] = durability;
+        if (sampled > 0)
+            (_telemetry ??= new()).AddTo(settings, sampled);
         return StartWebAsync(program.At(name, url, settings, Log(name), BenchServerCommand.Name, kind.ToString()), url, cancellationToken);
     }
 
@@ -59,6 +62,7 @@ internal sealed class BenchProcesses(string folder) : IAsyncDisposable
         foreach (var running in _all)
             await running.Process.DisposeAsync();
         _all.Clear();
+        _telemetry?.Dispose();
     }
 
     private Task<Running> StartWebAsync(ProcessSpec spec, Uri url, CancellationToken cancellationToken) =>

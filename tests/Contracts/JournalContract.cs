@@ -1,3 +1,5 @@
+using System.Diagnostics.Metrics;
+using McpHa.HighAvailability.Diagnostics;
 using McpHa.HighAvailability.Journal;
 using McpHa.HighAvailability.Sessions;
 using static McpHa.Tests.SessionSamples;
@@ -7,6 +9,13 @@ namespace McpHa.Tests;
 /// <summary>What every <see cref="ISessionJournal"/> reads back, and how journals are bounded.</summary>
 public abstract class JournalContract
 {
+    private readonly Meter _meter = new("contract");
+
+    private protected JournalContract() => Metrics = new(_meter);
+
+    /// <summary>What the store counts with.</summary>
+    private protected SessionMetrics Metrics { get; }
+
     protected abstract (ISessionStore Store, ISessionJournal Journal) Backend(SessionStoreOptions? options = null);
 
     [SkippableFact]
@@ -60,6 +69,17 @@ public abstract class JournalContract
     [SkippableFact]
     public async Task Above_the_bound_on_entries_the_oldest_go_and_the_gap_shows()
     {
+        long trimmed = 0;
+        using var listener = new MeterListener
+        {
+            InstrumentPublished = (instrument, listener) =>
+            {
+                if (instrument.Meter == _meter && instrument.Name == "mcp.ha.events.trimmed")
+                    listener.EnableMeasurementEvents(instrument);
+            },
+        };
+        listener.SetMeasurementEventCallback<long>((_, value, _, _) => trimmed += value);
+        listener.Start();
         var (store, journal) = Backend(new() { JournalEntries = 3 });
         var id = await CreatedAsync(store);
         for (var n = 1; n <= 5; n++)
@@ -67,6 +87,7 @@ public abstract class JournalContract
 
         var kept = await ReadAsync(journal, id, "a", 0);
 
+        Assert.Equal(2, trimmed);
         Assert.Equal([3, 4, 5], kept.Select(entry => entry.Position));
         Assert.Equal(2, kept[0].Previous);
     }

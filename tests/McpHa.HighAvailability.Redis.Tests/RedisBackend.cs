@@ -1,3 +1,4 @@
+using McpHa.HighAvailability.Diagnostics;
 using McpHa.HighAvailability.Redis;
 using McpHa.HighAvailability.Sessions;
 using Microsoft.Extensions.DependencyInjection;
@@ -38,10 +39,10 @@ public sealed class RedisBackend : IAsyncLifetime
     internal static RedisConnection Connection(IConnectionMultiplexer client, RedisHighAvailabilityOptions? options = null) =>
         new(new ServiceCollection().AddSingleton(client).BuildServiceProvider(), Options.Create(options ?? new()));
 
-    internal RedisSessionStore Store(SessionStoreOptions? options = null)
+    internal RedisSessionStore Store(SessionStoreOptions? options = null, SessionMetrics? metrics = null)
     {
         RedisServer.SkipIfMissing();
-        return new(Connection(), Options.Create(options ?? new()), TimeProvider.System);
+        return new(Connection(), Options.Create(options ?? new()), TimeProvider.System, metrics);
     }
 
     internal RedisEventBus Bus(IConnectionMultiplexer? client = null) => new(Connection(client ?? Client), NullLogger<RedisEventBus>.Instance);

@@ -32,7 +32,7 @@ public sealed class RedisSessionWriteBackTests(RedisBackend redis) : SessionWrit
 public sealed class RedisJournalTests(RedisBackend redis) : JournalContract
 {
     protected override (ISessionStore Store, ISessionJournal Journal) Backend(SessionStoreOptions? options = null) =>
-        (redis.Store(options), new RedisSessionJournal(redis.Connection()));
+        (redis.Store(options, Metrics), new RedisSessionJournal(redis.Connection()));
 }
 
 [Collection(RedisCollection.Name)]

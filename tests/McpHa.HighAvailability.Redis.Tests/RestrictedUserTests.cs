@@ -1,3 +1,4 @@
+using McpHa.HighAvailability.Diagnostics;
 using McpHa.HighAvailability.EventBus;
 using McpHa.HighAvailability.Journal;
 using McpHa.HighAvailability.Redis;
@@ -52,7 +53,8 @@ public sealed class RestrictedRedis : IAsyncLifetime
 
     internal async Task WipeAsync() => await (_administrator ??= new RedisClient(Server.ConnectionString)).Database.ExecuteAsync("FLUSHALL");
 
-    internal RedisSessionStore Store(SessionStoreOptions? options = null) => new(Connection(), Options.Create(options ?? new()), TimeProvider.System);
+    internal RedisSessionStore Store(SessionStoreOptions? options = null, SessionMetrics? metrics = null) =>
+        new(Connection(), Options.Create(options ?? new()), TimeProvider.System, metrics);
 
     internal RedisEventBus Bus(List<RedisClient> clients)
     {
@@ -92,7 +94,7 @@ public sealed class RestrictedWriteBackTests(RestrictedRedis redis) : SessionWri
 public sealed class RestrictedJournalTests(RestrictedRedis redis) : JournalContract, IClassFixture<RestrictedRedis>
 {
     protected override (ISessionStore Store, ISessionJournal Journal) Backend(SessionStoreOptions? options = null) =>
-        (redis.Store(options), new RedisSessionJournal(redis.Connection()));
+        (redis.Store(options, Metrics), new RedisSessionJournal(redis.Connection()));
 }
 
 /// <inheritdoc cref="RestrictedSessionStoreTests"/>

@@ -51,7 +51,7 @@ public sealed class InMemoryJournalTests : JournalContract
     protected override (ISessionStore Store, ISessionJournal Journal) Backend(SessionStoreOptions? options = null)
     {
         var sessions = new InMemorySessions(TimeProvider.System, Options.Create(options ?? new()));
-        return (new InMemorySessionStore(sessions), new InMemorySessionJournal(sessions));
+        return (new InMemorySessionStore(sessions, Metrics), new InMemorySessionJournal(sessions));
     }
 }
 

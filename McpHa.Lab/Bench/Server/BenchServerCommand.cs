@@ -31,6 +31,7 @@ internal static class BenchServerCommand
     {
         var builder = WebApplication.CreateBuilder();
         builder.Services.AddHealthChecks();
+        builder.ConfigureOpenTelemetry();
         if (kind == ServerKind.Ha)
             builder.AddRedisClient("redis");
         if (kind != ServerKind.Bare)
