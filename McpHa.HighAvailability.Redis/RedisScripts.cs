@@ -231,12 +231,12 @@ internal static class RedisScripts
         return 1
         """;
 
-    /// <summary>Reads one page of the journal and answers only what is of one stream.</summary>
-    /// <remarks>KEYS: journal. ARGV: first position, stream, page length. Answers {id of the page's last entry or empty at the end, entries}.</remarks>
+    /// <summary>Reads one page of the journal and answers only what is of one stream, or of all.</summary>
+    /// <remarks>KEYS: journal. ARGV: first position, stream (empty: all), page length. Answers {id of the page's last entry or empty at the end, entries}.</remarks>
     public const string ReadJournal = """
         local page,found=redis.call('XRANGE',KEYS[1],ARGV[1]..'-0','+','COUNT',ARGV[3]),{}
         for _,entry in ipairs(page) do
-          if entry[2][2]==ARGV[2] then found[#found+1]=entry end
+          if ARGV[2]=='' or entry[2][2]==ARGV[2] then found[#found+1]=entry end
         end
         if #page<tonumber(ARGV[3]) then return {'',found} end
         return {page[#page][1],found}

@@ -18,7 +18,9 @@ namespace Microsoft.AspNetCore.Builder;
 /// <summary>Maps a highly available MCP server.</summary>
 public static class HighAvailabilityEndpointRouteBuilderExtensions
 {
-    /// <summary>Serves MCP's Streamable HTTP at a path, for clients of every revision.</summary>
+    /// <summary>
+    /// Serves MCP's Streamable HTTP at a path, for clients of every revision; and HTTP+SSE below it, if <see cref="HighAvailabilityOptions.EnableLegacySse"/> is set.
+    /// </summary>
     /// <exception cref="InvalidOperationException">
     /// <c>WithHighAvailability()</c> was not called, or a tool, prompt or resource carries <c>[Authorize]</c> while authorization is not set up.
     /// </exception>
@@ -44,10 +46,20 @@ public static class HighAvailabilityEndpointRouteBuilderExtensions
         group.MapPost("", guard.Wrap(rate.Wrap(endpoint.PostAsync))).WithMetadata(new NoServerLimit());
         group.MapGet("", guard.Wrap(rate.Wrap(endpoint.GetAsync)));
         group.MapDelete("", guard.Wrap(rate.Wrap(endpoint.DeleteAsync)));
+        List<string> paths = [""];
+        if (services.GetRequiredService<IOptions<HighAvailabilityOptions>>().Value.EnableLegacySse)
+        {
+            var legacy = services.GetRequiredService<LegacySseEndpoint>();
+            group.MapGet(LegacySseEndpoint.StreamPath, guard.Wrap(rate.Wrap(legacy.GetAsync)));
+            group.MapPost(LegacySseEndpoint.MessagePath, guard.Wrap(rate.Wrap(legacy.PostAsync))).WithMetadata(new NoServerLimit());
+            paths.AddRange([LegacySseEndpoint.StreamPath, LegacySseEndpoint.MessagePath]);
+        }
+
         if (guard.Origins.AnyListed)
         {
             // A browser asks before it signs in.
-            group.MapMethods("", [HttpMethods.Options], guard.Wrap(CrossOrigin.PreflightAsync)).AllowAnonymous();
+            foreach (var path in paths)
+                group.MapMethods(path, [HttpMethods.Options], guard.Wrap(CrossOrigin.PreflightAsync)).AllowAnonymous();
             group.WithMetadata(CrossOrigin.Metadata);
         }
 

@@ -64,7 +64,9 @@ public static class HighAvailabilityMcpServerBuilderExtensions
         services.TryAddSingleton<KeepAliveClock>();
         services.TryAddSingleton<SessionGate>();
         services.TryAddSingleton<BatchEndpoint>();
+        services.TryAddSingleton<SessionLimits>();
         services.TryAddSingleton<McpEndpoint>();
+        services.TryAddSingleton<LegacySseEndpoint>();
         services.AddCors();
         services.TryAddSingleton(static p => new AccessGuard(
             p.GetRequiredService<IOptions<HighAvailabilityOptions>>(), p.GetRequiredService<SelfReplica>(), p.GetRequiredService<ILogger<AccessGuard>>(), p.GetService<IConfiguration>()));

@@ -34,6 +34,12 @@ public sealed class HighAvailabilityOptions
     /// <summary>Which clients get a session. Default: <see cref="SessionMode.Hybrid"/>.</summary>
     public SessionMode SessionMode { get; set; } = SessionMode.Hybrid;
 
+    /// <summary>
+    /// Whether clients of HTTP+SSE, the transport of revision 2024-11-05, are served too: <c>GET /mcp/sse</c> and <c>POST /mcp/message</c>, for a server that
+    /// is mapped to <c>/mcp</c>. Their session ends when nobody has listened to its stream for <see cref="HoldTime"/>. Default: no.
+    /// </summary>
+    public bool EnableLegacySse { get; set; }
+
     /// <summary>Whether a message may reach the client before it is journaled. Default: <see cref="Durability.Durable"/>.</summary>
     public Durability Durability { get; set; } = Durability.Durable;
 

@@ -16,6 +16,8 @@ internal sealed class HighAvailabilityOptionsValidator : IValidateOptions<HighAv
             errors.Add("HighAvailability:AdvertisedAddress must be an absolute http or https address without a path, such as http://10.0.0.7:8080; leave it out to use what the server is bound to.");
         if (!Enum.IsDefined(options.SessionMode))
             errors.Add("HighAvailability:SessionMode must be Hybrid, Stateful or Stateless.");
+        if (options.EnableLegacySse && options.SessionMode == SessionMode.Stateless)
+            errors.Add("HighAvailability:EnableLegacySse needs sessions; leave it out, or set SessionMode to Hybrid or Stateful.");
         if (!Enum.IsDefined(options.Durability))
             errors.Add("HighAvailability:Durability must be Durable or Fast.");
 

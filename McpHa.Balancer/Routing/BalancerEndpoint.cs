@@ -1,3 +1,4 @@
+using McpHa.HighAvailability.Affinity;
 using McpHa.HighAvailability.Http;
 using McpHa.HighAvailability.Relay;
 using Microsoft.AspNetCore.Http.Features;
@@ -44,7 +45,7 @@ internal sealed class BalancerEndpoint(Relay relay, RoutingState state, Balancer
 
         Interlocked.Increment(ref _relayed);
         var request = context.Request;
-        var sessionId = request.Headers[SessionIdHeader].ToString() is { Length: > 0 } id ? id : null;
+        var sessionId = request.Headers[SessionIdHeader].ToString() is { Length: > 0 } id ? id : LegacySessionOf(request);
         var stateless = HttpMethods.IsPost(request.Method) && (sessionId is null || IsStateless(request));
         var call = stateless ? StatelessRequest.Read(body) : default;
         var exchange = new RelayExchange
@@ -61,6 +62,13 @@ internal sealed class BalancerEndpoint(Relay relay, RoutingState state, Balancer
         using var route = new BalancerRoute(state, sessionId, body.Length);
         await relay.RelayAsync(context, exchange, route, context.RequestAborted);
     }
+
+    // HTTP+SSE (2024-11-05) names the session in the query.
+    private static string? LegacySessionOf(HttpRequest request) =>
+        HttpMethods.IsPost(request.Method) && request.Path.Value is { } path && path.EndsWith("/message", StringComparison.OrdinalIgnoreCase) &&
+        LegacyEndpoint.SessionIdIn(request.QueryString.Value ?? "") is { } named && SessionIds.IsWellFormed(named)
+            ? named
+            : null;
 
     // Revisions are dates: later ones are stateless too.
     private static bool IsStateless(HttpRequest request) =>

@@ -9,6 +9,7 @@ namespace McpHa.Balancer.Routing;
 /// <summary>The way of one exchange through the cluster: the session's owner as far as it is known, otherwise a replica that all balancers agree on.</summary>
 internal sealed class BalancerRoute(RoutingState state, string? sessionId, int bodyBytes) : IRelayRoute, IDisposable
 {
+    private string? _sessionId = sessionId; // of HTTP+SSE it becomes known only with the first event
     private HashSet<string>? _tried; // replicas that did not serve this exchange, until all have been asked
     private string? _namedOwner;
     private bool _holds;
@@ -27,7 +28,8 @@ internal sealed class BalancerRoute(RoutingState state, string? sessionId, int b
 
     public void Learned(RelayTarget target, string? owner, string? newSessionId)
     {
-        if (owner is not null && (newSessionId ?? sessionId) is { } session && SessionIds.IsWellFormed(session))
+        _sessionId ??= newSessionId;
+        if (owner is not null && (newSessionId ?? _sessionId) is { } session && SessionIds.IsWellFormed(session))
             state.Owners.Set(session, owner);
 
         if (_lost is not null)
@@ -71,7 +73,7 @@ internal sealed class BalancerRoute(RoutingState state, string? sessionId, int b
         if (alive.Count == 0)
             return null;
 
-        if (sessionId is not null && KnownOwner(alive) is { } owner)
+        if (_sessionId is not null && KnownOwner(alive) is { } owner)
             return owner;
 
         // Once everybody has been asked, the round begins again; the relay sees to it that it is not a hot one.
@@ -79,7 +81,7 @@ internal sealed class BalancerRoute(RoutingState state, string? sessionId, int b
             _tried = null;
 
         var candidates = Candidates(alive);
-        return sessionId is not null ? Rendezvous.Choose(sessionId, candidates) : state.Loads.Choose(candidates, Random.Shared);
+        return _sessionId is not null ? Rendezvous.Choose(_sessionId, candidates) : state.Loads.Choose(candidates, Random.Shared);
     }
 
     private ReplicaInfo? KnownOwner(IReadOnlyList<ReplicaInfo> alive)
@@ -87,17 +89,17 @@ internal sealed class BalancerRoute(RoutingState state, string? sessionId, int b
         if (_namedOwner is not null && state.Directory.Find(_namedOwner) is { } named && !IsTried(named))
             return named;
 
-        if (state.Owners.Find(sessionId!) is { } cached)
+        if (state.Owners.Find(_sessionId!) is { } cached)
         {
             if (state.Directory.Find(cached) is not { } owner)
-                state.Owners.Remove(sessionId!);
+                state.Owners.Remove(_sessionId!);
             else if (!IsTried(owner))
                 return owner;
             else
                 return null; // where the hint points is older news
         }
 
-        if (SessionIds.HintOf(sessionId) is { } hint)
+        if (SessionIds.HintOf(_sessionId) is { } hint)
         {
             foreach (var replica in alive)
             {

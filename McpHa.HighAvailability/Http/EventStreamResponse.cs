@@ -13,10 +13,8 @@ internal sealed class EventStreamResponse(HttpContext context)
     public bool Started { get; private set; }
 
     /// <summary>Sends the headers. A relay is told where the stream can be resumed before its first event.</summary>
-    public void Start(SseEventId cursor) => Start(cursor.ToString());
-
-    /// <summary>As above, with an id of any form.</summary>
-    public void Start(string cursor)
+    /// <param name="cursor">From where; <see langword="null"/>: it cannot be, before its first event.</param>
+    public void Start(string? cursor)
     {
         Started = true;
         var headers = context.Response.Headers;
@@ -24,7 +22,7 @@ internal sealed class EventStreamResponse(HttpContext context)
         headers.CacheControl = "no-cache,no-store";
         headers.ContentEncoding = "identity";
         headers["X-Accel-Buffering"] = "no";
-        if (context.Request.Headers.ContainsKey(HaHeaders.Relay))
+        if (cursor is not null && context.Request.Headers.ContainsKey(HaHeaders.Relay))
             headers[HaHeaders.Cursor] = cursor;
         context.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
     }
@@ -46,7 +44,17 @@ internal sealed class EventStreamResponse(HttpContext context)
         WritePriming(id);
     }
 
-    public void WriteEvent(JournalEntry entry) => WriteEvent(new SseEventId(entry.Stream, entry.Position).ToString(), entry.Payload.Span);
+    /// <summary>The first event of HTTP+SSE: where the client posts its messages.</summary>
+    public void WriteGreeting(SseEventId id, string address)
+    {
+        Write("id: "u8);
+        Write(id.ToString());
+        Write("\nevent: endpoint\ndata: "u8);
+        Write(address);
+        Write("\n\n"u8);
+    }
+
+    public void WriteEvent(SseEventId id, ReadOnlySpan<byte> payload) => WriteEvent(id.ToString(), payload);
 
     public void WriteEvent(string id, ReadOnlySpan<byte> payload)
     {

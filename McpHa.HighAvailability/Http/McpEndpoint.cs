@@ -1,8 +1,6 @@
-using System.Text.Json;
 using McpHa.HighAvailability.Cluster;
 using McpHa.HighAvailability.Diagnostics;
 using McpHa.HighAvailability.Journal;
-using McpHa.HighAvailability.Limits;
 using McpHa.HighAvailability.Sessions;
 using McpHa.HighAvailability.Stateless;
 using Microsoft.AspNetCore.Http;
@@ -18,18 +16,17 @@ internal sealed class McpEndpoint(
     SessionGate sessions,
     StatelessEndpoint stateless,
     BatchEndpoint batches,
+    SessionLimits limits,
     KeepAliveClock keepAlive,
     SessionMetrics metrics,
     Standing standing,
     TimeProvider time,
-    IOptions<HighAvailabilityOptions> options,
-    IOptions<LimitOptions>? limitOptions = null)
+    IOptions<HighAvailabilityOptions> options)
 {
     private const string Json = "application/json";
-    private const string EventStream = "text/event-stream";
+    public const string EventStream = "text/event-stream";
 
     private readonly HighAvailabilityOptions _options = options.Value;
-    private readonly LimitOptions _limits = limitOptions?.Value ?? new();
 
     public async Task PostAsync(HttpContext context)
     {
@@ -40,43 +37,16 @@ internal sealed class McpEndpoint(
             return;
         }
 
-        // Browsers send other types across origins without asking first.
-        if (!request.HasJsonContentType())
-        {
-            await HttpAnswers.ErrorAsync(
-                context, StatusCodes.Status415UnsupportedMediaType, JsonRpc.BadRequest, "Unsupported Media Type: send the header 'Content-Type: application/json'.").ConfigureAwait(false);
+        if (await MessageBody.ReadAsync(context, _options.MaxRequestBodySize).ConfigureAwait(false) is not { } body)
             return;
-        }
-
-        byte[]? body;
-        try
-        {
-            body = await RequestBody.ReadAsync(request, _options.MaxRequestBodySize, context.RequestAborted).ConfigureAwait(false);
-        }
-        catch (IOException e)
-        {
-            await HttpAnswers.UnreadableAsync(context, e).ConfigureAwait(false);
-            return;
-        }
-
-        if (body is null)
-        {
-            await HttpAnswers.TooLargeAsync(context, _options.MaxRequestBodySize).ConfigureAwait(false);
-            return;
-        }
-
         if (Batch.IsBatch(body))
         {
             await batches.PostAsync(context, body).ConfigureAwait(false);
             return;
         }
 
-        if (!TryParse(body, out var message, out var problem))
-        {
-            await HttpAnswers.BadRequestAsync(context, problem, (int)McpErrorCode.InvalidRequest).ConfigureAwait(false);
+        if (await MessageBody.ParseAsync(context, body).ConfigureAwait(false) is not { } message)
             return;
-        }
-
         var id = (message as JsonRpcRequest)?.Id ?? default;
         var version = request.Headers[McpHeaders.ProtocolVersion].ToString();
         // Within a session its own revision counts.
@@ -158,7 +128,7 @@ internal sealed class McpEndpoint(
         ? McpHeaders.WithSessions
         : [.. McpHeaders.WithSessions, McpHeaders.Stateless];
 
-    private static bool Accepts(HttpRequest request, string type)
+    public static bool Accepts(HttpRequest request, string type)
     {
         foreach (var value in request.Headers.Accept)
         {
@@ -167,29 +137,6 @@ internal sealed class McpEndpoint(
         }
 
         return request.GetTypedHeaders().Accept.Any(a => a.MatchesMediaType(type));
-    }
-
-    private static bool TryParse(byte[] body, out JsonRpcMessage message, out string problem)
-    {
-        message = null!;
-        problem = "Bad Request: the body is not a JSON-RPC message.";
-        if (!JsonText.IsText(body))
-        {
-            problem += " Its text is not valid UTF-8, or has half a surrogate pair in it.";
-            return false;
-        }
-
-        try
-        {
-            message = JsonRpc.Parse(body);
-            return true;
-        }
-        catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException or NotSupportedException)
-        {
-            if (e is JsonException)
-                problem += $" {e.Message}";
-            return false;
-        }
     }
 
     private Task StatelessAsync(HttpContext context, JsonRpcMessage message, string version, string sessionId, RequestId id)
@@ -214,7 +161,7 @@ internal sealed class McpEndpoint(
             try
             {
                 var user = UserKey.Of(context.User);
-                if (await RefuseSessionAsync(context, user, id).ConfigureAwait(false))
+                if (await limits.RefuseSessionAsync(context, user, id).ConfigureAwait(false))
                     return;
                 initialize.Id = id;
                 var (session, answer) = await host.OpenAsync(initialize, body, user, context.RequestAborted).ConfigureAwait(false);
@@ -231,41 +178,11 @@ internal sealed class McpEndpoint(
         }
     }
 
-    private async ValueTask<bool> RefuseSessionAsync(HttpContext context, string user, RequestId id)
-    {
-        if (host.SessionCount >= _limits.Sessions)
-            await HttpAnswers.FullAsync(context, $"it has {_limits.Sessions} sessions ({LimitOptions.SectionName}:Sessions).", id).ConfigureAwait(false);
-        else if (user.Length > 0 && host.SessionCount >= _limits.SessionsPerUser && host.Sessions.Count(s => s.User == user) >= _limits.SessionsPerUser)
-            await HttpAnswers.TooManyAsync(context, $"{_limits.SessionsPerUser} sessions of one user ({LimitOptions.SectionName}:SessionsPerUser). End some with DELETE.", id).ConfigureAwait(false);
-        else
-            return false;
-        return true;
-    }
-
-    private async ValueTask<bool> RefuseCallAsync(HttpContext context, LiveSession session, JsonRpcRequest request, byte[] body)
-    {
-        if (session.Calls.Count >= _limits.CallsPerSession && !session.IsKnown(body))
-            await HttpAnswers.TooManyAsync(context, $"{_limits.CallsPerSession} calls of one session in flight ({LimitOptions.SectionName}:CallsPerSession).", request.Id).ConfigureAwait(false);
-        else if (request.Method == RequestMethods.ResourcesSubscribe && !session.MaySubscribe(JsonRpc.TextParam(request.Params, "uri"), _limits.SubscriptionsPerSession))
-            await HttpAnswers.TooManyAsync(context, $"{_limits.SubscriptionsPerSession} subscriptions of one session ({LimitOptions.SectionName}:SubscriptionsPerSession).", request.Id).ConfigureAwait(false);
-        else
-            return false;
-        return true;
-    }
-
-    private async ValueTask<bool> RefuseStreamAsync(HttpContext context, LiveSession session)
-    {
-        if (session.ReaderCount < _limits.StreamsPerSession)
-            return false;
-        await HttpAnswers.TooManyAsync(context, $"{_limits.StreamsPerSession} open streams of one session ({LimitOptions.SectionName}:StreamsPerSession).").ConfigureAwait(false);
-        return true;
-    }
-
     private async Task<bool> PostAsync(HttpContext context, LiveSession session, JsonRpcMessage message, byte[] body)
     {
         if (message is JsonRpcRequest request)
         {
-            if (await RefuseCallAsync(context, session, request, body).ConfigureAwait(false))
+            if (await limits.RefuseCallAsync(context, session, request, body).ConfigureAwait(false))
                 return true;
             return await session.AdmitAsync(request, body, Authenticated(context)).ConfigureAwait(false) is { } reader &&
                 await Pump(context, session, reader).AnswerAsync(request.Id).ConfigureAwait(false);
@@ -278,13 +195,14 @@ internal sealed class McpEndpoint(
     }
 
     private async Task<bool> OpenGetAsync(HttpContext context, LiveSession session) =>
-        await RefuseStreamAsync(context, session).ConfigureAwait(false) ||
+        await limits.RefuseStreamAsync(context, session).ConfigureAwait(false) ||
         await session.OpenGetAsync(context.RequestAborted).ConfigureAwait(false) is { } reader &&
         await Pump(context, session, reader).StreamAsync(0).ConfigureAwait(false);
 
-    private async Task<bool> ResumeAsync(HttpContext context, LiveSession session, SseEventId after)
+    /// <summary>Goes on with a stream behind an event. <see langword="false"/>: nothing was sent, the session has moved.</summary>
+    public async Task<bool> ResumeAsync(HttpContext context, LiveSession session, SseEventId after)
     {
-        if (await RefuseStreamAsync(context, session).ConfigureAwait(false))
+        if (await limits.RefuseStreamAsync(context, session).ConfigureAwait(false))
             return true;
         switch (await session.ResumeAsync(after, Authenticated(context), context.RequestAborted).ConfigureAwait(false))
         {

@@ -13,6 +13,7 @@ internal sealed class PeerRoute(
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(25);
 
     private readonly long _started = time.GetTimestamp();
+    private string? _sessionId = sessionId;
 
     public async ValueTask<RelayTarget?> NextAsync(RelayFailure? previous, CancellationToken cancellationToken)
     {
@@ -21,8 +22,8 @@ internal sealed class PeerRoute(
         while (true)
         {
             // Without a session (an 'initialize' that a draining replica passes on) any other replica will do.
-            var ownership = sessionId is not null
-                ? await host.FindAsync(sessionId, cancellationToken).ConfigureAwait(false)
+            var ownership = _sessionId is not null
+                ? await host.FindAsync(_sessionId, cancellationToken).ConfigureAwait(false)
                 : host.Successor(context.TraceIdentifier) is { } other ? new Ownership.Peer(other) : new Ownership.Undecided("");
             var sameAgain = previous.Kind is RelayFailureKind.NotOwner or RelayFailureKind.Unavailable;
             switch (ownership)
@@ -42,6 +43,9 @@ internal sealed class PeerRoute(
 
     public void Learned(RelayTarget target, string? owner, string? sessionId)
     {
+        // A stream of HTTP+SSE, opened elsewhere for this replica: it goes on wherever its session lives.
+        if (HttpMethods.IsGet(context.Request.Method))
+            _sessionId ??= sessionId;
         if (owner is not null && context.Request.Headers.ContainsKey(HaHeaders.Relay) && !context.Response.HasStarted)
             context.Response.Headers[HaHeaders.Owner] = owner;
     }

@@ -28,7 +28,14 @@ internal sealed class SessionGate(
     public int Held => Volatile.Read(ref _held);
 
     /// <summary>Answers a request of a session. The handler says <see langword="false"/> when the session has moved before a byte was sent.</summary>
-    public async Task ServeAsync(HttpContext context, string sessionId, ReadOnlyMemory<byte> body, RequestId id, Func<LiveSession, Task<bool>> serve)
+    /// <param name="context">The request.</param>
+    /// <param name="sessionId">Which session, as the client says.</param>
+    /// <param name="body">Its body, for a peer.</param>
+    /// <param name="id">Its JSON-RPC id, for errors.</param>
+    /// <param name="serve">Serves it here.</param>
+    /// <param name="legacy">Whether it came by HTTP+SSE; a session is served by the transport that opened it, and unknown to the other.</param>
+    public async Task ServeAsync(
+        HttpContext context, string sessionId, ReadOnlyMemory<byte> body, RequestId id, Func<LiveSession, Task<bool>> serve, bool legacy = false)
     {
         if (sessionId.Length == 0)
         {
@@ -58,7 +65,13 @@ internal sealed class SessionGate(
                         return;
                     }
 
-                    Identify(context, session);
+                    if (session.IsLegacy != legacy)
+                    {
+                        await HttpAnswers.SessionNotFoundAsync(context, id).ConfigureAwait(false);
+                        return;
+                    }
+
+                    Identify(context, session, legacy);
                     if (await TryServeAsync(context, session, serve).ConfigureAwait(false) is not { } away)
                         return;
                     if (away.Length > 0 && !await HoldAsync(context, started, away, id).ConfigureAwait(false))
@@ -101,10 +114,11 @@ internal sealed class SessionGate(
         return relay.RelayAsync(context, exchange, new PeerRoute(host, self, time, sessionId, peer, context), context.RequestAborted);
     }
 
-    /// <summary>Names the session to the client and on the request's span, its owner and its trace to a relay.</summary>
-    public void Identify(HttpContext context, LiveSession session)
+    /// <summary>Names the session to the client (HTTP+SSE does so in its first event alone) and on the request's span, its owner and its trace to a relay.</summary>
+    public void Identify(HttpContext context, LiveSession session, bool legacy = false)
     {
-        context.Response.Headers[McpHeaders.SessionId] = session.Id;
+        if (!legacy)
+            context.Response.Headers[McpHeaders.SessionId] = session.Id;
         var traceParent = session.Record.TraceParent;
         if (context.Request.Headers.ContainsKey(HaHeaders.Relay))
         {

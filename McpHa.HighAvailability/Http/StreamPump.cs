@@ -16,6 +16,9 @@ internal sealed class StreamPump(HttpContext context, LiveSession session, Strea
     private bool _idSent;
     private RequestId _requestId;
 
+    /// <summary>HTTP+SSE: the address of the first event, which says where to post. The stream can be resumed when that has arrived.</summary>
+    public string? Greeting { get; init; }
+
     /// <summary>Answers a POST: a lone answer as JSON, everything else as a stream. <see langword="false"/>: nothing was sent, the session has moved.</summary>
     public Task<bool> AnswerAsync(RequestId requestId)
     {
@@ -143,7 +146,7 @@ internal sealed class StreamPump(HttpContext context, LiveSession session, Strea
             Start(0);
         }
 
-        _response.WriteEvent(entry);
+        _response.WriteEvent(new SseEventId(reader.Stream!.Id, entry.Position), entry.Payload.Span);
         _idSent = true;
         await _response.FlushAsync(gone).ConfigureAwait(false);
         return true;
@@ -158,7 +161,12 @@ internal sealed class StreamPump(HttpContext context, LiveSession session, Strea
     private void Start(long cursor)
     {
         var id = new SseEventId(reader.Stream!.Id, cursor);
-        _response.Start(id);
+        _response.Start(Greeting is null ? id.ToString() : null);
+        if (Greeting is not null)
+        {
+            _response.WriteGreeting(id, Greeting);
+            _idSent = true;
+        }
         if (McpHeaders.HasPriming(session.ProtocolVersion))
         {
             _response.WritePriming(id);

@@ -5,7 +5,9 @@ namespace McpHa.HighAvailability.Journal;
 /// A stream that answers a call is sent to everybody who asked (a repeated request attaches too). Of a GET stream only the
 /// connection that came last gets messages: an older one is a connection that the client has given up, and is left to die.
 /// </remarks>
-internal sealed class EventStream(string id)
+/// <param name="id">Its name.</param>
+/// <param name="carrier">HTTP+SSE (2024-11-05): the session's one stream, to which everything that is sent on this one goes.</param>
+internal sealed class EventStream(string id, EventStream? carrier = null)
 {
     private readonly Lock _gate = new();
     private StreamSubscription[] _readers = [];
@@ -17,6 +19,9 @@ internal sealed class EventStream(string id)
 
     /// <summary>Position of the last entry on this stream; guarded by the session's commit queue.</summary>
     public long LastPosition { get; set; }
+
+    /// <summary>The stream whose readers get what is sent on this one, and whose order counts: itself, unless it has a carrier.</summary>
+    public EventStream Carrier => carrier ?? this;
 
     public bool HasReader => Volatile.Read(ref _readers).Length > 0;
 
@@ -59,6 +64,12 @@ internal sealed class EventStream(string id)
 
     public void Publish(JournalEntry entry)
     {
+        if (carrier is not null)
+        {
+            carrier.Publish(entry);
+            return;
+        }
+
         var readers = Volatile.Read(ref _readers);
         if (ToAll)
         {

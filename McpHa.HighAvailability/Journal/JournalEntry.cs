@@ -10,7 +10,10 @@ public sealed record JournalEntry
     /// <summary>HTTP stream the message belongs to, characters <c>[a-z0-9]</c>.</summary>
     public required string Stream { get; init; }
 
-    /// <summary>Position of the entry before this one on the same stream; 0 for the first. A gap at replay means trimmed history.</summary>
+    /// <summary>
+    /// Position of the entry before this one on the same stream (in a session of HTTP+SSE: on any stream); 0 for the first. A gap at replay means
+    /// trimmed history.
+    /// </summary>
     public long Previous { get; init; }
 
     /// <summary>On the entry that answers a client request: the request's duplicate key; otherwise empty.</summary>

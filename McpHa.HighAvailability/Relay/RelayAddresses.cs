@@ -23,7 +23,8 @@ internal sealed class RelayAddresses
         var address = new Uri(string.Concat(replica.AbsoluteUri.AsSpan().TrimEnd('/'), path), in AsIs);
 
         // Clients choose paths, and replicas come and go: what has collected is dropped now and then.
-        if (_kept.TryAdd((replica, pathAndQuery), address) && Interlocked.Increment(ref _count) > MostKept)
+        // HTTP+SSE has an address per session.
+        if (!pathAndQuery.Contains('?', StringComparison.Ordinal) && _kept.TryAdd((replica, pathAndQuery), address) && Interlocked.Increment(ref _count) > MostKept)
         {
             _kept.Clear();
             Volatile.Write(ref _count, 0);

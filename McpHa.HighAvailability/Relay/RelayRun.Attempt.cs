@@ -17,7 +17,8 @@ internal sealed partial class RelayRun
     private readonly RelayProgress? _progressSteps = exchange.MayRepeat is null ? null : new();
     private bool _passed; // the client has had an event
     private bool _passedId; // the client itself has had an event with an id
-    private string? _sessionId; // as the response to initialize named it
+    private string? _sessionId; // as the response to initialize named it, or the first event of HTTP+SSE
+    private (RelayTarget Target, string? Owner) _answering;
 
     private async ValueTask<RelayFailure?> AttemptAsync(RelayTarget target)
     {
@@ -61,6 +62,7 @@ internal sealed partial class RelayRun
 
             route.Learned(target, owner, sessionId);
             TraceSession(response, target, owner, sessionId);
+            _answering = (target, owner);
             _sessionId ??= sessionId;
             CountAsHeld(false);
             if (resume)
@@ -202,6 +204,7 @@ internal sealed partial class RelayRun
                 // A resumed stream begins with an id and nothing else; the client's stream has had its beginning.
                 var skip = first && !whole.HasData && !whole.Id.IsEmpty;
                 first = false;
+                NoteSession(whole);
                 if (!whole.Id.IsEmpty)
                     SetCursor(whole.Id.Span);
                 if (skip)
@@ -223,6 +226,15 @@ internal sealed partial class RelayRun
         {
             client.Exit();
         }
+    }
+
+    // A client of HTTP+SSE learns of its session by the first event, and so does whoever has to go on with the stream.
+    private void NoteSession(SseEvent whole)
+    {
+        if (_sessionId is not null || exchange.Method != HttpMethod.Get || LegacyEndpoint.SessionIdOf(whole.Bytes.Span) is not { } sessionId)
+            return;
+        _sessionId = sessionId;
+        route.Learned(_answering.Target, _answering.Owner, sessionId);
     }
 
     // A replica that hands its sessions over ends its GET streams; they go on at the next owner. So does whatever only listens.

@@ -64,12 +64,12 @@ internal sealed partial class CommitQueue(SessionRecord record, CommitContext co
         {
             Position = ++_position,
             Stream = stream.Id,
-            Previous = stream.LastPosition,
+            Previous = stream.Carrier.LastPosition,
             Answers = answers,
             Payload = payload,
             Time = context.Time.GetUtcNow(),
         };
-        stream.LastPosition = entry.Position;
+        stream.LastPosition = stream.Carrier.LastPosition = entry.Position;
         var batch = Open();
         while (batch.Entries >= context.PendingEntries || batch.Entries > 0 && batch.Bytes + payload.Length > context.PendingBytes)
         {

@@ -3,10 +3,13 @@ using McpHa.HighAvailability.Journal;
 namespace McpHa.HighAvailability.Sessions;
 
 /// <summary>The GET streams of a session, and the messages that wait for one. Guarded by the session's gate.</summary>
-internal sealed class GetStreams(long epoch)
+internal sealed class GetStreams
 {
     /// <summary>Stream name under which messages wait in the journal until a GET stream takes them.</summary>
     public const string WaitingStream = "w";
+
+    /// <summary>Name of the one stream of a session of HTTP+SSE (2024-11-05).</summary>
+    public static readonly string OnlyStream = SseEventId.NameStream(SseEventId.GetStream, 1, 1);
 
     /// <summary>Most messages that wait; the oldest are given up.</summary>
     public const int MostWaiting = 256;
@@ -16,7 +19,23 @@ internal sealed class GetStreams(long epoch)
     // Ordered by when a connection attached last.
     private readonly List<EventStream> _known = [];
     private readonly List<long> _waiting = [];
+    private readonly long _epoch;
     private long _opened;
+
+    /// <param name="epoch">Of the owner.</param>
+    /// <param name="single">The session has one stream for everything (HTTP+SSE).</param>
+    public GetStreams(long epoch, bool single)
+    {
+        _epoch = epoch;
+        if (!single)
+            return;
+        Only = new(OnlyStream);
+        _known.Add(Only);
+        _opened = 1;
+    }
+
+    /// <summary>HTTP+SSE: the one stream, which carries answers too. Nothing waits for it: whoever reads it late has it from the journal.</summary>
+    public EventStream? Only { get; }
 
     public EventStream Waiting { get; } = new(WaitingStream);
 
@@ -34,6 +53,8 @@ internal sealed class GetStreams(long epoch)
     {
         get
         {
+            if (Only is not null)
+                return Only;
             if (!Moving)
             {
                 for (var i = _known.Count - 1; i >= 0; i--)
@@ -49,13 +70,13 @@ internal sealed class GetStreams(long epoch)
 
     public EventStream Open()
     {
-        var stream = new EventStream(SseEventId.NameStream(SseEventId.GetStream, epoch, ++_opened));
+        var stream = new EventStream(SseEventId.NameStream(SseEventId.GetStream, _epoch, ++_opened));
         Touch(stream);
         return stream;
     }
 
     /// <summary>Whether a GET stream of that name can have been opened, here or by an earlier owner.</summary>
-    public bool WasOpened(SseEventId id) => id.Epoch < epoch || id.Epoch == epoch && id.Number <= _opened;
+    public bool WasOpened(SseEventId id) => id.Epoch < _epoch || id.Epoch == _epoch && id.Number <= _opened;
 
     /// <summary>Whether an entry is the newest on a GET stream that is known: what is missing before it can then be told.</summary>
     public bool IsLast(JournalEntry entry) =>

@@ -43,7 +43,7 @@ internal sealed class InMemorySession(SessionRecord record)
 
     public IReadOnlyDictionary<string, ReadOnlyMemory<byte>> State() => new Dictionary<string, ReadOnlyMemory<byte>>(_state);
 
-    public JournalEntry[] Read(string stream, long after) => [.. _journal.Where(entry => entry.Position > after && entry.Stream == stream)];
+    public JournalEntry[] Read(string stream, long after) => [.. _journal.Where(entry => entry.Position > after && (stream.Length == 0 || entry.Stream == stream))];
 
     public void End()
     {

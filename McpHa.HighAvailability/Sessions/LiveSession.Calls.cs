@@ -22,7 +22,8 @@ internal sealed partial class LiveSession
     {
         Touch();
         var key = CallKey.Of(body.Span);
-        var rerun = RerunPolicy.Allows(request, _runtime.ServerOptions);
+        // A POST of HTTP+SSE is answered when the call is written down, for its client never sends it again.
+        var lazy = !IsLegacy && RerunPolicy.Allows(request, _runtime.ServerOptions);
         var kept = CallTrace.Keep(request, body);
         OpenCall call = null!;
         StreamSubscription reader = null!;
@@ -50,14 +51,14 @@ internal sealed partial class LiveSession
                 pause = _pause;
                 if (pause is null)
                 {
-                    call = new(this, new EventStream(NextCallStream()), key, request, kept);
+                    call = new(this, new EventStream(NextCallStream(), GetStreams.Only), key, request, kept);
                     reader = call.Stream.Attach();
                     Calls.Add(call);
                     beginning = Queue.Open();
                     beginning.SetCall(call.Stream.Id, new InFlightCall(key, kept).ToBytes());
                     beginning.Then(new(EffectKind.Prime, call.Stream));
                     call.Beginning = beginning;
-                    if (!rerun)
+                    if (!lazy)
                         begun = beginning.Written;
                     break;
                 }
@@ -69,10 +70,10 @@ internal sealed partial class LiveSession
         if (repeated is not null)
         {
             RunAgain(awaiting, user);
-            return repeated;
+            return !IsLegacy || await WrittenAsync(Queue.DrainAsync()).ConfigureAwait(false) ? repeated : null;
         }
 
-        if (rerun)
+        if (lazy)
         {
             _runtime.LazyFlusher.Add(Queue, beginning);
         }
@@ -168,7 +169,7 @@ internal sealed partial class LiveSession
                     State.Commit(state);
                 }
 
-                if (HandshakeChange(call) is { } change)
+                if (HandshakeChange(call) is { } change && (change.Key != HandshakeKeys.Initialize || IsLegacy))
                 {
                     batch.SetHandshake(change.Key, change.Value);
                     Remember(change.Key, change.Value);
@@ -283,6 +284,7 @@ internal sealed partial class LiveSession
 
     private static KeyValuePair<string, ReadOnlyMemory<byte>?>? HandshakeChange(OpenCall call) => call.Method switch
     {
+        RequestMethods.Initialize => new(HandshakeKeys.Initialize, call.Body),
         RequestMethods.LoggingSetLevel => new(HandshakeKeys.LogLevel, call.Body),
         RequestMethods.ResourcesSubscribe when JsonRpc.TextParam(call.Request.Params, "uri") is { } uri => new(HandshakeKeys.Subscription + uri, call.Body),
         RequestMethods.ResourcesUnsubscribe when JsonRpc.TextParam(call.Request.Params, "uri") is { } uri => new(HandshakeKeys.Subscription + uri, null),

@@ -15,7 +15,7 @@ internal sealed partial class LiveSession
         switch (message)
         {
             case JsonRpcRequest question:
-                if (!GetStreams.HasReader)
+                if (!GetStreams.HasReader && !IsLegacy)
                 {
                     throw new InvalidOperationException(
                         $"'{question.Method}' cannot be sent: the client has no GET stream open, so it would never hear of it. Ask from inside a tool, prompt or resource handler, with the McpServer that the request context gives.");
@@ -105,7 +105,7 @@ internal sealed partial class LiveSession
     {
         Touch();
         StreamSubscription? reader = null;
-        OpenCall? awaiting = null;
+        List<OpenCall?> awaiting = [];
         var move = false;
         long last;
         var given = true;
@@ -123,7 +123,7 @@ internal sealed partial class LiveSession
                     return new Resumption.NothingLeft();
                 var call = Calls.Find(after.Stream);
                 reader = call?.Stream.Attach();
-                awaiting = StopAwaiting(call);
+                awaiting.Add(StopAwaiting(call));
             }
             else
             {
@@ -131,6 +131,8 @@ internal sealed partial class LiveSession
                 stream.Prime();
                 reader = stream.Attach();
                 move = GetStreams.StartMoving();
+                if (IsLegacy)
+                    awaiting.AddRange(Calls.Open.Select(StopAwaiting));
             }
 
             last = reader?.Stream!.LastPosition ?? 0;
@@ -140,7 +142,8 @@ internal sealed partial class LiveSession
         if (!given)
             return await IsOursAsync(cancellationToken).ConfigureAwait(false) ? new Resumption.Unknown() : new Resumption.Moved();
 
-        RunAgain(awaiting, user);
+        foreach (var call in awaiting)
+            RunAgain(call, user);
 
         // Attached before the journal is read, so nothing falls between the two; what comes twice is recognised by its position.
         var served = false;
@@ -193,7 +196,8 @@ internal sealed partial class LiveSession
         // An answer that is on its way to the journal must not be taken for one that is no longer kept. A commit tells, besides, whether the
         // session is still ours to be read from.
         await Queue.VerifyAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
-        await foreach (var entry in _runtime.Journal.ReadAsync(Id, stream, after, cancellationToken).ConfigureAwait(false))
+        var ofAll = stream == GetStreams.Only?.Id;
+        await foreach (var entry in _runtime.Journal.ReadAsync(Id, ofAll ? "" : stream, after, cancellationToken).ConfigureAwait(false))
             yield return entry;
     }
 

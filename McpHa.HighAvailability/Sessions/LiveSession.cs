@@ -34,10 +34,11 @@ internal sealed partial class LiveSession : ICommitOwner
         Queue = new(record, runtime.Commits, this);
         Transport = new(this);
         Calls = new(runtime.Options.RememberedCalls);
-        GetStreams = new(record.Epoch);
+        GetStreams = new(record.Epoch, record.Handshake.ContainsKey(HandshakeKeys.LegacySse));
         Tail = new(IsNeeded);
         _earlyCancellations = new(runtime.Time, runtime.Options.HoldTime);
         LastUsed = runtime.Time.GetTimestamp();
+        AwaitListener();
     }
 
     public string Id => _record.Id;
@@ -210,6 +211,7 @@ internal sealed partial class LiveSession : ICommitOwner
         if (!_gone.TrySetResult())
             return;
 
+        StopAwaitingListener();
         Queue.Stop();
         Transport.Close();
         _onGone(this);

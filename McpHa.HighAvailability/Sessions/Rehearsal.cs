@@ -78,7 +78,7 @@ internal sealed partial class Rehearsal(
         await directory.RefreshAsync(cancellationToken).ConfigureAwait(false);
         var host = new SessionHost(runtime, directory, new InMemoryEventBus(NullLogger<InMemoryEventBus>.Instance), NullLogger<SessionHost>.Instance);
         var gate = new SessionGate(host, self, relay, metrics, time, options);
-        var endpoint = new McpEndpoint(host, gate, stateless, new BatchEndpoint(gate, keepAlive, metrics), keepAlive, metrics, standing, time, options);
+        var endpoint = new McpEndpoint(host, gate, stateless, new BatchEndpoint(gate, keepAlive, metrics), new SessionLimits(host), keepAlive, metrics, standing, time, options);
 
         var record = MakeBelieve.Record(time);
         await memory.CreateAsync(record, cancellationToken).ConfigureAwait(false);

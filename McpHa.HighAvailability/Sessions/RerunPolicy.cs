@@ -12,6 +12,7 @@ internal static class RerunPolicy
     public static bool Allows(JsonRpcRequest request, McpServerOptions options) => !Safeguards.RerunPolicy || request.Method switch
     {
         RequestMethods.ToolsCall => AllowsTool(request, options),
+        RequestMethods.Initialize => true, // of a session that is there (HTTP+SSE): it only says what the client is
         _ => IsHarmless(request.Method),
     };
 

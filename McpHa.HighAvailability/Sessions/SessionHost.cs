@@ -74,12 +74,8 @@ internal sealed partial class SessionHost(
             }
 
             session.ProtocolVersion = JsonRpc.TextParam(result, "protocolVersion") ?? "";
-            if (!await runtime.Store.CreateAsync(record with { ProtocolVersion = session.ProtocolVersion }, cancellationToken).ConfigureAwait(false))
-                throw new InvalidOperationException("A fresh session id is in use; the random number generator of this machine is broken.");
-            _sessions[record.Id] = session;
-            runtime.Metrics.Created();
+            await KeepAsync(session, record with { ProtocolVersion = session.ProtocolVersion }, cancellationToken).ConfigureAwait(false);
             activity?.SetTag(AttributeNames.ProtocolVersion, session.ProtocolVersion);
-            LogOpened(record.Id, session.ProtocolVersion);
             return (session, answer);
         }
         catch

@@ -36,7 +36,7 @@ public sealed record SessionRecord
 
     /// <summary>
     /// Client messages to replay into a fresh server, as JSON, by <see cref="HandshakeKeys"/>:
-    /// <c>initialize</c>, <c>initialized</c>, <c>level</c>, <c>sub:{uri}</c>.
+    /// <c>initialize</c>, <c>initialized</c>, <c>level</c>, <c>sub:{uri}</c>; and the mark <c>sse</c>.
     /// </summary>
     public IReadOnlyDictionary<string, ReadOnlyMemory<byte>> Handshake { get; init; } = new Dictionary<string, ReadOnlyMemory<byte>>();
 }
@@ -52,6 +52,9 @@ public static class HandshakeKeys
 
     /// <summary>The last successful <c>logging/setLevel</c> request.</summary>
     public const string LogLevel = "level";
+
+    /// <summary>Marks a session of HTTP+SSE (2024-11-05). No message of the client: it is there before <see cref="Initialize"/>.</summary>
+    public const string LegacySse = "sse";
 
     /// <summary>Prefix of one entry per subscribed resource; the URI follows.</summary>
     public const string Subscription = "sub:";

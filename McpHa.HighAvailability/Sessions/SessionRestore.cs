@@ -40,7 +40,7 @@ internal static class SessionRestore
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(HandshakeTimeout);
-        foreach (var (key, json) in record.Handshake.OrderBy(h => Order(h.Key)).ThenBy(h => h.Key, StringComparer.Ordinal))
+        foreach (var (key, json) in record.Handshake.Where(h => h.Key != HandshakeKeys.LegacySse).OrderBy(h => Order(h.Key)).ThenBy(h => h.Key, StringComparer.Ordinal))
         {
             var answer = await Handshake.RunAsync(session, JsonRpc.Parse(json.Span), limit.Token).ConfigureAwait(false);
             if (answer is JsonRpcError { Error: var error } && key == HandshakeKeys.Initialize)
@@ -70,7 +70,7 @@ internal static class SessionRestore
 
             var call = InFlightCall.Parse(bytes);
             if (JsonRpc.Parse(call.Body.Span) is JsonRpcRequest request)
-                open.Add(stream, new OpenCall(session, new EventStream(stream), call.Key, request, call.Body) { History = new() });
+                open.Add(stream, new OpenCall(session, new EventStream(stream, session.GetStreams.Only), call.Key, request, call.Body) { History = new() });
         }
 
         lock (session.Queue.Gate)
@@ -103,6 +103,9 @@ internal static class SessionRestore
 
                 session.Tail.Add(entry, asked);
             }
+
+            if (session.GetStreams.Only is { } only)
+                only.LastPosition = snapshot.Record.LastPosition;
         }
 
         foreach (var (name, answer) in snapshot.Calls)

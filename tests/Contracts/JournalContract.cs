@@ -34,6 +34,16 @@ public abstract class JournalContract
     }
 
     [SkippableFact]
+    public async Task All_streams_are_read_together_in_order_and_above_a_position()
+    {
+        var (store, journal) = Backend();
+        var id = await CreatedAsync(store);
+        await store.CommitAsync(id, Commit(1, 1, [.. Enumerable.Range(1, 600).Select(n => Entry(n, n % 3 == 0 ? "a" : "b"))]));
+
+        Assert.Equal(Enumerable.Range(101, 500).Select(n => (long)n), (await ReadAsync(journal, id, "", 100)).Select(entry => entry.Position));
+    }
+
+    [SkippableFact]
     public async Task The_journal_of_an_unknown_session_is_empty()
     {
         var (_, journal) = Backend();

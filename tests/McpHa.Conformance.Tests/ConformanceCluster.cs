@@ -22,6 +22,7 @@ public sealed class ConformanceCluster : IAsyncLifetime
             _cluster = await LabCluster.StartAsync(new()
             {
                 Nginx = LabCluster.NginxUnavailable is null ? "replicas" : null,
+                Environment = new Dictionary<string, string?> { ["HighAvailability__EnableLegacySse"] = "true" },
                 Arguments = ["--project", LabCluster.Assembly("*.Conformance.Server")],
             });
         }

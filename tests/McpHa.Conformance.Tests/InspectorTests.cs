@@ -30,13 +30,23 @@ public sealed class InspectorTests(ConformanceCluster fixture)
         Assert.Equal("This is the content of the static text resource.", (string?)result["contents"]![0]!["text"]);
     }
 
-    private async Task<JsonNode> InspectAsync(params string[] arguments)
+    [SkippableFact]
+    public async Task The_inspector_calls_a_tool_by_HTTP_and_SSE()
+    {
+        var result = await InspectAsync(new Uri(fixture.Cluster.Endpoint, "/mcp/sse"), "sse", "--method", "tools/call", "--tool-name", "test_simple_text");
+
+        Assert.Equal("This is a simple text response for testing.", (string?)result["content"]![0]!["text"]);
+    }
+
+    private Task<JsonNode> InspectAsync(params string[] arguments) => InspectAsync(fixture.Cluster.Endpoint, "http", arguments);
+
+    private async Task<JsonNode> InspectAsync(Uri endpoint, string transport, params string[] arguments)
     {
         Skip.If(NodePrograms.Unavailable is not null, NodePrograms.Unavailable);
         await fixture.CompleteAsync();
         var (exitCode, output) = await NodePrograms.RunAsync(
             "@modelcontextprotocol/inspector/clients/launcher/build/index.js",
-            ["--cli", fixture.Cluster.Endpoint.AbsoluteUri, "--transport", "http", .. arguments]);
+            ["--cli", endpoint.AbsoluteUri, "--transport", transport, .. arguments]);
         Assert.True(exitCode == 0, output);
         return JsonNode.Parse(output[output.IndexOf('{')..])!;
     }

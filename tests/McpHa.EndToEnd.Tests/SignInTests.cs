@@ -29,7 +29,7 @@ public sealed class SignInTests : IAsyncLifetime
         {
             _cluster = await LabCluster.StartAsync(new()
             {
-                Environment = new Dictionary<string, string?> { ["Bearer__Authority"] = _issuer.Address, ["Bearer__Resource"] = Resource },
+                Environment = new Dictionary<string, string?> { ["Bearer__Authority"] = _issuer.Address, ["Bearer__Resource"] = Resource, ["HighAvailability__EnableLegacySse"] = "true" },
             });
         }
     }
@@ -61,6 +61,45 @@ public sealed class SignInTests : IAsyncLifetime
         Assert.NotNull((await refreshed.CallAsync("again", "where_am_i"))["result"]);
         using var deleted = await refreshed.DeleteAsync();
         Assert.Equal(HttpStatusCode.OK, deleted.Status);
+    }
+
+    [SkippableFact]
+    public async Task A_session_of_the_older_transport_is_its_users_on_every_replica_and_after_the_death_of_its_owner()
+    {
+        using var reader = Client(new Uri(Cluster.Endpoint, "/mcp/sse"), _issuer.Issue("ada", Resource));
+        using var stream = await reader.GetAsync();
+        var address = (await stream.EventAsync(e => e.Endpoint is not null, "the address")).Endpoint!;
+        await SayAsync(RawClient.Request(1, "initialize", new { protocolVersion = "2024-11-05", capabilities = new { }, clientInfo = new { name = "raw", version = "1" } }));
+        await stream.EventAsync(e => (int?)e.Message?["id"] == 1, "the answer to initialize");
+        await SayAsync(RawClient.ToolCall(2, "where_am_i"));
+        var where = await stream.EventAsync(e => (int?)e.Message?["id"] == 2, "the owner");
+        await EveIsForbiddenAsync();
+
+        Owner.From(where.Message!["result"]!["structuredContent"]!).Kill();
+        await EveIsForbiddenAsync();
+        await SayAsync(RawClient.ToolCall(3, "where_am_i"));
+        var after = await stream.EventAsync(e => (int?)e.Message?["id"] == 3, "the next owner, on the same response");
+        Assert.Equal(2, (int)after.Message!["result"]!["structuredContent"]!["epoch"]!);
+
+        async Task SayAsync(string message)
+        {
+            using var ada = Client(new Uri(Cluster.Endpoint, address), _issuer.Issue("ada", Resource));
+            using var said = await ada.PostAsync(message);
+            Assert.Equal(HttpStatusCode.Accepted, said.Status);
+        }
+
+        async Task EveIsForbiddenAsync()
+        {
+            var replicas = Cluster.State.Replicas.Where(r => Processes.IsAlive(r.Pid)).Select(LabCluster.EndpointOf);
+            foreach (var endpoint in replicas.Prepend(Cluster.Endpoint))
+            {
+                using var eve = Client(new Uri(endpoint, address), _issuer.Issue("eve", Resource));
+                using var said = await eve.PostAsync(RawClient.ToolCall(4, "where_am_i"));
+                using var listener = Client(new Uri(endpoint, "/mcp/sse"), _issuer.Issue("eve", Resource), address[(address.IndexOf('=', StringComparison.Ordinal) + 1)..]);
+                using var heard = await listener.GetAsync("g1x1-0");
+                Assert.Equal((HttpStatusCode.Forbidden, HttpStatusCode.Forbidden), (said.Status, heard.Status));
+            }
+        }
     }
 
     [SkippableFact]

@@ -42,7 +42,7 @@ internal sealed class ExploredReplica
         var gate = new SessionGate(Host, self, services.GetRequiredService<PeerRelay>(), metrics, time, options);
         var keepAlive = new KeepAliveClock(standing, options, time);
         Endpoint = new McpEndpoint(
-            Host, gate, services.GetRequiredService<StatelessEndpoint>(), new BatchEndpoint(gate, keepAlive, metrics), keepAlive, metrics, standing, time, options);
+            Host, gate, services.GetRequiredService<StatelessEndpoint>(), new BatchEndpoint(gate, keepAlive, metrics), new SessionLimits(Host), keepAlive, metrics, standing, time, options);
         _ = new OwnershipWatch(toBus, Host, self, standing, Directory, time, NullLogger<OwnershipWatch>.Instance).StartAsync(default);
     }
 

@@ -2,6 +2,7 @@
 // The SDK is used as it is, with all of its defaults.
 import { createInterface } from 'node:readline';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { CreateMessageRequestSchema, ElicitRequestSchema, ResultSchema } from '@modelcontextprotocol/sdk/types.js';
 
@@ -28,13 +29,19 @@ function ask(request, extra) {
 }
 
 const commands = {
-  async connect({ url, session, protocolVersion }) {
+  async connect({ url, session, protocolVersion, sse }) {
     client = new Client({ name: 'typescript-test', version: '1.0.0' }, { capabilities: { elicitation: { form: {} }, sampling: {} } });
     client.fallbackNotificationHandler = async (notification) =>
       write({ event: 'notification', method: notification.method, params: notification.params ?? {} });
     client.setRequestHandler(ElicitRequestSchema, ask);
     client.setRequestHandler(CreateMessageRequestSchema, ask);
     client.onerror = (error) => write({ event: 'trouble', message: String(error?.message ?? error) });
+    if (sse) {
+      transport = new SSEClientTransport(new URL(url));
+      await client.connect(transport);
+      return {}; // only the transport knows its session
+    }
+
     transport = new StreamableHTTPClientTransport(new URL(url), { sessionId: session ?? undefined });
     if (protocolVersion) transport.setProtocolVersion(protocolVersion);
     await client.connect(transport);

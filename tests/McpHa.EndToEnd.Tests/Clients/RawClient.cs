@@ -144,7 +144,7 @@ internal sealed class RawResponse : IDisposable
         await foreach (var item in parser.EnumerateAsync())
         {
             lock (_events)
-                _events.Add(new(item.EventId, item.Data.Length > 0 ? JsonNode.Parse(item.Data) : null));
+                _events.Add(item.EventType == "endpoint" ? new(item.EventId, null) { Endpoint = item.Data } : new(item.EventId, item.Data.Length > 0 ? JsonNode.Parse(item.Data) : null));
         }
     }
 }
@@ -152,6 +152,9 @@ internal sealed class RawResponse : IDisposable
 /// <summary>An event of a stream; without a message it only says from where to resume.</summary>
 internal sealed record RawEvent(string? Id, JsonNode? Message)
 {
+    /// <summary>Of the first event of HTTP+SSE: where messages are posted to.</summary>
+    public string? Endpoint { get; init; }
+
     public string? Method => (string?)Message?["method"];
 
     public double? Progress => Method == "notifications/progress" ? (double)Message!["params"]!["progress"]! : null;

@@ -41,7 +41,7 @@ internal sealed class TypeScriptClient : TestClient
         }
     }
 
-    public static async Task<TypeScriptClient> ConnectAsync(Uri endpoint, string? session)
+    public static async Task<TypeScriptClient> ConnectAsync(Uri endpoint, string? session, bool sse = false)
     {
         var node = new Process
         {
@@ -66,6 +66,7 @@ internal sealed class TypeScriptClient : TestClient
                 ["url"] = endpoint.AbsoluteUri,
                 ["session"] = session,
                 ["protocolVersion"] = session is null ? null : "2025-11-25",
+                ["sse"] = sse,
             });
             client._session = (string?)connected["session"];
             return client;

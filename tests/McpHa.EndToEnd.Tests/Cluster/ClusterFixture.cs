@@ -34,6 +34,7 @@ public sealed class ClusterFixture : IAsyncLifetime
                 {
                     ["Server__DeliveryLog"] = DeliveryLog,
                     ["HighAvailability__HoldTime"] = "00:01:00",
+                    ["HighAvailability__EnableLegacySse"] = "true",
                     ["Balancer__HoldTime"] = "00:01:00",
                 },
             });

@@ -27,11 +27,16 @@ internal static class Corpus
         {
             yield return new("corpus", Wire.Post(body, session));
             yield return new("corpus without session", Wire.Post(body));
+            yield return new("corpus HTTP+SSE", Wire.PostTo(target.Address, body));
             yield return new("corpus stateless", Wire.Post(body, "MCP-Protocol-Version: 2026-07-28", "Mcp-Method: ping"));
         }
 
         foreach (var eventId in target.ForeignEventIds)
             yield return new("corpus foreign event", Wire.Request("GET", ["Accept: text/event-stream", session, "Last-Event-ID: " + eventId]));
+        foreach (var address in (string[])["/mcp/message", "/mcp/message?", "/mcp/message?sessionId", "/mcp/message?sessionId=", "/mcp/message?sessionId=%00", "/mcp/message?sessionId=a&sessionId=b", $"/mcp/message?sessionId={target.Sessions[0]}", $"/mcp/message?sessionid={target.Sessions[0]}", $"//message?sessionId={target.Sessions[0]}"])
+            yield return new("corpus odd address", Wire.PostTo(address, Wire.Call("\"odd\"")));
+        foreach (var header in (string[])["Accept: text/html", "Accept: text/event-stream\r\nLast-Event-ID: g1x1-0", $"Accept: text/event-stream\r\nLast-Event-ID: g1x1-0\r\n{session}", $"Accept: text/event-stream\r\nLast-Event-ID: c1x1-0\r\n{session}", $"Accept: text/event-stream\r\nLast-Event-ID: \0\r\n{session}"])
+            yield return new("corpus odd stream", Wire.Request("GET", [header], path: "/mcp/sse"));
         var whole = Wire.Post(Wire.Call("\"cut\""), session);
         for (var length = 0; length < whole.Length; length++)
             yield return new("cut at every byte", whole[..length], Complete: false);

@@ -29,14 +29,17 @@ public sealed class FuzzTests(ITestOutputHelper output)
         await using var cluster = await LabCluster.StartAsync(new()
         {
             Restart = false,
-            Environment = new Dictionary<string, string?> { ["HighAvailability__Sessions__IdleTimeout"] = "00:10:00", ["HighAvailability__KeepAlive"] = "00:00:05" },
+            Environment = new Dictionary<string, string?> { ["HighAvailability__Sessions__IdleTimeout"] = "00:10:00", ["HighAvailability__KeepAlive"] = "00:00:05", ["HighAvailability__EnableLegacySse"] = "true" },
         });
         var pids = cluster.State.Replicas.Select(r => r.Pid).ToArray();
         var ports = cluster.State.Replicas.Select(r => r.Url.Port).Prepend(cluster.Port).Prepend(cluster.Port).ToArray();
 
         using var control = new RawClient(cluster.Endpoint);
         await control.InitializeAsync();
-        var target = new FuzzTarget(await SessionsAsync(cluster, 12), await EventIdsAsync(control));
+        using var legacy = new RawClient(new Uri(cluster.Endpoint, "/mcp/sse"));
+        using var stream = await legacy.GetAsync();
+        var address = (await stream.EventAsync(e => e.Endpoint is not null, "the address of HTTP+SSE")).Endpoint!;
+        var target = new FuzzTarget(await SessionsAsync(cluster, 12), address, await EventIdsAsync(control));
         using var over = new CancellationTokenSource();
         var counting = CountAsync(control, over.Token);
 
