@@ -39,7 +39,7 @@ public sealed class ConformanceCluster : IAsyncLifetime
 
     /// <summary>Waits until three replicas are up.</summary>
     internal Task<ClusterState> CompleteAsync() =>
-        Cluster.WaitForAsync(state => state.Replicas.Count(replica => Processes.IsAlive(replica.Pid)) >= 3, "three replicas to be up");
+        Cluster.WaitForAsync(state => state.Replicas.Count(replica => Processes.IsUp(replica.Pid)) >= 3, "three replicas to be up");
 }
 
 [CollectionDefinition(Name)]

@@ -27,7 +27,7 @@ internal sealed class KillLoop : IAsyncDisposable
             do
             {
                 // A cluster that has nobody left fails any suite; on a slow machine the next one takes longer to start.
-                var alive = cluster.State.Replicas.Where(replica => Processes.IsAlive(replica.Pid)).ToList();
+                var alive = cluster.State.Replicas.Where(replica => Processes.IsUp(replica.Pid)).ToList();
                 if (alive.Count < 3)
                     continue;
                 cluster.Kill(alive[Kills++ % alive.Count].Id);

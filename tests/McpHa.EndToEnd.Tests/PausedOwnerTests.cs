@@ -123,7 +123,7 @@ public sealed class PausedOwnerTests(ClusterFixture fixture) : ClusterTest(fixtu
     {
         var replicas = Cluster.State.Replicas;
         var back = replicas.Single(replica => replica.Pid == processId);
-        foreach (var other in replicas.Where(replica => replica != back && Processes.IsAlive(replica.Pid)))
+        foreach (var other in replicas.Where(replica => replica != back && Processes.IsUp(replica.Pid)))
         {
             await Wait.UntilAsync(
                 async () =>

@@ -35,7 +35,7 @@ public sealed class RollingRestartTests
             {
                 Processes.Send(replica.Pid, Processes.SigTerm);
                 await cluster.WaitForAsync(
-                    state => state.Replicas.Count == 3 && state.Replicas.All(r => r.Pid != replica.Pid && Processes.IsAlive(r.Pid)), $"another replica in place of {replica.Id}");
+                    state => state.Replicas.Count == 3 && state.Replicas.All(r => r.Pid != replica.Pid && Processes.IsUp(r.Pid)), $"another replica in place of {replica.Id}");
                 await AllGoOnAsync(loads);
             }
 
@@ -43,7 +43,7 @@ public sealed class RollingRestartTests
             {
                 Processes.Send(balancer.Pid, Processes.SigTerm);
                 await cluster.WaitForAsync(
-                    state => state.Balancers.Count == 2 && state.Balancers.All(b => b.Pid != balancer.Pid && Processes.IsAlive(b.Pid)), $"another balancer in place of {balancer.Url}");
+                    state => state.Balancers.Count == 2 && state.Balancers.All(b => b.Pid != balancer.Pid && Processes.IsUp(b.Pid)), $"another balancer in place of {balancer.Url}");
                 await AllGoOnAsync(loads);
             }
 

@@ -89,6 +89,6 @@ public sealed class SeveralDeathsTests(ClusterFixture fixture) : ClusterTest(fix
         Assert.Equal(Enumerable.Range(1, 20), all.SkipLast(1).Select(m => (int)m["params"]!["progress"]!));
         Assert.Equal("liftoff", (string?)all[^1]["result"]!["content"]![0]!["text"]);
         await Cluster.WaitForAsync(
-            state => state.Balancers.All(balancer => Processes.IsAlive(balancer.Pid)) && state.Balancers.Count == 2, "the balancer to be back");
+            state => state.Balancers.All(balancer => Processes.IsUp(balancer.Pid)) && state.Balancers.Count == 2, "the balancer to be back");
     }
 }

@@ -147,7 +147,7 @@ public sealed class SignInTests : IAsyncLifetime
 
     private async Task OthersAreForbiddenAsync(string session, string? lastEventId = null)
     {
-        var replicas = Cluster.State.Replicas.Where(r => Processes.IsAlive(r.Pid)).Select(LabCluster.EndpointOf);
+        var replicas = Cluster.State.Replicas.Where(r => Processes.IsUp(r.Pid)).Select(LabCluster.EndpointOf);
         foreach (var endpoint in replicas.Prepend(Cluster.Endpoint))
         {
             using var eve = Client(endpoint, _issuer.Issue("eve", Resource), session);

@@ -47,7 +47,7 @@ public sealed class TwentyKillsTests(ClusterFixture fixture) : ClusterTest(fixtu
             // Kills come faster than replicas come back, but never so fast that none is left. nginx leaves out one that is back for
             // another second or two.
             var enough = access == Access.Nginx ? 4 : 2;
-            await Cluster.WaitForAsync(state => state.Replicas.Count(r => Processes.IsAlive(r.Pid)) >= enough, "other replicas to be up");
+            await Cluster.WaitForAsync(state => state.Replicas.Count(r => Processes.IsUp(r.Pid)) >= enough, "other replicas to be up");
         }
 
         Assert.Equal(Enumerable.Range(1, kills * Increments).Select(count => (long)count), counts.Order());

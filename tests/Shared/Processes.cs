@@ -1,12 +1,16 @@
+using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 
 namespace McpHa.Tests;
 
-/// <summary>Signals, and whether a process is alive.</summary>
+/// <summary>Signals, and which processes are there.</summary>
 public static class Processes
 {
     public const int SigKill = 9;
     public const int SigTerm = 15;
+
+    // When the processes were started that were told to end: ids are used again. They may take their time, and serve until then.
+    private static readonly ConcurrentDictionary<int, string> Ending = new();
 
     public static int SigStop => OperatingSystem.IsMacOS() ? 17 : 19;
 
@@ -16,8 +20,13 @@ public static class Processes
     public static void Send(int processId, int signal)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(processId);
+        if (signal is SigKill or SigTerm)
+            Ending[processId] = Started(processId);
         _ = Kill(processId, signal);
     }
+
+    /// <summary>Whether it runs, and no test has told it to end: one that a test may lean on.</summary>
+    public static bool IsUp(int processId) => IsAlive(processId) && (!Ending.TryGetValue(processId, out var started) || started != Started(processId));
 
     /// <summary>Whether it runs. One that has ended but whose parent has not taken notice does not.</summary>
     public static bool IsAlive(int processId)
@@ -27,15 +36,23 @@ public static class Processes
         if (!OperatingSystem.IsLinux())
             return true;
 
+        return Stat(processId) is { } stat && stat[0] is not ("Z" or "X");
+    }
+
+    // In clock ticks since the system was.
+    private static string Started(int processId) => OperatingSystem.IsLinux() && Stat(processId) is { } stat ? stat[19] : "";
+
+    // What follows the process's name, which may hold spaces and brackets itself: state, parent, …
+    private static string[]? Stat(int processId)
+    {
         try
         {
-            // pid (name) state …; the name may hold spaces and brackets.
             var stat = File.ReadAllText($"/proc/{processId}/stat");
-            return stat[stat.LastIndexOf(')') + 2] is not ('Z' or 'X');
+            return stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
         }
         catch (IOException)
         {
-            return false;
+            return null;
         }
     }
 

@@ -125,8 +125,8 @@ public abstract class ClusterTest(ClusterFixture fixture)
     protected async Task<(ReplicaState First, ReplicaState Second, ReplicaState Third)> ReplicasAsync()
     {
         var state = await Cluster.WaitForAsync(
-            state => state.Replicas.Count(r => Processes.IsAlive(r.Pid)) >= 3, "three replicas to be up");
-        var alive = state.Replicas.Where(r => Processes.IsAlive(r.Pid)).ToArray();
+            state => state.Replicas.Count(r => Processes.IsUp(r.Pid)) >= 3, "three replicas to be up");
+        var alive = state.Replicas.Where(r => Processes.IsUp(r.Pid)).ToArray();
         return (alive[0], alive[1], alive[2]);
     }
 
@@ -134,8 +134,8 @@ public abstract class ClusterTest(ClusterFixture fixture)
     protected async Task<ReplicaState> AnotherAsync(params string[] ids)
     {
         var state = await Cluster.WaitForAsync(
-            state => state.Replicas.Any(r => Processes.IsAlive(r.Pid) && !ids.Contains(r.Id)), "another replica to be up");
-        return state.Replicas.First(r => Processes.IsAlive(r.Pid) && !ids.Contains(r.Id));
+            state => state.Replicas.Any(r => Processes.IsUp(r.Pid) && !ids.Contains(r.Id)), "another replica to be up");
+        return state.Replicas.First(r => Processes.IsUp(r.Pid) && !ids.Contains(r.Id));
     }
 
     /// <summary>No connection of the client broke. Behind nginx that cannot be: its streams end with the replica that they come from.</summary>
