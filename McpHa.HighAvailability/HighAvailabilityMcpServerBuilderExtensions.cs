@@ -60,6 +60,7 @@ public static class HighAvailabilityMcpServerBuilderExtensions
         services.TryAddSingleton<RequestStates>();
         services.TryAddSingleton<RequestStateExchange>();
         services.TryAddSingleton<ListenStreams>();
+        services.TryAddSingleton<StatelessCalls>();
         services.TryAddSingleton<StatelessEndpoint>();
         services.TryAddSingleton<KeepAliveClock>();
         services.TryAddSingleton<SessionGate>();

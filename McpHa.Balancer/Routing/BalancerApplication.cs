@@ -59,7 +59,7 @@ public static class BalancerApplication
         var guard = endpoints.ServiceProvider.GetRequiredService<AccessGuard>();
         var rate = endpoints.ServiceProvider.GetRequiredService<RequestRate>();
         var options = endpoints.ServiceProvider.GetRequiredService<IOptions<BalancerOptions>>().Value;
-        var relayed = guard.Wrap(rate.Wrap(balancer.HandleAsync));
+        var relayed = guard.Wrap(ReadableErrors.Wrap(rate.Wrap(balancer.HandleAsync)));
         if (options.StatusPage)
         {
             var place = StatusPlace.Of(endpoints, options.StatusAddress);

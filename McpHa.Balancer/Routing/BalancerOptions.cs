@@ -29,8 +29,11 @@ public sealed class BalancerOptions
     /// <summary>Most requests that are held at the same time; beyond it they are refused with 503. Default: 10,000.</summary>
     public int MaxHeldRequests { get; set; } = 10_000;
 
-    /// <summary>Requests per second of one client address; beyond it 429. Clients behind one proxy share an address. Default: 0, no limit.</summary>
-    public int RequestsPerSecond { get; set; }
+    /// <summary>
+    /// Requests per second of one client address; beyond it 429. 0: no limit. Clients behind one proxy share an address. Default: 1,000, and none for
+    /// addresses of private networks, which are most likely a proxy's.
+    /// </summary>
+    public int? RequestsPerSecond { get; set; }
 
     /// <summary>Requests that may come at once after a pause. Default: twice <see cref="RequestsPerSecond"/>.</summary>
     public int? Burst { get; set; }

@@ -1,3 +1,4 @@
+using McpHa.HighAvailability.Limits;
 using McpHa.HighAvailability.Relay;
 using McpHa.HighAvailability.Sessions;
 using McpHa.HighAvailability.Stateless;
@@ -12,18 +13,33 @@ using ModelContextProtocol.Server;
 namespace McpHa.HighAvailability.Http;
 
 /// <summary>Requests without a session: any replica serves them, with the SDK's own stateless transport.</summary>
-internal sealed class StatelessEndpoint(
+internal sealed partial class StatelessEndpoint(
     IOptionsFactory<McpServerOptions> serverOptions,
     ListenStreams listens,
     RequestStateExchange states,
+    StatelessCalls calls,
     KeepAliveClock keepAlive,
     ILoggerFactory loggerFactory)
 {
     public async Task PostAsync(HttpContext context, JsonRpcMessage message, string protocolVersion)
     {
-        var modern = protocolVersion == McpHeaders.Stateless;
         var id = (message as JsonRpcRequest)?.Id ?? default;
         var user = UserKey.Of(context.User);
+        if (!await calls.EnterAsync(context, user, id).ConfigureAwait(false))
+            return;
+        try
+        {
+            await PostAsync(context, message, protocolVersion, id, user).ConfigureAwait(false);
+        }
+        finally
+        {
+            calls.Exit(user);
+        }
+    }
+
+    private async Task PostAsync(HttpContext context, JsonRpcMessage message, string protocolVersion, RequestId id, string user)
+    {
+        var modern = protocolVersion == McpHeaders.Stateless;
         // A server of its own, that lives as long as the request and resolves from the request's services.
         var options = serverOptions.Create(Options.DefaultName);
         options.ScopeRequests = false;

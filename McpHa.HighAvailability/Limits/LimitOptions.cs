@@ -35,10 +35,19 @@ public sealed class LimitOptions
     public int HeaderBytes { get; set; } = 32 * 1024;
 
     /// <summary>
-    /// Requests per second of one signed-in user, or of one address for those who have not signed in; beyond it 429. Behind a balancer all addresses are the
-    /// balancer's: there, set <c>Balancer:RequestsPerSecond</c>. Default: 0, no limit.
+    /// Requests per second of one signed-in user, or of one address for those who have not signed in; beyond it 429. 0: no limit. Behind a balancer all
+    /// addresses are the balancer's: there, set <c>Balancer:RequestsPerSecond</c>. Default: 1,000, and none for addresses of private networks.
     /// </summary>
-    public int RequestsPerSecond { get; set; }
+    public int? RequestsPerSecond { get; set; }
+
+    /// <summary>
+    /// Requests without a session that are served at the same time in one replica, streams of <c>subscriptions/listen</c> included; beyond it they are
+    /// answered with 503. Default: 10,000.
+    /// </summary>
+    public int StatelessCalls { get; set; } = 10_000;
+
+    /// <summary>Those of one signed-in user; beyond it they are answered with 429. Default: 1,000.</summary>
+    public int StatelessCallsPerUser { get; set; } = 1_000;
 
     /// <summary>Requests that may come at once after a pause. Default: twice <see cref="RequestsPerSecond"/>.</summary>
     public int? Burst { get; set; }
@@ -55,8 +64,10 @@ internal sealed class LimitOptionsValidator : IValidateOptions<LimitOptions>
         AtLeast(options.StreamsPerSession, 1, nameof(options.StreamsPerSession));
         AtLeast(options.SubscriptionsPerSession, 0, nameof(options.SubscriptionsPerSession));
         AtLeast(options.HeldRequests, 0, nameof(options.HeldRequests));
+        AtLeast(options.StatelessCalls, 1, nameof(options.StatelessCalls));
+        AtLeast(options.StatelessCallsPerUser, 1, nameof(options.StatelessCallsPerUser));
         AtLeast(options.HeaderBytes, 4096, nameof(options.HeaderBytes));
-        AtLeast(options.RequestsPerSecond, 0, nameof(options.RequestsPerSecond));
+        AtLeast(options.RequestsPerSecond ?? 0, 0, nameof(options.RequestsPerSecond));
         AtLeast(options.Burst ?? 1, 1, nameof(options.Burst));
         return failures.Count > 0 ? ValidateOptionsResult.Fail(failures) : ValidateOptionsResult.Success;
 

@@ -30,6 +30,7 @@ internal sealed class RelayClient(HttpContext context, RelayKeepAlive keepAlive)
     public async ValueTask AnswerAsync(HttpResponseMessage response, ReadOnlyMemory<byte> body)
     {
         context.Response.StatusCode = (int)response.StatusCode;
+        Relayed();
         RelayHeaders.CopyToClient(response, context.Response.Headers);
         if (body.IsEmpty)
         {
@@ -60,6 +61,7 @@ internal sealed class RelayClient(HttpContext context, RelayKeepAlive keepAlive)
     public void StartStream(HttpResponseMessage response)
     {
         context.Response.StatusCode = (int)response.StatusCode;
+        Relayed();
         RelayHeaders.CopyToClient(response, context.Response.Headers);
         context.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
         _gate = new SemaphoreSlim(1, 1);
@@ -145,6 +147,13 @@ internal sealed class RelayClient(HttpContext context, RelayKeepAlive keepAlive)
         await EnterAsync();
         _ended = true;
         Exit();
+    }
+
+    // For whoever treats what this process says by itself differently; only browsers' requests are.
+    private void Relayed()
+    {
+        if (context.Request.Headers.Origin.Count > 0)
+            context.Features.Set(RelayedAnswer.Mark);
     }
 
     private async ValueTask<bool> FlushEnteredAsync()

@@ -287,6 +287,47 @@ public class RoutingTests
     }
 
     [Fact]
+    public async Task A_page_can_read_the_errors_that_the_balancer_answers_by_itself_and_no_others()
+    {
+        await using var bench = await BalancerBench.StartAsync(o => (o.HoldTime, o.MaxRequestBodySize, o.RequestsPerSecond, o.Burst) = (TimeSpan.Zero, 2048, 1, 5));
+        using (var none = await AskAsync())
+            await AssertReadableAsync(none, HttpStatusCode.ServiceUnavailable, true);
+        using (var large = await AskAsync(new string('x', 4096)))
+            await AssertReadableAsync(large, HttpStatusCode.RequestEntityTooLarge, true);
+
+        var replica = await bench.AddAsync("a");
+        replica.Answer = (context, _) => FakeReplica.JsonAsync(context, "{}", 503);
+        using (var relayed = await AskAsync())
+            await AssertReadableAsync(relayed, HttpStatusCode.ServiceUnavailable, false);
+        await Wait.UntilAsync(
+            async () =>
+            {
+                using var response = await AskAsync();
+                if (response.StatusCode != HttpStatusCode.TooManyRequests)
+                    return false;
+                await AssertReadableAsync(response, HttpStatusCode.TooManyRequests, true);
+                return true;
+            },
+            "the limit");
+
+        Task<HttpResponseMessage> AskAsync(string body = "{}")
+        {
+            var request = BalancerBench.Post(body: new StringContent(body));
+            request.Headers.Add("Origin", "https://app.example.com");
+            return bench.SendAsync(request);
+        }
+
+        static async Task AssertReadableAsync(HttpResponseMessage response, HttpStatusCode status, bool readable)
+        {
+            Assert.Equal(status, response.StatusCode);
+            Assert.Equal(readable ? ["*"] : [], response.Headers.TryGetValues("Access-Control-Allow-Origin", out var origins) ? origins : []);
+            if (readable)
+                Assert.Contains("Retry-After", response.Headers.GetValues("Access-Control-Expose-Headers"));
+            Assert.NotEmpty(await response.Content.ReadAsStringAsync());
+        }
+    }
+
+    [Fact]
     public async Task A_client_that_asks_too_often_is_told_so()
     {
         await using var bench = await BalancerBench.StartAsync(o => (o.RequestsPerSecond, o.Burst) = (1, 3));

@@ -113,6 +113,42 @@ public sealed class LimitTests
         Assert.Equal("x", await eve.CallAsync(cluster[0], "once", "x"));
     }
 
+    [Theory]
+    [InlineData("StatelessCallsPerUser", 429)]
+    [InlineData("StatelessCalls", 503)]
+    public async Task Too_many_requests_without_a_session_at_the_same_time_are_refused(string setting, int status)
+    {
+        await using var cluster = await StartAsync(l => (l.StatelessCallsPerUser, l.StatelessCalls) = status == 429 ? (1, 10) : (10, 1), replicas: 1);
+        var finish = new TaskCompletionSource();
+        cluster.Tool.Body = async run =>
+        {
+            if (run.Argument == "wait")
+                await cluster.Tool.UntilAsync(finish.Task);
+            return run.Argument;
+        };
+        using var ada = StatelessClient.New("ada");
+        using var eve = StatelessClient.New("eve");
+        var waiting = AskAsync(ada, "wait");
+        await Wait.UntilAsync(() => cluster.Tool.Runs == 1, "the call to run");
+
+        await RefusedAsync(AskAsync(ada, "x"), status, setting);
+        if (status == 429)
+            await AnsweredAsync(AskAsync(eve, "y"), "y");
+        finish.SetResult();
+        await AnsweredAsync(waiting, "wait");
+        await Wait.UntilAsync(() => cluster[0].Get<StatelessCalls>().Users == 0, "the calls to be over");
+        await AnsweredAsync(AskAsync(ada, "z"), "z");
+
+        Task<Exchange> AskAsync(RawClient client, string text) => client.AskAsync(
+            cluster[0], "tools/call", new() { ["name"] = "once", ["arguments"] = new System.Text.Json.Nodes.JsonObject { ["text"] = text } });
+
+        static async Task AnsweredAsync(Task<Exchange> call, string text)
+        {
+            using var answered = await call;
+            Assert.Equal(text, RawClient.TextOf(await answered.AnswerAsync()));
+        }
+    }
+
     [Fact]
     public async Task More_requests_than_may_wait_for_the_store_are_refused_at_once()
     {
