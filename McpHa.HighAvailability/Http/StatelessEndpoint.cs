@@ -64,6 +64,12 @@ internal sealed partial class StatelessEndpoint(
                 await HttpAnswers.UnavailableAsync(context, e.Message, id).ConfigureAwait(false);
                 return;
             }
+            catch (InvalidDataException e)
+            {
+                LogDamaged(loggerFactory.CreateLogger<StatelessEndpoint>(), e);
+                await HttpAnswers.ErrorAsync(context, StatusCodes.Status500InternalServerError, (int)McpErrorCode.InternalError, "The cluster's keys, with which a requestState is read, are damaged. Whoever runs this server finds the reason in its log.", id).ConfigureAwait(false);
+                return;
+            }
 
             options.Filters.Message.OutgoingFilters.Add(states.Protect(request, user));
             options.Handlers.SubscriptionsListenHandler ??= (listen, gone) => ListenAsync(context, listen, gone);
@@ -135,6 +141,9 @@ internal sealed partial class StatelessEndpoint(
 
         return new EmptyResult();
     }
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "A requestState cannot be read.")]
+    private static partial void LogDamaged(ILogger logger, Exception exception);
 
     // Some JSON-RPC errors have an HTTP status of their own (revision 2026-07-28, transports).
     private static ValueTask ChooseStatus(HttpContext context, JsonRpcMessage? first)

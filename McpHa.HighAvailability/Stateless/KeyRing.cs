@@ -1,22 +1,31 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using McpHa.HighAvailability.Sessions;
+using Microsoft.Extensions.Logging;
 
 namespace McpHa.HighAvailability.Stateless;
 
 /// <summary>The cluster's keys as this replica knows them: the newest protects, every one opens.</summary>
 /// <remarks>Invariant: a key that was used is in the store, or is put there again before the next use after <see cref="Refresh"/>.</remarks>
-internal sealed class KeyRing(IKeyStore store, TimeProvider time) : IDisposable
+internal sealed partial class KeyRing(IKeyStore store, TimeProvider time, ILogger<KeyRing>? logger = null) : IDisposable
 {
     private const int KeyBytes = 32;
+    private const int TimeDigits = 10;
+    private const int RandomDigits = 8;
 
     private static readonly TimeSpan Refresh = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan RefreshForUnknown = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Renewal = TimeSpan.FromDays(30);
 
+    // Clocks of replicas differ.
+    private static readonly TimeSpan Skew = TimeSpan.FromDays(1);
+
+    private static readonly System.Buffers.SearchValues<char> Digits = System.Buffers.SearchValues.Create("0123456789abcdef");
+
     private readonly SemaphoreSlim _gate = new(1, 1);
     private IReadOnlyDictionary<string, ReadOnlyMemory<byte>> _keys = new Dictionary<string, ReadOnlyMemory<byte>>();
     private long _read;
+    private int _foreign;
 
     /// <summary>The key to protect with.</summary>
     /// <exception cref="StoreUnavailableException">There is none yet, and the store is away.</exception>
@@ -58,9 +67,11 @@ internal sealed class KeyRing(IKeyStore store, TimeProvider time) : IDisposable
             if (!IsFresh(oldest))
                 await ShareAsync(Volatile.Read(ref _keys), cancellationToken).ConfigureAwait(false);
         }
-        catch (StoreUnavailableException) when (Volatile.Read(ref _keys).Count > 0 && oldest == Refresh)
+        catch (Exception e) when (e is StoreUnavailableException or InvalidDataException && Volatile.Read(ref _keys).Count > 0 && oldest == Refresh)
         {
-            // What is known goes on to protect.
+            // What is known goes on to protect. A store that is away is reported elsewhere.
+            if (e is InvalidDataException && logger is not null)
+                LogDamaged(logger, e);
         }
         finally
         {
@@ -71,7 +82,10 @@ internal sealed class KeyRing(IKeyStore store, TimeProvider time) : IDisposable
     private async ValueTask ShareAsync(IReadOnlyDictionary<string, ReadOnlyMemory<byte>> own, CancellationToken cancellationToken)
     {
         var all = await store.ShareAsync(own, cancellationToken).ConfigureAwait(false);
-        Volatile.Write(ref _keys, all.Where(key => key.Value.Length == KeyBytes).ToDictionary(StringComparer.Ordinal));
+        var ours = all.Where(key => key.Value.Length == KeyBytes && IsOurs(key.Key)).ToDictionary(StringComparer.Ordinal);
+        if (Interlocked.Exchange(ref _foreign, all.Count - ours.Count) is var before && all.Count - ours.Count > before && logger is not null)
+            LogForeign(logger, all.Count - ours.Count);
+        Volatile.Write(ref _keys, ours);
         Volatile.Write(ref _read, time.GetTimestamp());
     }
 
@@ -88,8 +102,20 @@ internal sealed class KeyRing(IKeyStore store, TimeProvider time) : IDisposable
 
     private string NewId() => $"{time.GetUtcNow().ToUnixTimeSeconds():x10}-{RandomNumberGenerator.GetHexString(8, lowercase: true)}";
 
-    private TimeSpan Age(string id) =>
-        long.TryParse(id.AsSpan(0, Math.Max(0, id.IndexOf('-', StringComparison.Ordinal))), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out var made)
-            ? time.GetUtcNow() - DateTimeOffset.FromUnixTimeSeconds(made)
-            : TimeSpan.MaxValue;
+    private TimeSpan Age(string id) => time.GetUtcNow() - MadeAt(id);
+
+    private static DateTimeOffset MadeAt(string id) =>
+        DateTimeOffset.FromUnixTimeSeconds(long.Parse(id.AsSpan(0, TimeDigits), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture));
+
+    // What is no key of a replica must not be taken for the newest: it would be renewed for ever. Nor one that is not made yet.
+    private bool IsOurs(string id) =>
+        id.Length == TimeDigits + 1 + RandomDigits && id[TimeDigits] == '-' &&
+        !id.AsSpan(0, TimeDigits).ContainsAnyExcept(Digits) && !id.AsSpan(TimeDigits + 1).ContainsAnyExcept(Digits) &&
+        long.Parse(id.AsSpan(0, TimeDigits), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture) <= (time.GetUtcNow() + Skew).ToUnixTimeSeconds();
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "The cluster's keys cannot be read; this replica goes on with those that it knows.")]
+    private static partial void LogDamaged(ILogger logger, Exception exception);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Count} of the cluster's keys are not ours and are ignored; something else writes them.")]
+    private static partial void LogForeign(ILogger logger, int count);
 }

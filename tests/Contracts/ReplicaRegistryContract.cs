@@ -78,7 +78,4 @@ public abstract class ReplicaRegistryContract
         Assert.Empty(await registry.BeatAsync(null));
         Assert.Single(await registry.BeatAsync(replica));
     }
-
-    protected static ReplicaInfo Replica() => new(
-        NewId(), new Uri("http://127.0.0.1:5300/"), Draining: false, Sessions: 2, Calls: 1, Now, "1.2.3+ü", ProcessId: 42);
 }

@@ -1,4 +1,5 @@
 using System.Text;
+using McpHa.HighAvailability.Cluster;
 using McpHa.HighAvailability.Journal;
 using McpHa.HighAvailability.Sessions;
 
@@ -63,4 +64,7 @@ internal static class SessionSamples
     /// <summary>Reads everything, by taking the session over at whatever epoch it has, unless it is at 2 with owner <c>b</c> already.</summary>
     public static async Task<SessionSnapshot> SnapshotAsync(ISessionStore store, string id) =>
         Assert.IsType<TakeOver.Taken>(await store.TakeOverAsync(id, 1, "b")).Snapshot;
+
+    public static ReplicaInfo Replica() => new(
+        NewId(), new Uri("http://127.0.0.1:5300/"), Draining: false, Sessions: 2, Calls: 1, Now, "1.2.3+ü", ProcessId: 42);
 }

@@ -3,8 +3,10 @@ using McpHa.HighAvailability.EventBus;
 using McpHa.HighAvailability.Journal;
 using McpHa.HighAvailability.Redis;
 using McpHa.HighAvailability.Sessions;
+using McpHa.HighAvailability.Stateless;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
+using static McpHa.Tests.SessionSamples;
 
 namespace McpHa.Tests;
 
@@ -105,6 +107,17 @@ public sealed class RedisReplicaRegistryTests(RedisBackend redis) : ReplicaRegis
         Assert.NotEqual(first.Id, next.Id);
         Assert.Equal(next.Id, (await registry.BeatAsync(Replica())).Run!.Id);
         Assert.True(next.Age < TimeSpan.FromSeconds(10));
+    }
+}
+
+[Collection(RedisCollection.Name)]
+public sealed class RedisKeyStoreTests(RedisBackend redis) : KeyStoreContract
+{
+    private protected override async Task<IKeyStore> StoreAsync()
+    {
+        RedisServer.SkipIfMissing();
+        await redis.Database.KeyDeleteAsync(RedisBackend.Keys.Secrets);
+        return new RedisKeyStore(redis.Connection());
     }
 }
 

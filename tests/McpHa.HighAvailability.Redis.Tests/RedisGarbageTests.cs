@@ -92,6 +92,69 @@ public sealed class RedisGarbageTests(RedisBackend redis)
     }
 
     [SkippableFact]
+    public async Task A_hash_of_the_whole_cluster_that_has_become_something_else_is_named_and_is_used_again_when_that_is_gone()
+    {
+        RedisServer.SkipIfMissing();
+        var connection = redis.Connection();
+        var registry = new RedisReplicaRegistry(connection, NullLogger<RedisReplicaRegistry>.Instance);
+        var keys = new RedisKeyStore(connection);
+        foreach (var (key, use) in (IEnumerable<(RedisKey, Func<Task>)>)
+            [(RedisBackend.Keys.Replicas, async () => await registry.BeatAsync(Replica())),
+             (RedisBackend.Keys.Secrets, async () => await keys.ShareAsync(new Dictionary<string, ReadOnlyMemory<byte>> { ["a"] = new byte[32] }))])
+        {
+            await redis.Database.KeyDeleteAsync(key);
+            await redis.Database.StringSetAsync(key, "garbage");
+
+            var fault = await Assert.ThrowsAsync<InvalidDataException>(use);
+
+            Assert.Contains($"'{key}' holds a string where a hash belongs", fault.Message, StringComparison.Ordinal);
+            await redis.Database.KeyDeleteAsync(key);
+            await use();
+        }
+    }
+
+    [SkippableTheory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_handle_of_the_wrong_type_is_named_and_other_handles_go_on(bool applied)
+    {
+        RedisServer.SkipIfMissing();
+        var store = new RedisStateHandleStore(redis.Connection(), Options.Create(new StateHandleOptions()));
+        var (bad, good) = (NewId(), NewId());
+        await store.CreateAsync(bad, "");
+        await store.CreateAsync(good, "");
+        var key = applied ? RedisBackend.Keys.Applied(bad) : RedisBackend.Keys.Handle(bad);
+        await redis.Database.KeyDeleteAsync(key);
+        await redis.Database.StringSetAsync(key, "garbage");
+
+        var fault = await Assert.ThrowsAsync<InvalidDataException>(async () => await store.CommitAsync(bad, 0, [Set("k", "v")], "call", default));
+
+        Assert.Contains($"'{key}' holds a string where a hash belongs", fault.Message, StringComparison.Ordinal);
+        if (!applied)
+            await Assert.ThrowsAsync<InvalidDataException>(async () => await store.ReadAsync(bad));
+        Assert.IsType<StateHandleCommit.Committed>(await store.CommitAsync(good, 0, [Set("k", "v")], "call", default));
+    }
+
+    [SkippableTheory]
+    [InlineData("version", "x")]
+    [InlineData("version", "-1")]
+    [InlineData("version", "")]
+    public async Task A_handle_with_a_garbage_version_is_named(string field, string value)
+    {
+        RedisServer.SkipIfMissing();
+        var store = new RedisStateHandleStore(redis.Connection(), Options.Create(new StateHandleOptions()));
+        var handle = NewId();
+        await store.CreateAsync(handle, "");
+        await redis.Database.HashSetAsync(RedisBackend.Keys.Handle(handle), field, value);
+
+        var fault = await Assert.ThrowsAsync<InvalidDataException>(async () => await store.ReadAsync(handle));
+
+        Assert.Contains($"'{RedisBackend.Keys.Handle(handle)}'", fault.Message, StringComparison.Ordinal);
+        var refused = await Xunit.Record.ExceptionAsync(async () => Assert.IsNotType<StateHandleCommit.Committed>(await store.CommitAsync(handle, 0, [Set("k", "v")], "call", default)));
+        Assert.True(refused is null or InvalidDataException, $"{refused}");
+    }
+
+    [SkippableFact]
     public async Task A_foreign_hash_under_the_key_of_a_session_is_no_session()
     {
         var store = redis.Store();

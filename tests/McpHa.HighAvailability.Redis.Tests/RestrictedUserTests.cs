@@ -1,8 +1,10 @@
+using McpHa.HighAvailability.Cluster;
 using McpHa.HighAvailability.Diagnostics;
 using McpHa.HighAvailability.EventBus;
 using McpHa.HighAvailability.Journal;
 using McpHa.HighAvailability.Redis;
 using McpHa.HighAvailability.Sessions;
+using McpHa.HighAvailability.Stateless;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using StackExchange.Redis;
@@ -51,7 +53,7 @@ public sealed class RestrictedRedis : IAsyncLifetime
         Skip.If(typeof(ConfigurationOptions).GetProperty("User") is null, "this version of StackExchange.Redis knows no users");
     }
 
-    internal async Task WipeAsync() => await (_administrator ??= new RedisClient(Server.ConnectionString)).Database.ExecuteAsync("FLUSHALL");
+    internal async Task WipeAsync() => await Administrator.ExecuteAsync("FLUSHALL");
 
     internal RedisSessionStore Store(SessionStoreOptions? options = null, SessionMetrics? metrics = null) =>
         new(Connection(), Options.Create(options ?? new()), TimeProvider.System, metrics);
@@ -62,6 +64,8 @@ public sealed class RestrictedRedis : IAsyncLifetime
         clients.Add(Connect());
         return new(RedisBackend.Connection(clients[^1].Multiplexer), NullLogger<RedisEventBus>.Instance);
     }
+
+    internal IDatabase Administrator => (_administrator ??= new RedisClient(Server.ConnectionString)).Database;
 
     internal async Task<string> RefusalAsync(string command, params object[] arguments)
     {
@@ -111,6 +115,34 @@ public sealed class RestrictedEventBusTests(RestrictedRedis redis) : EventBusCon
     public void Dispose() => _clients.ForEach(client => client.Dispose());
 
     protected override (IEventBus One, IEventBus Other) Members() => (redis.Bus(_clients), redis.Bus(_clients));
+}
+
+/// <inheritdoc cref="RestrictedSessionStoreTests"/>
+public sealed class RestrictedKeyStoreTests(RestrictedRedis redis) : KeyStoreContract, IClassFixture<RestrictedRedis>
+{
+    private protected override async Task<IKeyStore> StoreAsync()
+    {
+        var connection = redis.Connection();
+        await redis.WipeAsync();
+        return new RedisKeyStore(connection);
+    }
+}
+
+/// <inheritdoc cref="RestrictedSessionStoreTests"/>
+public sealed class RestrictedReplicaRegistryTests(RestrictedRedis redis) : ReplicaRegistryContract, IClassFixture<RestrictedRedis>
+{
+    protected override IReplicaRegistry Registry()
+    {
+        var connection = redis.Connection();
+        redis.Administrator.KeyDelete(RedisBackend.Keys.Replicas);
+        return new RedisReplicaRegistry(connection, NullLogger<RedisReplicaRegistry>.Instance);
+    }
+
+    protected override async Task AgeAsync(string replicaId, TimeSpan by)
+    {
+        var beat = ((string?)await redis.Administrator.HashGetAsync(RedisBackend.Keys.Replicas, replicaId))!.Split(' ', 2);
+        await redis.Administrator.HashSetAsync(RedisBackend.Keys.Replicas, replicaId, $"{long.Parse(beat[0]) - (long)by.TotalMilliseconds} {beat[1]}");
+    }
 }
 
 /// <summary>What that user may not do.</summary>

@@ -22,6 +22,24 @@ public sealed class RequestStateTests
     }
 
     [Theory]
+    [InlineData("zzzzzzzzzz-00000000", 32)]
+    [InlineData("", 32)]
+    [InlineData("ffffffffff-00000000", 32)]
+    [InlineData("-", 32)]
+    [InlineData("0000000001-00000000", 31)]
+    public async Task A_key_that_is_none_is_never_used_and_keys_do_not_multiply_for_it(string id, int length)
+    {
+        await _store.ShareAsync(new Dictionary<string, ReadOnlyMemory<byte>> { [id] = new byte[length] });
+        for (var i = 0; i < 5; i++)
+        {
+            var text = await Replica().ProtectAsync("state", "binding", default);
+            Assert.Equal("state", await Replica().OpenAsync(text, "binding", default));
+        }
+
+        Assert.Equal(2, _store.Keys.Count);
+    }
+
+    [Theory]
     [InlineData("tools/call\nother\n")]
     [InlineData("prompts/get\nask\n")]
     [InlineData("tools/call\nask\nissuer\nann")]
