@@ -92,6 +92,7 @@ public static class HighAvailabilityMcpServerBuilderExtensions
             if (!checks.Registrations.Any(check => check.Name == DrainHealthCheck.Name))
                 checks.Registrations.Add(new(DrainHealthCheck.Name, static p => p.GetRequiredService<DrainHealthCheck>(), null, null));
         });
+        services.TryAddSingleton<MakeBelieveServer>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, Rehearsal>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, OwnershipWatch>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, IsolationWatch>());
@@ -146,7 +147,8 @@ public static class HighAvailabilityMcpServerBuilderExtensions
             })));
     }
 
-    private static void Prepare(McpServerOptions options, StateHandleFilter handles, PrimitiveAuthorization authorization, Polling polling)
+    /// <summary>Adds what every server needs to its own filters and handlers.</summary>
+    internal static void Prepare(McpServerOptions options, StateHandleFilter handles, PrimitiveAuthorization authorization, Polling polling)
     {
         authorization.AddTo(options);
 

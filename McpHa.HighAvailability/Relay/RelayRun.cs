@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using McpHa.HighAvailability.Diagnostics;
+using McpHa.HighAvailability.Journal;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
@@ -16,6 +17,10 @@ internal sealed partial class RelayRun(
 
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(200);
+
+    // What nobody waits for goes on behind the calls that broke at the same moment, and not all of it at once.
+    private static readonly TimeSpan LeastBehindCalls = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan MostBehindCalls = TimeSpan.FromMilliseconds(250);
 
     private long? _heldSince;
     private bool _countedAsHeld;
@@ -87,6 +92,10 @@ internal sealed partial class RelayRun(
     // It only listens, and may have nothing to hear for longer than many replicas live.
     private bool Listens => exchange.Listens || exchange.Method == HttpMethod.Get;
 
+    // A stream on which nobody waits for the answer of a call: opened as such, or resumed as such.
+    private bool IsGetStream => exchange.Method == HttpMethod.Get &&
+        (_cursor.IsEmpty ? context.Request.Headers[RelayHeaders.LastEventId].ToString() is "" or [SseEventId.GetStream, ..] : _cursor.Span[0] == SseEventId.GetStream);
+
     private bool CanResume => client.IsStream && !_cursor.IsEmpty && Safeguards.Splice;
 
     // This process is about to end, and the client can take the stream up elsewhere. A relay knows from where before it has had an event.
@@ -123,6 +132,9 @@ internal sealed partial class RelayRun(
     {
         if ((_broken.Count > MostBreaksWithoutProgress && !Listens) || (_heldSince is { } since && Stopwatch.GetElapsedTime(since) >= exchange.HoldTime))
             return null;
+
+        if (_failures == 1 && failure.Kind is RelayFailureKind.Broken or RelayFailureKind.Lost && IsGetStream)
+            await Task.Delay(LeastBehindCalls + ((MostBehindCalls - LeastBehindCalls) * Random.Shared.NextDouble()), holdOver);
 
         var target = await route.NextAsync(failure, holdOver);
 

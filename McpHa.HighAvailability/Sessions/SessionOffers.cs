@@ -21,10 +21,10 @@ internal sealed partial class SessionOffers(
     private const string Unknown = "-";
 
     // So many idle sessions move at once. More would only wait for each other, with their clients.
-    private const int AtOnce = 4;
+    private static readonly int AtOnce = Math.Clamp(Environment.ProcessorCount, 2, 8);
 
     private static readonly TimeSpan Retry = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(250);
 
     // Nothing is offered for so long to who did not take the last offer: it may be ending, too.
     private static readonly TimeSpan Rest = TimeSpan.FromSeconds(10);

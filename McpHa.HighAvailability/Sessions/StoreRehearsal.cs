@@ -13,7 +13,7 @@ internal sealed class StoreRehearsal(ISessionStore store, ISessionJournal journa
     {
         var record = MakeBelieve.Record(time);
         await store.CreateAsync(record, cancellationToken).ConfigureAwait(false);
-        await store.CommitAsync(record.Id, MakeBelieve.CallInFlight, cancellationToken).ConfigureAwait(false);
+        await store.CommitAsync(record.Id, MakeBelieve.CallInFlight(time), cancellationToken).ConfigureAwait(false);
         await store.FindAsync(record.Id, cancellationToken).ConfigureAwait(false);
         await store.TakeOverAsync(record.Id, 1, Owner, cancellationToken).ConfigureAwait(false);
         await store.CommitAsync(
@@ -22,14 +22,14 @@ internal sealed class StoreRehearsal(ISessionStore store, ISessionJournal journa
             {
                 Epoch = 2,
                 Number = 2,
-                LastPosition = 1,
-                Append = [new JournalEntry { Position = 1, Stream = MakeBelieve.Stream, Payload = "{}"u8.ToArray(), Time = time.GetUtcNow() }],
+                LastPosition = 2,
+                Append = [new JournalEntry { Position = 2, Stream = MakeBelieve.Stream, Payload = "{}"u8.ToArray(), Time = time.GetUtcNow() }],
                 Calls = [new(MakeBelieve.Stream, null)],
             },
             cancellationToken).ConfigureAwait(false);
         await foreach (var _ in journal.ReadAsync(record.Id, MakeBelieve.Stream, 0, cancellationToken).ConfigureAwait(false))
         {
-            // One entry, and nobody to read it.
+            // A few entries, and nobody to read it.
         }
 
         await store.EndAsync(record.Id, 2, cancellationToken).ConfigureAwait(false);

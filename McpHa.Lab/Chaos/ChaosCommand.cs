@@ -27,6 +27,7 @@ internal static class ChaosCommand
         var balancers = Number("--balancers", "Number of balancers; clients may use any of them.", 2, 1, 10);
         var sessions = Number("--sessions", "Number of sessions of the C# client.", 100, 0, 10_000);
         var typescript = Number("--typescript", "Number of further sessions, of the unmodified TypeScript client (needs Node.js).", 0, 0, 1_000);
+        var rate = Number("--rate", "Calls per second of all clients together, on average. Few enough, and pauses show the cluster and not the machine.", 120, 1, 100_000);
         var minutes = new Option<double?>("--minutes") { Description = "How long to inject faults. Default: 5.", HelpName = "N" };
         var faults = new Option<int?>("--faults") { Description = "How many faults to inject, instead of --minutes.", HelpName = "N" };
         var seed = new Option<int?>("--seed") { Description = "Decides all choices; printed by every run. Default: another one each time.", HelpName = "N" };
@@ -61,7 +62,7 @@ internal static class ChaosCommand
 
         var command = new Command(Name, "Breaks a cluster under load, in every way that it promises to survive, and checks what its clients saw.")
         {
-            replicas, balancers, sessions, typescript, minutes, faults, seed, kinds, spacing, direct, server, project, workload, mutate, json, html, endWithParent,
+            replicas, balancers, sessions, typescript, rate, minutes, faults, seed, kinds, spacing, direct, server, project, workload, mutate, json, html, endWithParent,
         };
         command.Validators.Add(result =>
         {
@@ -90,6 +91,7 @@ internal static class ChaosCommand
                     Balancers = result.GetValue(balancers),
                     Sessions = result.GetValue(sessions),
                     TypeScript = result.GetValue(typescript),
+                    Rate = result.GetValue(rate),
                     Faults = count,
                     Duration = count is null ? TimeSpan.FromMinutes(result.GetValue(minutes) ?? 5) : null,
                     Seed = number,

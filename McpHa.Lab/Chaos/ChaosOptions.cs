@@ -17,6 +17,9 @@ internal sealed record ChaosOptions
     /// <summary>Further sessions, of the TypeScript client.</summary>
     public required int TypeScript { get; init; }
 
+    /// <summary>Calls per second of all clients together, on average.</summary>
+    public required int Rate { get; init; }
+
     /// <summary>How long faults are injected; <see langword="null"/>: until there were <see cref="Faults"/>.</summary>
     public required TimeSpan? Duration { get; init; }
 

@@ -74,7 +74,7 @@ internal sealed class ChaosRun(ChaosOptions options, RunLog log)
     private async Task DriveAsync(IReadOnlyList<Uri> route, Func<CancellationToken, Task> meanwhile, CancellationToken cancellationToken)
     {
         await using var fleet = new Fleet(
-            new FleetOptions(options.Sessions, options.TypeScript, options.Seed) { WorkloadFile = options.Workload, HasDeliveryLog = options.Server is null }, route, _history);
+            new FleetOptions(options.Sessions, options.TypeScript, options.Rate, options.Seed) { WorkloadFile = options.Workload, HasDeliveryLog = options.Server is null }, route, _history);
         Say($"Opening {options.Sessions + options.TypeScript} sessions.");
         await fleet.StartAsync(cancellationToken);
         _toCheck = fleet.ToCheck(options.Direct);

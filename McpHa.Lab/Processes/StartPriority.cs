@@ -10,7 +10,8 @@ namespace McpHa.Lab.Processes;
 /// </remarks>
 internal sealed partial class StartPriority
 {
-    private const int Lower = 15;
+    // A third of the processor time that the others get: it must not stand still either.
+    private const int Lower = 5;
     private const int Lowest = 19;
     private const int Attempts = 20;
 

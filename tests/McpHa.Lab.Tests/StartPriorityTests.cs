@@ -21,7 +21,7 @@ public sealed class StartPriorityTests : IDisposable
         // Who is not root may change so many in a second.
         StartPriority? priority = null;
         await Wait.UntilAsync(() => (priority = StartPriority.Lowered(child.Id)) is not null, "the priority to be lowered");
-        Assert.Equal(Math.Min(before + 15, 19), Nice(child.Id));
+        Assert.Equal(Math.Min(before + 5, 19), Nice(child.Id));
         await priority!.RestoreAsync(CancellationToken.None);
 
         Assert.Equal(before, Nice(child.Id));

@@ -76,10 +76,10 @@ internal sealed record ChaosReport
 
 /// <summary>What the run was.</summary>
 internal sealed record ReportSettings(
-    int Seed, int Replicas, int Balancers, int Sessions, int TypeScript, IReadOnlyList<string> FaultsOf, bool Direct, string? Server, string? Project, string? Mutation, string Folder)
+    int Seed, int Replicas, int Balancers, int Sessions, int TypeScript, int Rate, IReadOnlyList<string> FaultsOf, bool Direct, string? Server, string? Project, string? Mutation, string Folder)
 {
     public static ReportSettings Of(ChaosOptions options) => new(
-        options.Seed, options.Replicas, options.Direct ? 0 : options.Balancers, options.Sessions, options.TypeScript,
+        options.Seed, options.Replicas, options.Direct ? 0 : options.Balancers, options.Sessions, options.TypeScript, options.Rate,
         [.. options.Kinds.Select(FaultForms.Name)], options.Direct, options.Server?.ToString(), options.Project, options.Mutation, options.Folder);
 }
 

@@ -3,13 +3,12 @@ namespace McpHa.Lab.Chaos.Workload;
 /// <summary>The clients of a run.</summary>
 /// <param name="Sessions">Sessions of the C# client.</param>
 /// <param name="TypeScript">Further sessions, of the TypeScript client.</param>
+/// <param name="Rate">Calls per second of all together, on average; what watches for pauses comes on top.</param>
 /// <param name="Seed">Decides all choices: tools, arguments, think times.</param>
-internal sealed record FleetOptions(int Sessions, int TypeScript, int Seed)
+internal sealed record FleetOptions(int Sessions, int TypeScript, int Rate, int Seed)
 {
-    private const double CallsPerSecond = 120;
-
-    /// <summary>How long a client waits between two calls, on average: all together make about 120 calls per second.</summary>
-    public TimeSpan ThinkTime => TimeSpan.FromSeconds(Math.Max(0.05, (Sessions + TypeScript) / CallsPerSecond));
+    /// <summary>How long a client waits between two calls, on average.</summary>
+    public TimeSpan ThinkTime => TimeSpan.FromSeconds(Math.Max(0.05, (double)(Sessions + TypeScript) / Rate));
 
     /// <summary>When a call counts as hung. Longer than requests are held while an owner or Redis is away.</summary>
     public TimeSpan CallTimeout { get; init; } = TimeSpan.FromSeconds(60);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using Microsoft.AspNetCore.Http;
 
@@ -81,6 +82,30 @@ public class RelayStreamTests
 
         using var response = await bench.SendAsync(RelayBench.Post());
         Assert.Equal(Enumerable.Range(1, 30).Select(n => $"id: s-{n}|data: {n}"), await new Sse(response).RestAsync());
+    }
+
+    [Fact]
+    public async Task A_GET_stream_leaves_calls_that_broke_at_the_same_moment_the_time_to_go_first()
+    {
+        await using var bench = await RelayBench.StartAsync();
+        long broke = 0, resumed = 0;
+        await bench.AddAsync("a", (context, _) =>
+        {
+            broke = Stopwatch.GetTimestamp();
+            return FakeReplica.EventsAndBreakAsync(context, "id: g1x1-1\ndata: one\n\n");
+        });
+        await bench.AddAsync("b", (context, _) =>
+        {
+            resumed = Stopwatch.GetTimestamp();
+            return FakeReplica.EventsAsync(context, "id: g1x1-1\ndata: \n\nid: g1x1-2\ndata: two\n\n");
+        });
+
+        using var response = await bench.SendAsync(new HttpRequestMessage(HttpMethod.Get, "/mcp"));
+
+        var stream = new Sse(response);
+        Assert.Equal("id: g1x1-1|data: one", await stream.NextAsync());
+        Assert.Equal("id: g1x1-2|data: two", await stream.NextAsync());
+        Assert.InRange(Stopwatch.GetElapsedTime(broke, resumed), TimeSpan.FromMilliseconds(45), Wait.Limit);
     }
 
     [Fact]

@@ -118,7 +118,7 @@ public sealed class ReportTests
         FaultRecord[] faults = [new(1, FaultKind.Kill, FaultForm.Killed, $"kill -9 of server2-ab12 {Nasty}", ["server2"], At(1)) { Ended = At(2) }];
         var options = new ChaosOptions
         {
-            Replicas = 3, Balancers = 2, Sessions = 1, TypeScript = 0, Duration = null, Faults = 1, Seed = 77, Kinds = Enum.GetValues<FaultKind>(),
+            Replicas = 3, Balancers = 2, Sessions = 1, TypeScript = 0, Rate = 120, Duration = null, Faults = 1, Seed = 77, Kinds = Enum.GetValues<FaultKind>(),
             Spacing = TimeSpan.FromSeconds(1), Direct = false, Server = null, Project = null, Workload = null, Mutation = null, JsonFile = null, HtmlFile = null,
             EndWithParent = false, Folder = "/runs/1",
         };
