@@ -1,13 +1,20 @@
 using System.CommandLine;
+#if (!generated)
 using McpHa.Lab.Bench;
 using McpHa.Lab.Bench.Server;
+#endif
 using McpHa.Lab.Chaos;
 using McpHa.Lab.Processes;
 using McpHa.Lab.Up;
 
-var root = new RootCommand("A local cluster to look at, to break and to measure.")
+var root = new RootCommand("A local cluster to look at and to break.")
 {
-    UpCommand.Create(), ChaosCommand.Create(), BenchCommand.Create(), BenchServerCommand.Create(),
+    UpCommand.Create(),
+    ChaosCommand.Create(),
+#if (!generated)
+    BenchCommand.Create(),
+    BenchServerCommand.Create(),
+#endif
 };
 var parsed = root.Parse(args);
 

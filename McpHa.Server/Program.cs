@@ -1,27 +1,31 @@
+using McpHa.Server;
+#if (!noAuth)
 using McpHa.Server.Authentication;
-using McpHa.Server.Resources;
-using McpHa.Server.Tools;
+#endif
 using ModelContextProtocol.Protocol;
 
 var builder = WebApplication.CreateBuilder(args);
 builder.AddServiceDefaults();
 builder.AddRedisClient("redis");
+#if (!noAuth)
 builder.AddBearerAuthentication();                     // off while the section Bearer is empty
+#endif
 
-builder.Services.AddSingleton<AnnouncementBoard>();
-builder.Services.AddSingleton<DeliveryLog>();
 builder.Services.AddMcpServer(options =>
     {
         options.ServerInfo = new Implementation { Name = "failover-sample", Version = "1.0.0", Title = "Failover sample" };
+#if (!noSamples)
         options.ServerInstructions = "Call where_am_i, kill the replica that it names, and call it again.";
+#endif
     })
     .WithHighAvailability(ha => ha.UseRedis())
-    .WithRequestFilters(filters => filters.AddCallToolFilter(ArgumentErrors.Explain))
-    .WithToolsFromAssembly()
-    .WithPromptsFromAssembly()
-    .WithResourcesFromAssembly();
+    .WithFeatures();
 
 var app = builder.Build();
+#if (noAuth)
+app.MapHighlyAvailableMcp("/mcp");
+#else
 app.MapHighlyAvailableMcp("/mcp").RequireBearer(app);
+#endif
 app.MapDefaultEndpoints();
 app.Run();

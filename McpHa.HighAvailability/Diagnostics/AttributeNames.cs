@@ -1,7 +1,7 @@
 namespace McpHa.HighAvailability.Diagnostics;
 
 /// <summary>
-/// Names of the attributes on spans, metrics and log records; docs/telemetry.md lists every one. OpenTelemetry's semantic conventions where they have
+/// Names of the attributes on spans, metrics and log records. OpenTelemetry's semantic conventions where they have
 /// one, otherwise the prefix <c>mcp.ha</c>.
 /// </summary>
 internal static class AttributeNames

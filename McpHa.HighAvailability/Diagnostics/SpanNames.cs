@@ -1,6 +1,6 @@
 namespace McpHa.HighAvailability.Diagnostics;
 
-/// <summary>Names of the spans that the library makes; docs/telemetry.md lists every one.</summary>
+/// <summary>Names of the spans that the library makes.</summary>
 internal static class SpanNames
 {
     /// <summary>A client has opened a session. Root of the session's trace.</summary>

@@ -1,7 +1,9 @@
 using McpHa.Balancer.Routing;
 using McpHa.Lab.Processes;
-using McpHa.Server.Resources;
-using McpHa.Server.Tools;
+using McpHa.Server;
+#if (!noAuth)
+using McpHa.Server.Authentication;
+#endif
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -126,18 +128,17 @@ internal sealed class OneProcessCluster(UpOptions options, AspireDashboard? dash
         builder.Configuration["HighAvailability:ReplicaId"] = id;
         builder.Configuration["HighAvailability:AdvertisedAddress"] = url.GetLeftPart(UriPartial.Authority);
 
-        var program = typeof(AnnouncementBoard).Assembly;
-        builder.Services.AddSingleton<AnnouncementBoard>();
-        builder.Services.AddSingleton<DeliveryLog>();
-        builder.Services.AddMcpServer()
-            .WithHighAvailability()
-            .WithRequestFilters(filters => filters.AddCallToolFilter(ArgumentErrors.Explain))
-            .WithToolsFromAssembly(program)
-            .WithPromptsFromAssembly(program)
-            .WithResourcesFromAssembly(program);
+#if (!noAuth)
+        builder.AddBearerAuthentication();
+#endif
+        builder.Services.AddMcpServer().WithHighAvailability().WithFeatures();
 
         var app = builder.Build();
+#if (noAuth)
         app.MapHighlyAvailableMcp("/mcp");
+#else
+        app.MapHighlyAvailableMcp("/mcp").RequireBearer(app);
+#endif
         app.MapDefaultEndpoints();
         return app;
     }

@@ -5,7 +5,7 @@ using ModelContextProtocol.Authentication;
 namespace McpHa.Server.Authentication;
 
 /// <summary>Lets only those in who bring a token of the issuer that the configuration names.</summary>
-internal static class BearerAuthentication
+public static class BearerAuthentication
 {
     /// <summary>Adds JWT bearer authentication, if the section <c>Bearer</c> says so.</summary>
     public static void AddBearerAuthentication(this WebApplicationBuilder builder)

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using McpHa.HighAvailability;
 using McpHa.HighAvailability.Redis;
-using McpHa.Server.Tools;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
@@ -11,7 +10,7 @@ using ModelContextProtocol.Server;
 namespace McpHa.Lab.Bench.Server;
 
 /// <summary>
-/// <c>bench-server</c>: what is measured, in a process of its own. All kinds have the same host and settings and the sample's own
+/// <c>bench-server</c>: what is measured, in a process of its own. All kinds have the same host, settings and
 /// <c>echo</c>; they differ in what serves <c>/mcp</c> and in nothing else.
 /// </summary>
 internal static class BenchServerCommand
@@ -36,7 +35,7 @@ internal static class BenchServerCommand
             builder.AddRedisClient("redis");
         if (kind != ServerKind.Bare)
         {
-            var server = builder.Services.AddMcpServer().WithTools([McpServerTool.Create(ReplicaTools.Echo)]);
+            var server = builder.Services.AddMcpServer().WithTools([McpServerTool.Create((string text) => text, new() { Name = "echo", ReadOnly = true, OpenWorld = false })]);
             if (kind == ServerKind.Ha)
                 server.WithHighAvailability(ha => ha.UseRedis());
             else
