@@ -3,7 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 
-namespace McpHa.Tests.Cluster;
+namespace McpHa.Tests;
 
 /// <summary>Issues real tokens (RS256), and tells servers by OpenID Connect discovery how to check them.</summary>
 internal sealed class TokenIssuer : IDisposable
