@@ -1,0 +1,166 @@
+using System.Text.Json;
+using System.Text.RegularExpressions;
+
+namespace McpHa.Tests;
+
+/// <summary>Whatever is chosen, and whatever the name: the tree is whole, clean, and speaks of nothing but itself.</summary>
+[Collection(TemplateCollection.Name)]
+public sealed partial class TreeTests(TemplateFixture template)
+{
+    // The licence of the libraries names its holders.
+    private const string Licence = ".HighAvailability/LICENSE";
+
+    public static TheoryData<int> Pairwise => [.. Enumerable.Range(0, Choices.Pairwise.Length)];
+
+    [Fact]
+    public void Every_value_of_an_option_is_combined_with_every_value_of_every_other()
+    {
+        var missing =
+            from one in Enumerable.Range(0, Choices.Options.Length)
+            from other in Enumerable.Range(one + 1, Choices.Options.Length - one - 1)
+            from value in Choices.Options[one].Values
+            from otherValue in Choices.Options[other].Values
+            where !Choices.Pairwise.Any(choice => Choices.Options[one].Of(choice).Equals(value) && Choices.Options[other].Of(choice).Equals(otherValue))
+            select $"{Choices.Options[one].Option} {value} with {Choices.Options[other].Option} {otherValue}";
+
+        Assert.Empty(missing);
+    }
+
+    [Theory]
+    [MemberData(nameof(Pairwise))]
+    public async Task The_tree_is_whole_and_clean(int number)
+    {
+        var tree = await template.GenerateAsync(Choices.Pairwise[number]);
+
+        Assert.Empty(Leftovers(tree));
+        Assert.Empty(MissingFiles(tree));
+        Assert.Empty(Packages(tree));
+        Assert.Empty(Namespaces(tree));
+        Assert.Empty(AspireNames(tree));
+        Assert.Empty(BrokenJson(tree));
+    }
+
+    private static IEnumerable<string> Leftovers(GeneratedTree tree) =>
+        from text in tree.Texts
+        where !text.File.EndsWith(Licence, StringComparison.Ordinal)
+        from match in Forbidden().Matches($"{text.File}\n{text.Text}")
+        select $"{text.File}: {match.Value}";
+
+    // What projects, solution, Aspire's configuration and README point to.
+    private static IEnumerable<string> MissingFiles(GeneratedTree tree)
+    {
+        var solution = tree.Choice.EffectiveName + ".slnx";
+        foreach (var path in tree.Values(solution, "Project", "Path").Concat(tree.Values(solution, "File", "Path")).Where(path => !tree.Files.Contains(path)))
+            yield return $"{solution}: {path}";
+        foreach (var project in tree.Projects.Where(project => !tree.Values(solution, "Project", "Path").Contains(project)))
+            yield return $"{solution} lacks {project}";
+        foreach (var project in tree.Projects)
+        {
+            var references = tree.Values(project, "ProjectReference", "Include")
+                .Concat(tree.Values(project, "Compile", "Include"))
+                .Concat(tree.Values(project, "MSBuild", "Projects"));
+            foreach (var path in references.Where(path => !File.Exists(Path.Combine(tree.Folder, Path.GetDirectoryName(project)!, path))))
+                yield return $"{project}: {path}";
+        }
+
+        using var aspire = JsonDocument.Parse(tree.Read("aspire.config.json"));
+        var host = aspire.RootElement.GetProperty("appHost").GetProperty("path").GetString()!;
+        if (!tree.Files.Contains(host))
+            yield return $"aspire.config.json: {host}";
+        foreach (Match match in NamedFolder().Matches(tree.Read("README.md")))
+        {
+            if (!Path.Exists(tree.FullPath(match.Groups[1].Value)))
+                yield return $"README.md: {match.Value}";
+        }
+
+        foreach (var (file, text) in tree.Texts)
+        {
+            foreach (Match match in Page().Matches(text))
+                yield return $"{file}: {match.Value}";
+        }
+    }
+
+    // Central versions for what is used, and for nothing else.
+    private static IEnumerable<string> Packages(GeneratedTree tree)
+    {
+        var used = tree.Projects.SelectMany(project => tree.Values(project, "PackageReference", "Include")).ToHashSet();
+        var versions = tree.Values("Directory.Packages.props", "PackageVersion", "Include").ToHashSet();
+        return [.. used.Except(versions).Select(name => $"no version: {name}"), .. versions.Except(used).Except(["OpenTelemetry"]).Select(name => $"not used: {name}")];
+    }
+
+    // Every namespace is one that C# takes, and every one that is used is there.
+    private static IEnumerable<string> Namespaces(GeneratedTree tree)
+    {
+        var declared = tree.InCode(Namespace()).Select(found => found.Match.Groups[1].Value).ToHashSet();
+        var own = declared.Where(name => !name.StartsWith("Microsoft.", StringComparison.Ordinal)).ToHashSet();
+        var roots = own.Select(name => name[..RootLength(name)]).Distinct().ToList();
+        if (roots.Count != 1)
+            yield return $"several roots: {string.Join(", ", roots)}";
+        foreach (var name in own.Where(name => !Identifiers().IsMatch(name)))
+            yield return $"no namespace: {name}";
+        foreach (var (file, match) in tree.InCode(Using()).Where(found => found.Match.Groups[1].Value.StartsWith(roots[0] + ".", StringComparison.Ordinal)))
+        {
+            var used = match.Groups[1].Value;
+            // A type of a namespace, in an alias or a "using static".
+            if (!declared.Contains(used) && !declared.Contains(used[..used.LastIndexOf('.')]))
+                yield return $"{file}: {used}";
+        }
+
+        int RootLength(string name) => Parts.Select(part => name.IndexOf(part, StringComparison.Ordinal)).Where(at => at >= 0).DefaultIfEmpty(name.Length).Min();
+    }
+
+    private static readonly string[] Parts = [".AppHost", ".Balancer", ".HighAvailability", ".Lab", ".Server", ".ServiceDefaults", ".Tests"];
+
+    // Aspire makes a class of every project that the AppHost refers to: file name, with all that no identifier can have replaced.
+    private static IEnumerable<string> AspireNames(GeneratedTree tree)
+    {
+        var host = tree.Projects.Single(project => project.EndsWith(".AppHost.csproj", StringComparison.Ordinal));
+        var made = tree.Values(host, "ProjectReference", "Include").Select(path => AspireClass().Replace(Path.GetFileNameWithoutExtension(path), "_")).ToHashSet();
+        var used = tree.InCode(AspireProject()).Select(found => found.Match.Groups[1].Value).ToHashSet();
+        return used.Count == 0 ? ["the AppHost names no project"] : [.. used.Except(made), .. made.Except(used)];
+    }
+
+    private static IEnumerable<string> BrokenJson(GeneratedTree tree)
+    {
+        foreach (var file in tree.Files.Where(file => file.EndsWith(".json", StringComparison.Ordinal)))
+        {
+            string? error = null;
+            try
+            {
+                using var _ = JsonDocument.Parse(tree.Read(file), new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip });
+            }
+            catch (JsonException e)
+            {
+                error = $"{file}: {e.Message}";
+            }
+
+            if (error is not null)
+                yield return error;
+        }
+    }
+
+    // The repository's own name and workings, and what the template engine should have taken away.
+    [GeneratedRegex("""McpHa|basic-feed|BasicFeed|FeedLacks|[Cc]onformance|eng/|template|Package\.props|#if \(|#else\b|#endif|-:cnd|failover-sample|\bgenerated\)|noSamples|noAuth|noLab|noTests|existingRedis|5f4b0d5e""")]
+    private static partial Regex Forbidden();
+
+    [GeneratedRegex(@"`([^`\s]*(?:/[^`\s]+|\.(?:Server|AppHost|Balancer|Lab|ServiceDefaults|HighAvailability(?:\.Redis)?)))`")]
+    private static partial Regex NamedFolder();
+
+    [GeneratedRegex(@"(?<!blob/main/)docs/[\w.-]+")]
+    private static partial Regex Page();
+
+    [GeneratedRegex(@"^namespace ([^;\s]+);", RegexOptions.Multiline)]
+    private static partial Regex Namespace();
+
+    [GeneratedRegex(@"^using (?:static )?(?:\w+ = )?([^;\s]+);", RegexOptions.Multiline)]
+    private static partial Regex Using();
+
+    [GeneratedRegex(@"^@?[\p{L}_]\w*(\.@?[\p{L}_]\w*)*$")]
+    private static partial Regex Identifiers();
+
+    [GeneratedRegex(@"Projects\.(\w+)")]
+    private static partial Regex AspireProject();
+
+    [GeneratedRegex(@"((?<=\.)|^)(?=\d)|\W")]
+    private static partial Regex AspireClass();
+}
