@@ -5,7 +5,11 @@ using Microsoft.Extensions.Configuration;
 var builder = DistributedApplication.CreateBuilder(args);
 
 // Sessions, their journal and the replica directory: all that the replicas share.
+#if (existingRedis)
+var redis = builder.AddConnectionString("redis");
+#else
 var redis = builder.AddClusterRedis("redis");
+#endif
 
 // The MCP server. Each replica enters its own address into Redis and serves whatever session reaches it.
 var server = builder.AddProject<Projects.McpHa_Server>("server")
