@@ -1,3 +1,4 @@
+using System.Globalization;
 using McpHa.Lab.Chaos.Check;
 using McpHa.Lab.Chaos.Cluster;
 using McpHa.Lab.Chaos.Faults;
@@ -57,21 +58,23 @@ internal sealed class ChaosRun(ChaosOptions options, RunLog log)
         await cluster.StartAsync(cancellationToken);
 
         var loop = new FaultLoop(options, cluster, _history, Tell);
-        await DriveAsync(cluster.Route, loop.RunAsync, cancellationToken);
-        var deliveries = Directory.Exists(cluster.DeliveryLog) ? Directory.GetFiles(cluster.DeliveryLog).SelectMany(File.ReadLines).ToList() : [];
-        return (loop.Records, deliveries);
+        await DriveAsync(cluster.Route, loop.RunAsync, Deliveries, cancellationToken);
+        return (loop.Records, Deliveries());
+
+        IReadOnlyList<string> Deliveries() =>
+            Directory.Exists(cluster.DeliveryLog) ? [.. Directory.GetFiles(cluster.DeliveryLog).SelectMany(File.ReadLines)] : [];
     }
 
     /// <summary>A server of somebody else.</summary>
     private async Task<IReadOnlyList<string>> WatchAsync(Uri server, CancellationToken cancellationToken)
     {
         Say($"Only watching {server}: nothing is broken from here, that is up to you. Ctrl-C ends it.");
-        await DriveAsync([server], token => Task.Delay(options.Duration!.Value, token), cancellationToken);
+        await DriveAsync([server], token => Task.Delay(options.Duration!.Value, token), static () => [], cancellationToken);
         return [];
     }
 
     /// <summary>Lets the clients work while something goes on.</summary>
-    private async Task DriveAsync(IReadOnlyList<Uri> route, Func<CancellationToken, Task> meanwhile, CancellationToken cancellationToken)
+    private async Task DriveAsync(IReadOnlyList<Uri> route, Func<CancellationToken, Task> meanwhile, Func<IReadOnlyList<string>> deliveries, CancellationToken cancellationToken)
     {
         await using var fleet = new Fleet(
             new FleetOptions(options.Sessions, options.TypeScript, options.Rate, options.Seed) { WorkloadFile = options.Workload, HasDeliveryLog = options.Server is null }, route, _history);
@@ -81,7 +84,7 @@ internal sealed class ChaosRun(ChaosOptions options, RunLog log)
         Say($"{options.Sessions + options.TypeScript} sessions work.");
 
         using var newsEnd = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var news = TellNewsAsync(newsEnd.Token);
+        var news = Task.WhenAll(TellNewsAsync(newsEnd.Token), new FirstFinding(_history, deliveries, _toCheck, Say).LookAsync(newsEnd.Token));
         try
         {
             await meanwhile(cancellationToken);
@@ -179,8 +182,8 @@ internal sealed class ChaosRun(ChaosOptions options, RunLog log)
     {
         var events = _history.Snapshot();
         var ended = events.OfType<CallEnded>().ToList();
-        var errors = ended.Count(call => call.Outcome.Kind is not (OutcomeKind.Result or OutcomeKind.Cancelled));
-        return $"({ended.Count:N0} calls, {errors} errors)";
+        var errors = ended.Where(call => call.Outcome.Kind is not (OutcomeKind.Result or OutcomeKind.Cancelled)).CountBy(call => Counts.Name(call.Outcome));
+        return string.Create(CultureInfo.InvariantCulture, $"({ended.Count:N0} calls, errors: {(errors.Any() ? string.Join(", ", errors.Select(error => $"{error.Value} {error.Key}")) : "none")})");
     }
 
     private void Say(string line)

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 
 namespace McpHa.Lab.Processes;
 
@@ -10,9 +11,11 @@ namespace McpHa.Lab.Processes;
 internal static class Guardian
 {
     // Prints the child's process id and, when it has ended, its exit code. $1: "-" if the guardian leads a process group of its own,
-    // so that children of the child can be ended with it. $2: the log file. The rest: the child's command.
+    // so that children of the child can be ended with it. $2: the log file. $3: the priority of its autogroup, or nothing. The rest: the child's
+    // command.
     private const string Script = """
-        group=$1; log=$2; shift 2
+        group=$1; log=$2; nice=$3; shift 3
+        [ -z "$nice" ] || echo "$nice" 2>/dev/null >/proc/$$/autogroup
         exec 3<&0 </dev/null 2>>"$log"
         "$@" >>"$log" 2>&1 3<&- &
         child=$!
@@ -34,7 +37,10 @@ internal static class Guardian
     // A session of its own keeps Ctrl-C in Lab's terminal away from the children: Lab ends them, in order.
     private static readonly string? SetSid = Executables.Find("setsid");
 
-    public static ProcessStartInfo StartInfo(ProcessSpec spec)
+    /// <summary>How to start it. A new session begins at the usual priority, so it is given the one that Lab has.</summary>
+    public static ProcessStartInfo StartInfo(ProcessSpec spec) => StartInfo(spec, Autogroup.Priority("self") ?? 0);
+
+    internal static ProcessStartInfo StartInfo(ProcessSpec spec, int priority)
     {
         var start = new ProcessStartInfo(SetSid ?? "/bin/sh")
         {
@@ -45,7 +51,7 @@ internal static class Guardian
         if (SetSid is not null)
             start.ArgumentList.Add("/bin/sh");
 
-        string[] script = ["-c", Script, "guardian", SetSid is null ? "" : "-", spec.LogFile, spec.FileName];
+        string[] script = ["-c", Script, "guardian", SetSid is null ? "" : "-", spec.LogFile, SetSid is null || priority == 0 ? "" : priority.ToString(CultureInfo.InvariantCulture), spec.FileName];
         foreach (var argument in script.Concat(spec.Arguments))
             start.ArgumentList.Add(argument);
         foreach (var (name, value) in spec.Environment)

@@ -1,14 +1,13 @@
 using System.Globalization;
-using System.Text.RegularExpressions;
 
 namespace McpHa.Lab.Processes;
 
 /// <summary>Lets a program that starts give way to those that run: here they share a machine, elsewhere each would have one.</summary>
 /// <remarks>
-/// By the priority of its autogroup (Linux), which every child of <see cref="Guardian"/> has to itself. Where there are none, nothing happens:
+/// By the priority of its <see cref="Autogroup"/>, which every child of <see cref="Guardian"/> has to itself. Where there are none, nothing happens:
 /// a priority of processes could be lowered, but not raised again without special rights.
 /// </remarks>
-internal sealed partial class StartPriority
+internal sealed class StartPriority
 {
     // A third of the processor time that the others get: it must not stand still either.
     private const int Lower = 5;
@@ -18,22 +17,22 @@ internal sealed partial class StartPriority
     // A user may change so many in a second, and no more.
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(110);
 
-    private readonly string _file;
+    private readonly string _process;
     private readonly int _before;
 
-    private StartPriority(string file, int before) => (_file, _before) = (file, before);
+    private StartPriority(string process, int before) => (_process, _before) = (process, before);
 
     /// <summary>Lowers it; <see langword="null"/> where that cannot be done.</summary>
     /// <param name="processId">The process, which leads its session or has its leader for a parent.</param>
     public static StartPriority? Lowered(int processId)
     {
-        var file = $"/proc/{processId}/autogroup";
+        var process = processId.ToString(CultureInfo.InvariantCulture);
+        if (Autogroup.Priority(process) is not { } before)
+            return null;
         try
         {
-            if (!File.Exists(file) || !int.TryParse(Nice().Match(File.ReadAllText(file)).Groups[1].Value, CultureInfo.InvariantCulture, out var before))
-                return null;
-            Write(file, Math.Min(before + Lower, Lowest));
-            return new(file, before);
+            Autogroup.Set(process, Math.Min(before + Lower, Lowest));
+            return new(process, before);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -50,7 +49,7 @@ internal sealed partial class StartPriority
         {
             try
             {
-                Write(_file, _before);
+                Autogroup.Set(_process, _before);
                 return;
             }
             catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
@@ -63,13 +62,4 @@ internal sealed partial class StartPriority
             }
         }
     }
-
-    private static void Write(string file, int nice)
-    {
-        using var stream = new FileStream(file, FileMode.Open, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0);
-        stream.Write(System.Text.Encoding.ASCII.GetBytes(nice.ToString(CultureInfo.InvariantCulture)));
-    }
-
-    [GeneratedRegex(@"nice (-?\d+)")]
-    private static partial Regex Nice();
 }

@@ -59,6 +59,29 @@ public sealed class ChaosTests : IAsyncLifetime
     }
 
     [SkippableFact]
+    public async Task A_server_of_ones_own_is_broken_too_and_its_own_tools_are_called()
+    {
+        SkipWithoutProcesses();
+        var workload = Path.Combine(_folder.FullName, "tools.json");
+        await File.WriteAllTextAsync(workload, """
+            { "tools": [
+              { "name": "echo", "arguments": { "text": "chaos {n}" }, "weight": 5, "rerun": true, "text": "chaos {n}" },
+              { "name": "deliver", "arguments": { "seconds": 0.3, "parcel": "{parcel}" }, "once": true, "seconds": 0.3, "pattern": "^delivered by " }
+            ] }
+            """);
+        var json = Path.Combine(_folder.FullName, "chaos.json");
+
+        var (code, output) = await ChaosProcess.RunAsync(
+            _folder, "--project", LabCluster.Assembly("*.Server"), "--workload", workload, "--faults", "2", "--faults-of", "kill", "--sessions", "10", "--seed", "3", "--json", json);
+
+        Assert.True(code == 0, $"chaos ended with {code}; its folder is {_folder.FullName}:\n{output}");
+        var counts = JsonNode.Parse(await File.ReadAllTextAsync(json))!["counts"]!;
+        Assert.Equal(["deliver", "echo"], counts["callsByTool"]!.AsObject().Select(tool => tool.Key).Order());
+        Assert.True((int)counts["deliveries"]! > 0);
+        Passed();
+    }
+
+    [SkippableFact]
     public async Task Ended_early_it_says_what_is_known_and_leaves_no_process()
     {
         SkipWithoutProcesses();

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using McpHa.Lab.Processes;
 
@@ -26,6 +27,22 @@ public sealed class StartPriorityTests : IDisposable
 
         Assert.Equal(before, Nice(child.Id));
         Assert.Null(StartPriority.Lowered(int.MaxValue));
+    }
+
+    [SkippableFact]
+    public async Task A_program_of_Lab_gets_the_priority_that_Lab_was_given()
+    {
+        Skip.IfNot(File.Exists("/proc/self/autogroup"), "This system has no autogroups.");
+        Skip.IfNot(File.Exists("/usr/bin/setsid"), "This system has no setsid.");
+        var sleep = new ProcessSpec("sleep", "sleep", ["600"], new Dictionary<string, string?>(), _folder.FullName, Path.Combine(_folder.FullName, "sleep.log"));
+        var start = Guardian.StartInfo(sleep, priority: 7);
+
+        using var guardian = Process.Start(start)!;
+        var child = int.Parse((await guardian.StandardOutput.ReadLineAsync())!, CultureInfo.InvariantCulture);
+
+        Assert.Equal(7, Nice(child));
+        guardian.StandardInput.Close();
+        await guardian.WaitForExitAsync();
     }
 
     private static int Nice(int processId) =>

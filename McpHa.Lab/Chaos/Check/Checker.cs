@@ -19,8 +19,21 @@ internal static class Checker
     public static Verdict Check(IReadOnlyList<HistoryEvent> events, IEnumerable<string> deliveries, CheckOptions options)
     {
         var facts = new Facts(events, [.. deliveries], options);
-        List<Violation> violations = [.. Rules.SelectMany(rule => rule(facts)).OrderBy(violation => violation.At)];
+        var violations = Find(facts);
         var (pauses, elsewhere) = Pauses.Measure(facts);
         return new(violations, Counts.Of(facts, violations), pauses, elsewhere);
     }
+
+    /// <summary>
+    /// The earliest finding in a history that goes on, if there is one that no later event can excuse: what is open may still end, and what is on its
+    /// way may still arrive.
+    /// </summary>
+    /// <param name="settled">How long nothing that is on its way takes.</param>
+    public static Violation? FirstSoFar(IReadOnlyList<HistoryEvent> events, IEnumerable<string> deliveries, CheckOptions options, TimeSpan settled)
+    {
+        var facts = new Facts(events, [.. deliveries], options);
+        return Find(facts).FirstOrDefault(violation => violation.Kind != ViolationKind.Vacuous && violation.At < facts.End - settled);
+    }
+
+    private static List<Violation> Find(Facts facts) => [.. Rules.SelectMany(rule => rule(facts)).OrderBy(violation => violation.At)];
 }

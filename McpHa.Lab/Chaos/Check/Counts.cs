@@ -49,7 +49,8 @@ internal sealed record Counts(
             kinds.GetValueOrDefault(ViolationKind.Hung));
     }
 
-    private static string Name(CallOutcome outcome) => outcome switch
+    /// <summary>The kind of an error, for people.</summary>
+    public static string Name(CallOutcome outcome) => outcome switch
     {
         { Kind: OutcomeKind.RpcError, Code: CallOutcome.MayHaveRun } => "may have run",
         { Kind: OutcomeKind.RpcError } => $"error {outcome.Code}",
