@@ -18,8 +18,11 @@ namespace Microsoft.AspNetCore.Builder;
 /// <summary>Maps a highly available MCP server.</summary>
 public static class HighAvailabilityEndpointRouteBuilderExtensions
 {
+    private const int AfterTheUsersOwn = 1_000;
+
     /// <summary>
-    /// Serves MCP's Streamable HTTP at a path, for clients of every revision; and HTTP+SSE below it, if <see cref="HighAvailabilityOptions.EnableLegacySse"/> is set.
+    /// Serves MCP's Streamable HTTP at a path, for clients of every revision; and HTTP+SSE (<c>/sse</c>, <c>/message</c>) below it and at the root, if
+    /// <see cref="HighAvailabilityOptions.EnableLegacySse"/> is set.
     /// </summary>
     /// <exception cref="InvalidOperationException">
     /// <c>WithHighAvailability()</c> was not called, or a tool, prompt or resource carries <c>[Authorize]</c> while authorization is not set up.
@@ -40,30 +43,41 @@ public static class HighAvailabilityEndpointRouteBuilderExtensions
         self.Rerun = () => RerunPolicy.Publish(services.GetRequiredService<IOptions<McpServerOptions>>().Value);
         services.GetRequiredService<SessionMetrics>().Observe(() => host.SessionCount, () => host.CallCount, () => gate.Held);
 
-        var group = endpoints.MapGroup(pattern);
+        var all = endpoints.MapGroup("");
+        var group = all.MapGroup(pattern);
         var guard = services.GetRequiredService<AccessGuard>();
         var rate = services.GetRequiredService<RequestRate>();
         group.MapPost("", guard.Wrap(rate.Wrap(endpoint.PostAsync))).WithMetadata(new NoServerLimit());
         group.MapGet("", guard.Wrap(rate.Wrap(endpoint.GetAsync)));
         group.MapDelete("", guard.Wrap(rate.Wrap(endpoint.DeleteAsync)));
-        List<string> paths = [""];
+        MapPreflight(group, "");
         if (services.GetRequiredService<IOptions<HighAvailabilityOptions>>().Value.EnableLegacySse)
         {
-            var legacy = services.GetRequiredService<LegacySseEndpoint>();
-            group.MapGet(LegacySseEndpoint.StreamPath, guard.Wrap(rate.Wrap(legacy.GetAsync)));
-            group.MapPost(LegacySseEndpoint.MessagePath, guard.Wrap(rate.Wrap(legacy.PostAsync))).WithMetadata(new NoServerLimit());
-            paths.AddRange([LegacySseEndpoint.StreamPath, LegacySseEndpoint.MessagePath]);
+            // Where the SDK's own host has it, and where the servers of its time had it.
+            MapLegacy(group, order: 0);
+            if (pattern.Trim('/').Length > 0)
+                MapLegacy(all, AfterTheUsersOwn);
         }
 
         if (guard.Origins.AnyListed)
+            all.WithMetadata(CrossOrigin.Metadata);
+        return all;
+
+        void MapLegacy(RouteGroupBuilder at, int order)
         {
-            // A browser asks before it signs in.
-            foreach (var path in paths)
-                group.MapMethods(path, [HttpMethods.Options], guard.Wrap(CrossOrigin.PreflightAsync)).AllowAnonymous();
-            group.WithMetadata(CrossOrigin.Metadata);
+            var legacy = services.GetRequiredService<LegacySseEndpoint>();
+            at.MapGet(LegacySseEndpoint.StreamPath, guard.Wrap(rate.Wrap(legacy.GetAsync))).WithOrder(order);
+            at.MapPost(LegacySseEndpoint.MessagePath, guard.Wrap(rate.Wrap(legacy.PostAsync))).WithMetadata(new NoServerLimit()).WithOrder(order);
+            MapPreflight(at, LegacySseEndpoint.StreamPath, order);
+            MapPreflight(at, LegacySseEndpoint.MessagePath, order);
         }
 
-        return group;
+        // A browser asks before it signs in.
+        void MapPreflight(RouteGroupBuilder at, string path, int order = 0)
+        {
+            if (guard.Origins.AnyListed)
+                at.MapMethods(path, [HttpMethods.Options], guard.Wrap(CrossOrigin.PreflightAsync)).AllowAnonymous().WithOrder(order);
+        }
     }
 
     // The endpoint counts for itself, to answer in JSON-RPC. Kestrel then reads what is left of the body for some seconds, so that the

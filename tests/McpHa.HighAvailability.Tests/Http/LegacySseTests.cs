@@ -2,6 +2,10 @@ using System.Net;
 using System.Text.Json.Nodes;
 using McpHa.HighAvailability;
 using McpHa.HighAvailability.Sessions;
+using Microsoft.AspNetCore.Authorization;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace McpHa.Tests;
 
@@ -18,6 +22,35 @@ public sealed class LegacySseTests
 
         var both = new HighAvailabilityOptionsValidator().Validate(null, new() { EnableLegacySse = true, SessionMode = SessionMode.Stateless });
         Assert.Contains("EnableLegacySse", both.FailureMessage, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("/mcp/sse", "/mcp/message")]
+    [InlineData("/sse", "/message")]
+    public async Task Clients_find_it_below_the_endpoint_and_at_the_root_at_the_owner_and_at_others(string path, string messages)
+    {
+        await using var cluster = await StartAsync();
+        using var client = new LegacyClient { Path = path };
+        using var stream = await client.ConnectAsync(cluster[0]);
+        Assert.StartsWith($"{messages}?sessionId=", client.Address, StringComparison.Ordinal);
+        foreach (var replica in new[] { cluster[0], cluster[1] })
+        {
+            await client.AcceptedAsync(replica, client.Call("once", replica.Id));
+            Assert.Equal(replica.Id, await stream.TextAsync());
+        }
+    }
+
+    [Fact]
+    public void What_is_asked_of_the_endpoint_is_asked_of_all_its_addresses()
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Services.AddMcpServer().WithHighAvailability(ha => ha.Configure(o => (o.EnableLegacySse, o.AllowedOrigins) = (true, "https://app.example.com")));
+        var app = builder.Build();
+        app.MapHighlyAvailableMcp("/mcp").RequireAuthorization();
+        var endpoints = ((IEndpointRouteBuilder)app).DataSources.SelectMany(source => source.Endpoints).OfType<RouteEndpoint>().ToList();
+        Assert.Equal(["/mcp", "/mcp/message", "/mcp/sse", "/message", "/sse"], endpoints.Select(e => "/" + e.RoutePattern.RawText!.Trim('/')).Distinct().Order(StringComparer.Ordinal));
+        Assert.All(endpoints, e => Assert.NotNull(e.Metadata.GetMetadata<IAuthorizeData>()));
+        Assert.All(endpoints, e => Assert.Equal(e.Metadata.GetMetadata<HttpMethodMetadata>()!.HttpMethods is ["OPTIONS"], e.Metadata.GetMetadata<IAllowAnonymous>() is not null));
     }
 
     [Fact]

@@ -12,6 +12,9 @@ internal sealed class LegacyClient : IDisposable
 
     public string? User { get; init; }
 
+    /// <summary>Where the stream is.</summary>
+    public string Path { get; init; } = "/mcp/sse";
+
     /// <summary>Where messages are posted to, as the first event said.</summary>
     public string Address { get; private set; } = "";
 
@@ -63,7 +66,7 @@ internal sealed class LegacyClient : IDisposable
 
     public async Task<LegacyStream> GetAsync(InProcessReplica replica, Action<HttpRequestMessage>? change = null)
     {
-        var request = new HttpRequestMessage(HttpMethod.Get, new Uri(replica.Endpoint, "/mcp/sse"));
+        var request = new HttpRequestMessage(HttpMethod.Get, new Uri(replica.Endpoint, Path));
         request.Headers.TryAddWithoutValidation("Accept", "text/event-stream");
         change?.Invoke(request);
         return new(await SendAsync(request));
