@@ -43,6 +43,10 @@ internal sealed class RequestStateExchange(RequestStates states)
         };
     }
 
-    private static string Binding(JsonRpcRequest request, string user) =>
-        $"{request.Method}\n{JsonRpc.TextParam(request.Params, "name") ?? JsonRpc.TextParam(request.Params, "uri")}\n{user}";
+    /// <summary>What a state belongs to: method, the tool, prompt or resource that is asked for, and user. No two of these have the same.</summary>
+    internal static string Binding(JsonRpcRequest request, string user)
+    {
+        var subject = JsonRpc.TextParam(request.Params, request.Method == RequestMethods.ResourcesRead ? "uri" : "name") ?? "";
+        return $"{request.Method}\n{subject.Length}\n{subject}\n{user}";
+    }
 }

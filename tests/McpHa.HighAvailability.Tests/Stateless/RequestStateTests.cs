@@ -1,7 +1,9 @@
+using System.Text.Json.Nodes;
 using McpHa.HighAvailability;
 using McpHa.HighAvailability.Sessions;
 using McpHa.HighAvailability.Stateless;
 using Microsoft.Extensions.Options;
+using ModelContextProtocol.Protocol;
 
 namespace McpHa.Tests;
 
@@ -48,6 +50,21 @@ public sealed class RequestStateTests
         var text = await Replica().ProtectAsync("state", "tools/call\nask\n", default);
 
         Assert.Null(await Replica().OpenAsync(text, binding, default));
+    }
+
+    [Theory]
+    [InlineData("resources/read", """{"uri":"test://one","name":"x"}""", """{"uri":"test://two","name":"x"}""")]
+    [InlineData("tools/call", """{"name":"one","uri":"x"}""", """{"name":"two","uri":"x"}""")]
+    [InlineData("tools/call", """{"name":"one"}""", """{"name":"one\nissuer\nann"}""")]
+    public void It_is_bound_to_what_is_asked_for_whatever_else_the_request_says(string method, string one, string other)
+    {
+        Assert.NotEqual(Binding(one), Binding(other));
+        Assert.NotEqual(Binding(one), RequestStateExchange.Binding(Request(one), "issuer\neve"));
+        Assert.NotEqual(RequestStateExchange.Binding(Request(one), "issuer\nann\nissuer\nann"), Binding(other));
+
+        string Binding(string parameters) => RequestStateExchange.Binding(Request(parameters), "issuer\nann");
+
+        JsonRpcRequest Request(string parameters) => new() { Method = method, Params = JsonNode.Parse(parameters) };
     }
 
     [Fact]
