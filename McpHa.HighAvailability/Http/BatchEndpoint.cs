@@ -8,7 +8,7 @@ using ModelContextProtocol.Protocol;
 namespace McpHa.HighAvailability.Http;
 
 /// <summary>JSON-RPC batches of revision 2025-03-26: requests, notifications and answers in one POST.</summary>
-internal sealed class BatchEndpoint(SessionGate sessions, KeepAliveClock keepAlive, SessionMetrics metrics)
+internal sealed class BatchEndpoint(SessionGate sessions, SessionLimits limits, KeepAliveClock keepAlive, SessionMetrics metrics)
 {
     public async Task PostAsync(HttpContext context, byte[] body)
     {
@@ -27,6 +27,8 @@ internal sealed class BatchEndpoint(SessionGate sessions, KeepAliveClock keepAli
     /// <summary>Goes on with the stream that answers a batch. <see langword="false"/>: the session has moved before a byte was sent.</summary>
     public async Task<bool> ResumeAsync(HttpContext context, LiveSession session, IReadOnlyList<SseEventId> after)
     {
+        if (await limits.RefuseStreamAsync(context, session).ConfigureAwait(false))
+            return true;
         List<BatchCall> calls = [];
         var served = false;
         try
@@ -72,6 +74,8 @@ internal sealed class BatchEndpoint(SessionGate sessions, KeepAliveClock keepAli
             return true;
         }
 
+        if (await limits.RefuseBatchAsync(context, session, messages).ConfigureAwait(false))
+            return true;
         List<BatchCall> calls = [];
         var served = false;
         try

@@ -143,7 +143,7 @@ internal sealed class SessionGate(
         if (Interlocked.Increment(ref _held) > _mostHeld)
         {
             Interlocked.Decrement(ref _held);
-            await HttpAnswers.UnavailableAsync(context, reason, id).ConfigureAwait(false);
+            await HttpAnswers.UnavailableAsync(context, $"{reason} As many requests wait for that as may ({LimitOptions.SectionName}:HeldRequests).", id).ConfigureAwait(false);
             return false;
         }
 

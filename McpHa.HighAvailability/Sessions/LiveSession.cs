@@ -111,13 +111,14 @@ internal sealed partial class LiveSession : ICommitOwner
             return _handshake.ContainsKey(HandshakeKeys.Subscription + uri);
     }
 
-    /// <summary>Whether one more subscription is within the limit, or none more.</summary>
-    public bool MaySubscribe(string? uri, int most)
+    /// <summary>Whether subscriptions to these resources are within the limit. Those that are there already are no more for it.</summary>
+    public bool MaySubscribe(IReadOnlyCollection<string> uris, int most)
     {
         lock (Gate)
         {
-            return _handshake.Count < most || uri is not null && _handshake.ContainsKey(HandshakeKeys.Subscription + uri) ||
-                _handshake.Keys.Count(key => key.StartsWith(HandshakeKeys.Subscription, StringComparison.Ordinal)) < most;
+            var added = uris.Distinct(StringComparer.Ordinal).Count(uri => !_handshake.ContainsKey(HandshakeKeys.Subscription + uri));
+            return added == 0 || _handshake.Count + added <= most ||
+                _handshake.Keys.Count(key => key.StartsWith(HandshakeKeys.Subscription, StringComparison.Ordinal)) + added <= most;
         }
     }
 

@@ -41,8 +41,9 @@ internal sealed class ExploredReplica
         Host = new SessionHost(runtime, Directory, toBus, NullLogger<SessionHost>.Instance);
         var gate = new SessionGate(Host, self, services.GetRequiredService<PeerRelay>(), metrics, time, options);
         var keepAlive = new KeepAliveClock(standing, options, time);
+        var limits = new SessionLimits(Host);
         Endpoint = new McpEndpoint(
-            Host, gate, services.GetRequiredService<StatelessEndpoint>(), new BatchEndpoint(gate, keepAlive, metrics), new SessionLimits(Host), keepAlive, metrics, standing, time, options);
+            Host, gate, services.GetRequiredService<StatelessEndpoint>(), new BatchEndpoint(gate, limits, keepAlive, metrics), limits, keepAlive, metrics, standing, time, options);
         _ = new OwnershipWatch(toBus, Host, self, standing, Directory, time, NullLogger<OwnershipWatch>.Instance).StartAsync(default);
     }
 
