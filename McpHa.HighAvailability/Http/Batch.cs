@@ -19,6 +19,8 @@ internal static class Batch
     public static string? Read(ReadOnlyMemory<byte> body, out List<(JsonRpcMessage Message, ReadOnlyMemory<byte> Body)> messages)
     {
         messages = [];
+        if (!JsonText.IsText(body.Span))
+            return "its text is not valid UTF-8, or has half a surrogate pair in it";
         try
         {
             var reader = new Utf8JsonReader(body.Span);
@@ -31,6 +33,8 @@ internal static class Batch
                 reader.Skip();
                 var part = body[start..(int)reader.BytesConsumed];
                 messages.Add((JsonRpc.Parse(part.Span), part));
+                if (!MessageMembers.AreThereOnce(messages[^1].Message))
+                    return $"message {messages.Count} of the batch has a member twice";
                 if (messages[^1].Message is JsonRpcRequest { Method: RequestMethods.Initialize })
                     return "'initialize' must be sent alone";
             }

@@ -52,9 +52,9 @@ internal sealed class McpEndpoint(
         // Within a session its own revision counts.
         var sessionId = request.Headers[McpHeaders.SessionId].ToString();
         var free = sessionId.Length == 0 || version == McpHeaders.Stateless;
-        if (free && RequestRules.CheckMembers(message) is { } unclear)
+        if (free && !MessageMembers.AreThereOnce(message, levels: 3))
         {
-            await HttpAnswers.RefuseAsync(context, unclear, id).ConfigureAwait(false);
+            await HttpAnswers.BadRequestAsync(context, MessageMembers.Problem, (int)McpErrorCode.InvalidRequest, id).ConfigureAwait(false);
             return;
         }
 

@@ -37,9 +37,15 @@ internal static class MessageBody
     /// <summary>Reads the message of a body; <see langword="null"/>: it was refused.</summary>
     public static async ValueTask<JsonRpcMessage?> ParseAsync(HttpContext context, byte[] body)
     {
+        RequestId id = default;
         if (TryParse(body, out var message, out var problem))
-            return message;
-        await HttpAnswers.BadRequestAsync(context, problem, (int)McpErrorCode.InvalidRequest).ConfigureAwait(false);
+        {
+            if (MessageMembers.AreThereOnce(message))
+                return message;
+            (problem, id) = (MessageMembers.Problem, (message as JsonRpcRequest)?.Id ?? default);
+        }
+
+        await HttpAnswers.BadRequestAsync(context, problem, (int)McpErrorCode.InvalidRequest, id).ConfigureAwait(false);
         return null;
     }
 

@@ -19,29 +19,6 @@ internal static class RequestRules
     public static string VersionOf(JsonRpcMessage message) =>
         Meta(message) is { } meta && JsonRpc.TextParam(meta, VersionMember) is { } version ? version : "";
 
-    /// <summary>Whether everything that is compared here is there once. What is there twice would be one thing to one reader and another to the next.</summary>
-    public static Refusal? CheckMembers(JsonRpcMessage message)
-    {
-        try
-        {
-            Visit((message as JsonRpcRequest)?.Params ?? (message as JsonRpcNotification)?.Params, levels: 3);
-            return null;
-        }
-        catch (ArgumentException)
-        {
-            return new(StatusCodes.Status400BadRequest, McpErrorCode.InvalidRequest, "A member of the message is there twice: send each once.");
-        }
-
-        // Looking at the members of an object finds those that are there twice.
-        static void Visit(JsonNode? node, int levels)
-        {
-            if (levels == 0 || node is not JsonObject members)
-                return;
-            foreach (var (_, value) in members)
-                Visit(value, levels - 1);
-        }
-    }
-
     /// <summary>Whether header and body name the same revision, as far as one of them names this one.</summary>
     public static Refusal? CheckVersion(JsonRpcMessage message, string header)
     {

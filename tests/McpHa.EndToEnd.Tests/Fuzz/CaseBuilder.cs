@@ -8,7 +8,7 @@ internal sealed class CaseBuilder(FuzzTarget target, Random random)
     private static readonly string[] Values =
     [
         "null", "true", "0", "-1", "1.5", "1e400", "-0", "99999999999999999999999999", "9007199254740993", "\"\"", "\"x\"", "\"\\u0000\"", "\"\\ud800\"", "[]", "{}", "[[]]",
-        "{\"a\":null}", "[1,\"2\",null]",
+        "{\"a\":null}", "{\"a\":1,\"a\":2}", "[1,\"2\",null]",
     ];
 
     private static readonly string[] Methods =
@@ -29,7 +29,7 @@ internal sealed class CaseBuilder(FuzzTarget target, Random random)
     private IReadOnlyList<Func<FuzzCase>> Kinds =>
     [
         BrokenJson, Nesting, HugeNumber, HugeString, WrongField, OddId, DuplicateKeys, InvalidUtf8, Injection, GiantHeader, OddHeader, Split, Pipelined, LyingChunks, LyingLength,
-        ForgedSession, ForeignEvent, WrongState, CutOff, RandomBytes, OddLine, Stateless,
+        ForgedSession, ForeignEvent, WrongState, CutOff, RandomBytes, OddLine, Stateless, Batch,
     ];
 
     public FuzzCase Build(int kind) => Kinds[kind % Kinds.Count]();
@@ -85,7 +85,37 @@ internal sealed class CaseBuilder(FuzzTarget target, Random random)
     private FuzzCase OddId() => new("odd id", Wire.Post(Wire.Call(Pick(Values), Pick(["echo", "where_am_i", "no-such"])), MaybeSession()));
 
     private FuzzCase DuplicateKeys() => new("duplicate keys", Wire.Post(
-        $$$"""{"jsonrpc":"2.0","jsonrpc":{{{Pick(Values)}}},"id":{{{Id()}}},"id":{{{Pick(Values)}}},"method":"ping","method":"{{{Pick(Methods)}}}","params":{},"params":{{{Parameters()}}}}""", MaybeSession()));
+        random.Next(2) == 0
+            ? $$$"""{"jsonrpc":"2.0","jsonrpc":{{{Pick(Values)}}},"id":{{{Id()}}},"id":{{{Pick(Values)}}},"method":"ping","method":"{{{Pick(Methods)}}}","params":{},"params":{{{Parameters()}}}}"""
+            : WithDuplicates(),
+        MaybeSession()));
+
+    // Further down, where whoever looks first finds them.
+    private string WithDuplicates()
+    {
+        var parameters = Parameters();
+        var (place, member) = Pick([("{", "name"), ("{", "uri"), ("{", "NAME"), ("{", "_meta"), ("{", "requestId"), ("\"_meta\":{", "progressToken"), ("\"_meta\":{", "traceparent")]);
+        var twice = $"\"{member}\":{Pick(Values)},\"{member}\":{Pick(Values)},";
+        var at = parameters.IndexOf(place, StringComparison.Ordinal);
+        parameters = at < 0 ? $"{{{twice}\"x\":1}}" : parameters.Insert(at + place.Length, twice);
+        var id = random.Next(4) == 0 ? "" : $"\"id\":{Id()},";
+        return $$$"""{"jsonrpc":"2.0",{{{id}}}"method":"{{{Pick(Methods.Where(m => m is not "subscriptions/listen"))}}}","params":{{{parameters}}}}""";
+    }
+
+    // To sessions that take them, and to others. Of all kinds of messages, right and wrong.
+    private FuzzCase Batch()
+    {
+        var messages = Enumerable.Range(0, random.Next(1, random.Next(10) == 0 ? 80 : 6)).Select(_ => random.Next(6) switch
+        {
+            0 => Wire.Call(Id()),
+            1 => Wire.Call(Pick(Values), arguments: Pick(Values)),
+            2 => WithDuplicates(),
+            3 => $$$"""{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":{{{Pick(Values)}}}}}""",
+            4 => $$"""{"jsonrpc":"2.0","id":{{Pick(Values)}},"result":{{Pick(Values)}}}""",
+            _ => Pick(Values),
+        });
+        return new("batch", Wire.Post($"[{string.Join(',', messages)}{Pick(["]", "]", "]", "", ",]", "]]"])}", random.Next(4) == 0 ? MaybeSession() : Wire.Session(target.BatchSession)));
+    }
 
     private FuzzCase InvalidUtf8()
     {

@@ -17,6 +17,11 @@ internal static class Corpus
         """{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":{}}}""", """{"jsonrpc":"2.0","method":"notifications/cancelled"}""",
         """{"jsonrpc":"2.0","id":"l","method":"tools/call","params":{"name":"echo","arguments":{"text":"x"},"_meta":{"progressToken":{}}}}""",
         """{"jsonrpc":"2.0","id":"m","method":"tools/call","params":{"name":"echo","arguments":{"text":"x"},"_meta":[]}}""",
+        """{"jsonrpc":"2.0","id":"n","method":"tools/call","params":{"name":"echo","name":"deliver","arguments":{"text":"x"}}}""",
+        """{"jsonrpc":"2.0","id":"o","method":"tools/call","params":{"name":"echo","Name":"deliver","arguments":{"text":"x"}}}""",
+        """{"jsonrpc":"2.0","id":"p","method":"tools/call","params":{"name":"echo","arguments":{"text":"x"},"_meta":{"traceparent":"a","traceparent":"b"}}}""",
+        """{"jsonrpc":"2.0","id":"q","method":"tools/call","params":{"name":"echo","\udc00":1}}""",
+        """{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"a","requestId":"b"}}""",
     ];
 
     /// <summary>All of them, with and without a session; and a request that is cut at every byte.</summary>
@@ -27,6 +32,7 @@ internal static class Corpus
         {
             yield return new("corpus", Wire.Post(body, session));
             yield return new("corpus without session", Wire.Post(body));
+            yield return new("corpus batch", Wire.Post($"[{body}]", Wire.Session(target.BatchSession)));
             yield return new("corpus HTTP+SSE", Wire.PostTo(target.Address, body));
             yield return new("corpus stateless", Wire.Post(body, "MCP-Protocol-Version: 2026-07-28", "Mcp-Method: ping"));
         }

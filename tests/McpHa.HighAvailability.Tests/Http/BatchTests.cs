@@ -114,6 +114,9 @@ public sealed class BatchTests
     [InlineData("""[{"jsonrpc":"2.0","id":1,"method":"ping"}""", "message 2")]
     [InlineData("""[{"jsonrpc":"2.0","id":1,"method":"ping"}] x""", "message 2")]
     [InlineData("""[{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}]""", "initialize")]
+    [InlineData("""[{"jsonrpc":"2.0","id":1,"method":"ping"},{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"again","name":"once"}}]""", "message 2")]
+    [InlineData("""[{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"once","\uDC00":1}}]""", "surrogate")]
+    [InlineData("""[{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"\ud800"}}]""", "surrogate")]
     public async Task A_batch_that_cannot_be_served_whole_is_refused_with_the_reason(string batch, string reason)
     {
         await using var cluster = await InProcessCluster.StartAsync(1);

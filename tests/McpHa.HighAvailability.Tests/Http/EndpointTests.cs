@@ -49,6 +49,29 @@ public sealed class EndpointTests
         Assert.Equal(1, cluster.Tool.Runs);
     }
 
+    [Theory]
+    [InlineData("""{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"once","name":"again"}}""")]
+    [InlineData("""{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"again","Name":"once"}}""")]
+    [InlineData("""{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"once","_meta":{"traceparent":"a","traceparent":"b"}}}""")]
+    [InlineData("""{"jsonrpc":"2.0","id":7,"method":"resources/subscribe","params":{"uri":"test://one","uri":"test://two"}}""")]
+    [InlineData("""{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1,"requestId":2}}""")]
+    public async Task A_message_of_a_session_that_says_something_twice_is_refused(string message)
+    {
+        await using var cluster = await InProcessCluster.StartAsync();
+        using var client = await cluster.ConnectAsync();
+        foreach (var replica in new[] { cluster[0], cluster[1] })
+        {
+            using var refused = await client.PostTextAsync(replica, message);
+            Assert.Equal(400, (int)refused.Status);
+            var answer = await refused.JsonAsync();
+            Assert.Equal(-32600, (int)answer["error"]!["code"]!);
+            Assert.Equal(message.Contains("\"id\"", StringComparison.Ordinal) ? 7 : null, (int?)answer["id"]);
+        }
+
+        Assert.Equal(0, cluster.Tool.Runs);
+        Assert.Equal("x", await client.CallAsync(cluster[1], "once", "x"));
+    }
+
     [Fact]
     public async Task Errors_carry_the_id_of_the_request()
     {
