@@ -48,10 +48,15 @@ public sealed class BroadcastTests
 
         await notifier.ResourceUpdatedAsync("test://one");
         await notifier.ToolsChangedAsync();
+        await notifier.PromptsChangedAsync();
+        await notifier.ResourcesChangedAsync();
 
         var update = await stream.MessageAsync();
         Assert.Equal(("notifications/resources/updated", "test://one"), ((string?)update["method"], (string?)update["params"]!["uri"]));
-        Assert.Equal("notifications/tools/list_changed", (string?)(await stream.MessageAsync())["method"]);
-        Assert.Equal("notifications/tools/list_changed", (string?)(await silent.MessageAsync())["method"]);
+        foreach (var listener in new[] { stream, silent })
+        {
+            foreach (var list in new[] { "tools", "prompts", "resources" })
+                Assert.Equal($"notifications/{list}/list_changed", (string?)(await listener.MessageAsync())["method"]);
+        }
     }
 }
