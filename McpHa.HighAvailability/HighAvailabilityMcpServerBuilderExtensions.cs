@@ -7,6 +7,7 @@ using McpHa.HighAvailability.Diagnostics;
 using McpHa.HighAvailability.EventBus;
 using McpHa.HighAvailability.Http;
 using McpHa.HighAvailability.Limits;
+using McpHa.HighAvailability.Operations;
 using McpHa.HighAvailability.Relay;
 using McpHa.HighAvailability.Sessions;
 using McpHa.HighAvailability.Stateless;
@@ -83,7 +84,9 @@ public static class HighAvailabilityMcpServerBuilderExtensions
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, ClusterNotifier>(static p => p.GetRequiredService<ClusterNotifier>()));
         services.TryAddSingleton<SessionOffers>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, SessionOffers>(static p => p.GetRequiredService<SessionOffers>()));
+        services.TryAddSingleton<ReplicaDrain>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, DrainService>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, OperationsListener>());
         services.TryAddSingleton<DrainHealthCheck>();
         services.AddHealthChecks();
         services.Configure<HealthCheckServiceOptions>(static checks =>

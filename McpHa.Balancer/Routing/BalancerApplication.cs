@@ -1,6 +1,9 @@
+using McpHa.Balancer.Operations;
 using McpHa.Balancer.Status;
 using McpHa.HighAvailability.Access;
+using McpHa.HighAvailability.EventBus;
 using McpHa.HighAvailability.Limits;
+using McpHa.HighAvailability.Operations;
 using McpHa.HighAvailability.Relay;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -47,6 +50,8 @@ public static class BalancerApplication
                 host.ShutdownTimeout = needed;
         });
         services.TryAddSingleton<StatusReport>();
+        services.TryAddSingleton<OperatorKey>();
+        services.TryAddSingleton<OperationsEndpoint>();
         return services;
     }
 
@@ -70,6 +75,15 @@ public static class BalancerApplication
                 StatusFormat.Json => StatusPage.WriteJsonAsync(context, report.Take()),
                 _ => relayed(context), // an MCP client whose server is mapped to the root
             }));
+            if (options.Operations.Key is { Length: > 0 } && endpoints.ServiceProvider.GetService<IEventBus>() is null)
+                throw new InvalidOperationException("Balancer:Operations:Key needs an event bus to reach replicas by: call builder.Services.AddRedisReplicaRegistry(), or leave the key out.");
+            var operations = endpoints.ServiceProvider.GetRequiredService<OperationsEndpoint>();
+            foreach (var (name, operation) in new[] { ("drain", ReplicaOperation.Drain), ("resume", ReplicaOperation.Resume) })
+            {
+                endpoints.MapPost(
+                    $"/operations/replicas/{{name}}/{name}",
+                    guard.Wrap(rate.Wrap(context => place.IsMeant(context) ? operations.HandleAsync(context, operation) : relayed(context))));
+            }
         }
 
         endpoints.MapFallback("{**path}", relayed);

@@ -1,3 +1,4 @@
+using McpHa.Balancer.Operations;
 using McpHa.HighAvailability.Access;
 using Microsoft.Extensions.Options;
 
@@ -44,6 +45,9 @@ public sealed class BalancerOptions
     /// <summary>Address at which alone the live page is served, such as <c>http://127.0.0.1:5201</c>. Default: the balancer's own.</summary>
     public Uri? StatusAddress { get; set; }
 
+    /// <summary>Who may drain and resume replicas, at the address of the live page. Default: nobody.</summary>
+    public OperationsOptions Operations { get; set; } = new();
+
     /// <summary>
     /// How long the balancer goes on taking connections after SIGTERM, while <c>/health</c> already says that it is unhealthy: as long as whatever
     /// is in front needs to notice. Default: 5 seconds.
@@ -75,6 +79,10 @@ internal sealed class BalancerOptionsValidator : IValidateOptions<BalancerOption
             failures.Add($"Balancer:Burst is {options.Burst}; set it to 1 or more, or leave it out.");
         if (options.StatusAddress is { } status && (!status.IsAbsoluteUri || status.Scheme is not ("http" or "https") || status.PathAndQuery != "/"))
             failures.Add($"Balancer:StatusAddress is {status}; set it to an address with a port and without a path, such as http://127.0.0.1:5201, or leave it out.");
+        if (OperatorKey.Fault(options.Operations.Key) is { } fault)
+            failures.Add(fault);
+        if (!string.IsNullOrEmpty(options.Operations.Key) && !options.StatusPage)
+            failures.Add("Balancer:Operations:Key is set while Balancer:StatusPage is false; operations are served with the page, so turn it on (Balancer:StatusAddress can keep it from the public), or leave the key out.");
         if (options.DrainTime < TimeSpan.Zero || options.DrainTime > TimeSpan.FromHours(1))
             failures.Add($"Balancer:DrainTime is {options.DrainTime}; set it between zero (nothing in front looks at /health) and one hour, e.g. 00:00:05.");
         if (options.CachedOwners < 2)

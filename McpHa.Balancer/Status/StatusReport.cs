@@ -40,7 +40,7 @@ internal sealed class StatusReport(ReplicaDirectory directory, BalancerEndpoint 
         replica.Id,
         replica.Address.ToString(),
         replica.ProcessId,
-        directory.Find(replica.Id) is null ? ReplicaStates.Lost : replica.Draining ? ReplicaStates.Draining : ReplicaStates.Alive,
+        ReplicaStates.Of(replica, isAlive: directory.Find(replica.Id) is not null),
         replica.Sessions,
         replica.Calls,
         replica.Started,
@@ -53,4 +53,6 @@ internal static class ReplicaStates
     public const string Alive = "alive";
     public const string Draining = "draining";
     public const string Lost = "lost";
+
+    public static string Of(ReplicaInfo replica, bool isAlive) => !isAlive ? Lost : replica.Draining ? Draining : Alive;
 }

@@ -44,7 +44,7 @@ public sealed partial class ReplicaDirectory : BackgroundService
     private int _lapses;
     private bool _read;
     private bool _joined;
-    private (bool Joined, bool Draining) _told;
+    private (bool Joined, bool Draining, bool Stays) _told;
 
     /// <summary>Creates the directory; it knows nobody until it runs (or is refreshed).</summary>
     public ReplicaDirectory(
@@ -67,7 +67,7 @@ public sealed partial class ReplicaDirectory : BackgroundService
     /// <summary>All replicas that are alive now: heartbeat not overdue, not reported unreachable since. Includes draining ones and this process's own.</summary>
     public IReadOnlyList<ReplicaInfo> Alive => _view.Alive;
 
-    /// <summary>Completes when a replica next joins, starts to drain or is lost. Take it before looking at <see cref="Alive"/>.</summary>
+    /// <summary>Completes when a replica next joins, starts or ceases to drain, or is lost. Take it before looking at <see cref="Alive"/>.</summary>
     public Task Changed => _view.Changed;
 
     /// <summary>How often the registry was away and came back. Whoever relies on messages of that time must look again.</summary>
@@ -307,7 +307,8 @@ public sealed partial class ReplicaDirectory : BackgroundService
                 Announce();
             }
 
-            var now = (_joined, _self is not null && Find(_self.Id) is { Draining: true });
+            var self = _self is null ? null : Find(_self.Id);
+            var now = (_joined, self is { Draining: true }, self is { Stays: true });
             if (now == _told)
                 return;
 

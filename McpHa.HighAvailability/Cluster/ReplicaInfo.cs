@@ -3,7 +3,7 @@ namespace McpHa.HighAvailability.Cluster;
 /// <summary>What a replica says of itself.</summary>
 /// <param name="Id">Unique per process start; characters <c>[A-Za-z0-9-]</c>.</param>
 /// <param name="Address">Base address at which its peers and the balancers reach it.</param>
-/// <param name="Draining">It is shutting down: no new sessions.</param>
+/// <param name="Draining">It hands its sessions over and takes no new ones: it is shutting down, or an operator asked (<see cref="Stays"/>).</param>
 /// <param name="Sessions">Sessions that it owns.</param>
 /// <param name="Calls">Client requests that it is working on.</param>
 /// <param name="Started">When the process started (UTC).</param>
@@ -24,6 +24,15 @@ public sealed record ReplicaInfo(
 
     /// <summary>Names of the tools whose calls may be run again when their replica was lost, one per line. Balancers go by it for calls without a session.</summary>
     public string Rerun { get; init; } = "";
+
+    /// <summary>It drains because an operator asked, stays up, and can be told to take sessions again.</summary>
+    public bool Stays { get; init; }
+
+    /// <summary>
+    /// The name by which whoever started the process knows it: <c>service.instance.id</c> of <c>OTEL_RESOURCE_ATTRIBUTES</c>, otherwise machine name and
+    /// process id. Need not be unique over time, nor over several clusters.
+    /// </summary>
+    public string Instance { get; init; } = "";
 }
 
 /// <summary>A replica as the registry holds it.</summary>

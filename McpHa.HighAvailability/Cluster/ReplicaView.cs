@@ -82,9 +82,9 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId, bool h
                 if (wasDeaf && entry.Alive)
                     entry.Floor = after;
 
-                // Gone from the registry: left in good order if it was draining; otherwise the registry has lost its data, and
+                // Gone from the registry: left in good order if it was shutting down; otherwise the registry has lost its data, and
                 // the replica has the usual time to write itself back.
-                if (entry.Heard != after && entry.Info.Draining)
+                if (entry.Heard != after && entry.Info is { Draining: true, Stays: false })
                     entry.Left = true;
             }
 
@@ -187,7 +187,7 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId, bool h
         var before = _published;
         var list = _entries.Values.Where(entry => entry.Alive).Select(entry => entry.Info).OrderBy(info => info.Id, StringComparer.Ordinal).ToArray();
         changed = list.Length != before.Alive.Length
-            || list.Zip(before.Alive).Any(pair => pair.First.Id != pair.Second.Id || pair.First.Draining != pair.Second.Draining);
+            || list.Zip(before.Alive).Any(pair => pair.First.Id != pair.Second.Id || pair.First.Draining != pair.Second.Draining || pair.First.Stays != pair.Second.Stays);
         _published = new Published(list, _entries.Values.Where(entry => entry.Alive).ToDictionary(entry => entry.Info.Id, StringComparer.Ordinal));
 
         // After the new view is out, so that whoever is woken sees it. Callbacks run elsewhere: they may be thousands.

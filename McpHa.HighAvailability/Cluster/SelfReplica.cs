@@ -5,12 +5,13 @@ using System.Reflection;
 using System.Security.Cryptography;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Options;
 
 namespace McpHa.HighAvailability.Cluster;
 
 /// <summary>This replica: its id, and the address at which others reach it.</summary>
-internal sealed class SelfReplica(IOptions<HighAvailabilityOptions> options, IServer server, TimeProvider time) : ISelfReplica
+internal sealed class SelfReplica(IOptions<HighAvailabilityOptions> options, IServer server, TimeProvider time, IConfiguration? configuration = null) : ISelfReplica
 {
     private readonly DateTimeOffset _started = time.GetUtcNow();
     private readonly string _version = Assembly.GetEntryAssembly()?.GetName().Version?.ToString(3) ?? "0.0.0";
@@ -18,8 +19,14 @@ internal sealed class SelfReplica(IOptions<HighAvailabilityOptions> options, ISe
 
     public string Id { get; } = options.Value.ReplicaId is { Length: > 0 } id ? id : "r" + RandomNumberGenerator.GetHexString(8, lowercase: true);
 
-    /// <summary>Set when the process begins to shut down.</summary>
+    /// <summary>The name by which whoever started the process knows it.</summary>
+    public string Instance { get; } = InstanceName.Of(configuration);
+
+    /// <summary>Set when the process begins to shut down, or while an operator wants it empty.</summary>
     public bool Draining { get; set; }
+
+    /// <summary>It drains because an operator asked, and stays up.</summary>
+    public bool Stays { get; set; }
 
     /// <summary>The run of the store in which this replica has checked its sessions.</summary>
     public string Checked { get; set; } = "";
@@ -39,7 +46,13 @@ internal sealed class SelfReplica(IOptions<HighAvailabilityOptions> options, ISe
         if (_address is null)
             return null;
         var (sessions, calls) = Load();
-        return new(Id, _address, Draining, sessions, calls, _started, _version, Environment.ProcessId) { Checked = Checked, Rerun = Rerun() };
+        return new(Id, _address, Draining, sessions, calls, _started, _version, Environment.ProcessId)
+        {
+            Checked = Checked,
+            Rerun = Rerun(),
+            Stays = Stays,
+            Instance = Instance,
+        };
     }
 
     // Plain http first: peers need no certificate that they trust. What is bound to every interface is reached at the first real one.

@@ -19,8 +19,7 @@ namespace McpHa.HighAvailability.Relay;
 public sealed class Relay : IDisposable
 {
     private readonly RelayKeepAlive _keepAlive;
-    private readonly CancellationTokenSource _ending = new();
-    private readonly CancellationTokenSource _endingCalls = new();
+    private volatile Ends _ends = new(new(), new());
 
     internal Relay(ReplicaDirectory directory, RelayOptions options, RelayMetrics metrics, ILogger logger)
     {
@@ -73,14 +72,13 @@ public sealed class Relay : IDisposable
     /// Ends the streams that their clients can resume elsewhere (they have had an event with an id), now and from now on, because this process
     /// is about to end; those of calls a second later, for most have finished by then. Everything else goes on to its end.
     /// </summary>
-    public void EndStreams()
-    {
-        _ = _ending.CancelAsync();
-        _endingCalls.CancelAfter(Options.CallsFinish);
-    }
+    public void EndStreams() => End(_ends);
 
-    /// <summary>Ends when streams that can be resumed elsewhere have to end.</summary>
-    internal CancellationToken Ending(HttpMethod method) => method == HttpMethod.Get ? _ending.Token : _endingCalls.Token;
+    /// <summary>Ends those that are open now, as <see cref="EndStreams"/> does, and none that comes later: clients had better go elsewhere, and this process stays.</summary>
+    public void EndOpenStreams() => End(Interlocked.Exchange(ref _ends, new(new(), new())));
+
+    /// <summary>Ends when streams that can be resumed elsewhere have to end. An exchange takes it once, when it begins.</summary>
+    internal CancellationToken Ending(bool listens) => listens ? _ends.Listening.Token : _ends.Calls.Token;
 
     /// <inheritdoc/>
     public void Dispose()
@@ -88,4 +86,12 @@ public sealed class Relay : IDisposable
         _keepAlive.Dispose();
         Invoker.Dispose();
     }
+
+    private void End(Ends ends)
+    {
+        _ = ends.Listening.CancelAsync();
+        ends.Calls.CancelAfter(Options.CallsFinish);
+    }
+
+    private sealed record Ends(CancellationTokenSource Listening, CancellationTokenSource Calls);
 }

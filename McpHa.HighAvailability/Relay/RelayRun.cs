@@ -102,7 +102,7 @@ internal sealed partial class RelayRun(
     // What only listens is opened anew by its client.
     private bool EndsHere => Ending.IsCancellationRequested && (exchange.Listens ? client.IsStream : exchange.ForRelay ? CanResume : Volatile.Read(ref _passedId));
 
-    private CancellationToken Ending => relay.Ending(Listens ? HttpMethod.Get : exchange.Method);
+    private CancellationToken Ending { get; } = relay.Ending(exchange.Listens || exchange.Method == HttpMethod.Get);
 
     private async ValueTask<RelayTarget?> NextAsync(RelayFailure? failure)
     {

@@ -42,11 +42,13 @@ internal sealed partial class LiveSession
     /// <param name="hurry">Ends the waiting for a moment without calls.</param>
     /// <param name="overdue">Ends the waiting for calls.</param>
     /// <param name="cancellationToken">Ends the session here without handing it over.</param>
-    public async Task HandOverAsync(SessionOffers offers, CancellationToken hurry, CancellationToken overdue, CancellationToken cancellationToken)
+    /// <param name="calledOff">Lets a session that has not moved yet stay.</param>
+    public async Task HandOverAsync(
+        SessionOffers offers, CancellationToken hurry, CancellationToken overdue, CancellationToken cancellationToken, CancellationToken calledOff = default)
     {
         using (await offers.EnterAsync(cancellationToken).ConfigureAwait(false))
         {
-            if (await ReleaseAsync(evenWithCalls: false, cancellationToken, offers).ConfigureAwait(false))
+            if (calledOff.IsCancellationRequested || await ReleaseAsync(evenWithCalls: false, cancellationToken, offers).ConfigureAwait(false))
                 return;
         }
 
@@ -65,7 +67,8 @@ internal sealed partial class LiveSession
                 return;
         }
 
-        await ReleaseAsync(evenWithCalls: true, cancellationToken, offers).ConfigureAwait(false);
+        if (!calledOff.IsCancellationRequested)
+            await ReleaseAsync(evenWithCalls: true, cancellationToken, offers).ConfigureAwait(false);
     }
 
     /// <summary>Takes nothing new, writes what is left, and gives up the ownership, so that any replica may take it.</summary>

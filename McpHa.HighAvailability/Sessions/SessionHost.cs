@@ -35,11 +35,14 @@ internal sealed partial class SessionHost(
 
     public int CallCount => _sessions.Values.Sum(s => s.Calls.Count);
 
-    /// <summary>This replica is shutting down: it takes on no more sessions.</summary>
+    /// <summary>This replica takes on no more sessions while there is another one: it is shutting down, or an operator wants it empty.</summary>
     public bool Draining { get; set; }
 
+    /// <summary>This replica is shutting down: it takes on no more sessions, whatever happens to the others.</summary>
+    public bool Ending { get; set; }
+
     /// <summary>Nothing is left here: what still waits in this replica for another one keeps it from ending.</summary>
-    public bool Drained => Draining && _sessions.IsEmpty;
+    public bool Drained => Ending && _sessions.IsEmpty;
 
     /// <summary>Opens a session for a client's <c>initialize</c>. The answer is the server's; with an error there is no session.</summary>
     public async Task<(LiveSession? Session, JsonRpcMessageWithId Answer)> OpenAsync(
@@ -127,10 +130,12 @@ internal sealed partial class SessionHost(
                 return FirstOwner(sessionId) is { } first ? new Ownership.Peer(first) : await MissingAsync(settled, cancellationToken).ConfigureAwait(false);
             if (record.Owner.Length > 0 && record.Owner != runtime.ReplicaId && directory.Find(record.Owner) is { } owner)
                 return new Ownership.Peer(owner);
-            if (Draining)
-                return Successor(sessionId) is { } successor
-                    ? new Ownership.Peer(successor)
-                    : new Ownership.Undecided("This replica is shutting down and there is no other yet.");
+
+            // What only drains serves on when it is all there is. A session that it has given up and nobody knows of is taken back before it is handed over.
+            if (Draining && (Ending || record.Owner != runtime.ReplicaId) && Successor(sessionId) is { } successor)
+                return new Ownership.Peer(successor);
+            if (Ending)
+                return new Ownership.Undecided("This replica is shutting down and there is no other yet.");
 
             // One take-over per session at a time in this replica; whoever comes meanwhile waits for it.
             var started = new TaskCompletionSource<Ownership>(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -1,4 +1,6 @@
+using System.Net;
 using System.Net.Http.Headers;
+using System.Net.Sockets;
 using McpHa.Balancer.Routing;
 using McpHa.HighAvailability.Cluster;
 using Microsoft.AspNetCore.Builder;
@@ -22,7 +24,7 @@ internal sealed class BalancerBench : IAsyncDisposable
 
     public ReplicaDirectory Directory => _app.Services.GetRequiredService<ReplicaDirectory>();
 
-    public static async Task<BalancerBench> StartAsync(Action<BalancerOptions>? configure = null)
+    public static async Task<BalancerBench> StartAsync(Action<BalancerOptions>? configure = null, Action<IServiceCollection>? services = null)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
@@ -34,6 +36,7 @@ internal sealed class BalancerBench : IAsyncDisposable
         // Nobody is lost in a test by time alone.
         builder.Services.Configure<ClusterOptions>(options => options.Overdue = TimeSpan.FromSeconds(45));
         builder.Services.Configure(configure ?? (_ => { }));
+        services?.Invoke(builder.Services);
         var app = builder.Build();
         bench = new BalancerBench(app);
         app.MapHealthChecks("/health");
@@ -41,6 +44,14 @@ internal sealed class BalancerBench : IAsyncDisposable
         await app.StartAsync();
         bench.Client = new HttpClient { BaseAddress = new Uri(app.Urls.First()), Timeout = Wait.Limit };
         return bench;
+    }
+
+    /// <summary>An address of this machine at which nobody listens.</summary>
+    public static Uri FreeAddress()
+    {
+        using var free = new TcpListener(IPAddress.Loopback, 0);
+        free.Start();
+        return new Uri($"http://{free.LocalEndpoint}");
     }
 
     public async Task<FakeReplica> AddAsync(string id, Func<FakeReplica, ReplicaInfo>? info = null)

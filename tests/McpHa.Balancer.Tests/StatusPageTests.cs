@@ -68,10 +68,7 @@ public class StatusPageTests
     [Fact]
     public async Task The_page_can_have_an_address_of_its_own()
     {
-        using var free = new System.Net.Sockets.TcpListener(System.Net.IPAddress.Loopback, 0);
-        free.Start();
-        var status = new Uri($"http://127.0.0.1:{((System.Net.IPEndPoint)free.LocalEndpoint).Port}");
-        free.Stop();
+        var status = BalancerBench.FreeAddress();
         await using var bench = await BalancerBench.StartAsync(o => o.StatusAddress = status);
         (await bench.AddAsync("a")).Answer = (context, _) => context.Response.WriteAsync("of the replica");
 

@@ -1,0 +1,147 @@
+using McpHa.HighAvailability.Cluster;
+using McpHa.HighAvailability.Stateless;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using PeerRelay = McpHa.HighAvailability.Relay.Relay;
+
+namespace McpHa.HighAvailability.Sessions;
+
+/// <summary>Hands all sessions of this replica over: idle ones at once, the others when their calls have finished.</summary>
+/// <remarks>
+/// Either because the process ends, and then within <c>DrainTimeout</c>; or because an operator asked, and then without haste: no call is ever broken off,
+/// the replica stays up, and serves on if it is the last one.
+/// </remarks>
+internal sealed partial class ReplicaDrain(
+    SessionHost host, SessionOffers offers, SelfReplica self, ReplicaDirectory directory, PeerRelay relay, ListenStreams listens, TimeProvider time,
+    IOptions<HighAvailabilityOptions> options, ILogger<ReplicaDrain> logger)
+{
+    private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(20);
+
+    // What comes back to a replica that an operator has drained is handed over again.
+    private static readonly TimeSpan LazyPoll = TimeSpan.FromMilliseconds(500);
+
+    // For this part of the time for draining, sessions that are used all the time are left alone in the hope of a moment without calls.
+    private const int HurryAfter = 4;
+
+    private readonly Lock _gate = new();
+    private readonly CancellationTokenSource _shutDown = new();
+    private CancellationTokenSource? _calledOff;
+    private Task _draining = Task.CompletedTask;
+
+    /// <summary>Begins to drain for an operator, unless this replica drains already. <see langword="false"/>: there is no other replica to take its sessions.</summary>
+    public bool Begin()
+    {
+        lock (_gate)
+        {
+            if (self.Draining)
+                return true;
+            if (host.Successor(self.Id) is null)
+                return false;
+            self.Stays = self.Draining = host.Draining = true;
+            _calledOff = new();
+            _draining = ForOperatorAsync(_draining, _calledOff.Token);
+        }
+
+        directory.Announce();
+        return true;
+    }
+
+    /// <summary>Takes sessions again. Does nothing while the process ends.</summary>
+    public void CallOff()
+    {
+        lock (_gate)
+        {
+            if (!self.Stays)
+                return;
+            self.Stays = self.Draining = host.Draining = false;
+            _ = _calledOff?.CancelAsync();
+        }
+
+        LogResumed();
+        directory.Announce();
+    }
+
+    /// <summary>Drains because the process ends.</summary>
+    /// <param name="cancellationToken">Ends what is left here without handing it over.</param>
+    public async Task EndAsync(CancellationToken cancellationToken)
+    {
+        lock (_gate)
+        {
+            self.Stays = false;
+            self.Draining = host.Draining = host.Ending = true;
+            _ = _calledOff?.CancelAsync();
+        }
+
+        directory.Announce();
+        listens.EndAll(forGood: true);
+        using (cancellationToken.UnsafeRegister(static source => ((CancellationTokenSource)source!).Cancel(), _shutDown))
+            await _draining.ConfigureAwait(false);
+
+        var begun = time.GetTimestamp();
+        var sessions = host.SessionCount;
+        if (sessions > 0)
+            LogDraining(sessions, host.CallCount);
+        using var patience = new CancellationTokenSource(options.Value.DrainTimeout, time);
+        using var overdue = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
+        using var hurry = new CancellationTokenSource(options.Value.DrainTimeout / HurryAfter, time);
+        while (host.SessionCount > 0)
+        {
+            await Task.WhenAll(host.Sessions.Select(s => s.HandOverAsync(offers, hurry.Token, overdue.Token, cancellationToken))).ConfigureAwait(false);
+            if (host.SessionCount > 0)
+                await Task.Delay(Poll, time, CancellationToken.None).ConfigureAwait(false);
+        }
+
+        // Streams of other replicas' sessions, which clients have open through this one.
+        relay.EndStreams();
+        if (sessions > 0)
+            LogDrained(sessions, time.GetElapsedTime(begun).TotalMilliseconds);
+    }
+
+    private async Task ForOperatorAsync(Task before, CancellationToken calledOff)
+    {
+        await Task.Yield();
+        await before.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        var begun = time.GetTimestamp();
+        var sessions = host.SessionCount;
+        LogDrainingForOperator(sessions, host.CallCount);
+        listens.EndAll(forGood: false);
+        using var hurry = new CancellationTokenSource(options.Value.DrainTimeout / HurryAfter, time);
+        for (var empty = false; !calledOff.IsCancellationRequested;)
+        {
+            try
+            {
+                // While nobody could take them, sessions stay where they are served.
+                if (host.SessionCount > 0 && host.Successor(self.Id) is not null && !directory.RegistryAway)
+                    await Task.WhenAll(host.Sessions.Select(s => s.HandOverAsync(offers, hurry.Token, calledOff, _shutDown.Token, calledOff))).ConfigureAwait(false);
+            }
+            catch (Exception e) when (!calledOff.IsCancellationRequested)
+            {
+                LogFailed(e);
+            }
+
+            if (!empty && host.SessionCount == 0)
+            {
+                empty = true;
+                relay.EndOpenStreams();
+                LogDrained(sessions, time.GetElapsedTime(begun).TotalMilliseconds);
+            }
+
+            await Task.Delay(empty ? LazyPoll : Poll, time, calledOff).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Draining: {Sessions} sessions are handed over, {Calls} calls in flight finish first.")]
+    private partial void LogDraining(int sessions, int calls);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "An operator asked to drain this replica: {Sessions} sessions are handed over, {Calls} calls in flight finish first, and then it stays up.")]
+    private partial void LogDrainingForOperator(int sessions, int calls);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Drained: {Sessions} sessions were handed over in {Milliseconds:0} ms.")]
+    private partial void LogDrained(int sessions, double milliseconds);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "An operator asked to resume this replica: it takes sessions again.")]
+    private partial void LogResumed();
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Handing sessions over failed; the next attempt follows.")]
+    private partial void LogFailed(Exception exception);
+}
