@@ -3,6 +3,7 @@ using McpHa.HighAvailability.Redis;
 
 var builder = WebApplication.CreateBuilder(args);
 builder.AddServiceDefaults();
+builder.AddPrometheusMetrics();
 builder.AddRedisClient("redis");
 builder.Services.AddRedisReplicaRegistry();
 builder.Services.AddBalancer();

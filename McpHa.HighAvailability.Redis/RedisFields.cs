@@ -20,6 +20,9 @@ internal static class RedisFields
     /// <summary>Payload bytes in the journal.</summary>
     public const string Bytes = "bytes";
 
+    /// <summary>The last changes of the owner; see <see cref="RedisHops"/>.</summary>
+    public const string Hops = "hops";
+
     /// <summary>Marks an ended session; the value is its last epoch.</summary>
     public const string Ended = "ended";
 

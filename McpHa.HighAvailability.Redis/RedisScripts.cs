@@ -75,7 +75,7 @@ internal static class RedisScripts
     /// <remarks>
     /// ARGV: 1 epoch, 2 number, 3 last position, 4 most entries, 5 most bytes, 6 lifetime, 7 owner (empty: any), 8 count of appends, then those. Most
     /// commits only append and end here, so that Redis has little to read. The others go on with: oldest time to keep on a touch
-    /// (0: no touch), counts of removals, changes of calls, state and handshake, then those. Calls and state, KEYS 3 and 4, are
+    /// (0: no touch), counts of removals, changes of calls, state and handshake, then those, and perhaps how long the last take-over took. Calls and state, KEYS 3 and 4, are
     /// given only if they are changed or touched. Trims a sixteenth below a bound that is passed, as <c>JournalTrimming</c> does.
     /// Answers -1 lost, 0 fenced, 1 and the number of trimmed entries committed.
     /// </remarks>
@@ -115,6 +115,10 @@ internal static class RedisScripts
           change(KEYS[1],'h:',handshake)
           if calls>0 then redis.call('PEXPIRE',KEYS[3],ARGV[6]) end
           if state>0 then redis.call('PEXPIRE',KEYS[4],ARGV[6]) end
+          if i<=#ARGV then
+            local hops=redis.call('HGET',KEYS[1],'hops')
+            if hops then redis.call('HSET',KEYS[1],'hops',(string.gsub(hops,'%-\n$',ARGV[i]..'\n'))) end
+          end
         end
 
         local most,mostbytes,trimmed=tonumber(ARGV[4]),tonumber(ARGV[5]),0
@@ -147,7 +151,7 @@ internal static class RedisScripts
         """;
 
     /// <summary>Of all who saw an epoch one makes it one larger; the winner, also on repetition, reads all it needs in the same step.</summary>
-    /// <remarks>ARGV: epoch seen, new owner, lifetime. Answers {-1} unknown, {0, record} refused, {1, record, calls, journal, state} taken.</remarks>
+    /// <remarks>ARGV: epoch seen, new owner, lifetime. Notes who had it, who has it, why and when, as <c>RedisHops</c> reads it. Answers {-1} unknown, {0, record} refused, {1, record, calls, journal, state} taken.</remarks>
     public const string TakeOver = """
         local r=redis.call('HMGET',KEYS[1],'epoch','owner','ended')
         if r[3] then return {-1} end
@@ -158,7 +162,16 @@ internal static class RedisScripts
         end
         if epoch~=seen and (epoch~=seen+1 or r[2]~=ARGV[2]) then return {0,redis.call('HGETALL',KEYS[1])} end
         local calls,journal,state=redis.call('HGETALL',KEYS[3]),redis.call('XRANGE',KEYS[2],'-','+'),redis.call('HGETALL',KEYS[4])
-        if epoch==seen then redis.call('HSET',KEYS[1],'owner',ARGV[2],'epoch',seen+1) end
+        if epoch==seen then
+          local t,owner=redis.call('TIME'),r[2] or ''
+          local from=owner~='' and owner or redis.call('HGET',KEYS[1],'released') or '-'
+          local reason=owner=='' and 'handed-over' or owner==ARGV[2] and 'local-copy-lost' or 'owner-lost'
+          local hop=string.format('%d %s %s %s %.0f -\n',seen+1,from,ARGV[2],reason,t[1]*1000+math.floor(t[2]/1000))
+          local hops=(redis.call('HGET',KEYS[1],'hops') or '')..hop
+          local _,count=string.gsub(hops,'\n','')
+          if count>20 then hops=string.gsub(hops,'^[^\n]*\n','',1) end
+          redis.call('HSET',KEYS[1],'owner',ARGV[2],'epoch',seen+1,'hops',hops)
+        end
         for k=1,4 do redis.call('PEXPIRE',KEYS[k],ARGV[3]) end
         return {1,redis.call('HGETALL',KEYS[1]),calls,journal,state}
         """;
@@ -166,7 +179,7 @@ internal static class RedisScripts
     /// <summary>Only the current epoch gives its session away.</summary>
     /// <remarks>ARGV: epoch.</remarks>
     public const string Release = Fence + """
-        redis.call('HSET',KEYS[1],'owner','')
+        if r[5]~='' then redis.call('HSET',KEYS[1],'owner','','released',r[5]) end
         return 1
         """;
 

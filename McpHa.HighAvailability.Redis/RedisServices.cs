@@ -29,7 +29,7 @@ public static class RedisServices
         return ha;
     }
 
-    /// <summary>Registers only the replica registry and the event bus on Redis, which is what a balancer needs.</summary>
+    /// <summary>Registers only the replica registry, the event bus and the session lookup on Redis, which is what a balancer needs.</summary>
     /// <param name="services">The services of the balancer.</param>
     /// <param name="configure">Sets options; the same as those of the replicas.</param>
     public static IServiceCollection AddRedisReplicaRegistry(this IServiceCollection services, Action<RedisHighAvailabilityOptions>? configure = null)
@@ -45,6 +45,7 @@ public static class RedisServices
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, RedisStartCheck>());
         services.Replace(ServiceDescriptor.Singleton<IReplicaRegistry, RedisReplicaRegistry>());
         services.Replace(ServiceDescriptor.Singleton<IEventBus, RedisEventBus>());
+        services.Replace(ServiceDescriptor.Singleton<ISessionLookup, RedisSessionLookup>());
         return services;
     }
 }

@@ -19,6 +19,7 @@ internal static class InMemoryBackend
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton<InMemorySessions>();
         services.TryAddSingleton<ISessionStore, InMemorySessionStore>();
+        services.TryAddSingleton<ISessionLookup, InMemorySessionLookup>();
         services.TryAddSingleton<ISessionJournal, InMemorySessionJournal>();
         services.TryAddSingleton<IEventBus, InMemoryEventBus>();
         services.TryAddSingleton<IReplicaRegistry, InMemoryReplicaRegistry>();

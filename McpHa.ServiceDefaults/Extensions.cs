@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Logging;
@@ -16,16 +17,22 @@ public static class Extensions
     private const string HealthEndpointPath = "/health";
     private const string AlivenessEndpointPath = "/alive";
 
+    // Serves metrics to whoever reaches this process.
+    private const string PrometheusSetting = "Prometheus";
+    private const string MetricsEndpointPath = "/metrics";
+
     // Replicas and balancers ask each other whether they live.
     private const string ProbeHeader = "Mcp-Ha-Probe";
 
     // Source and meter of the high availability library, and of the MCP SDK.
-    private static readonly string[] _mcpTelemetry = ["Mcp.HighAvailability", "Experimental.ModelContextProtocol"];
+    internal static readonly string[] McpTelemetry = ["Mcp.HighAvailability", "Experimental.ModelContextProtocol"];
 
     /// <summary>Adds telemetry, health checks, service discovery, and resilience for clients of <see cref="IHttpClientFactory"/>.</summary>
     public static TBuilder AddServiceDefaults<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder
     {
         builder.ConfigureOpenTelemetry();
+        if (builder.Configuration.GetValue<bool>(PrometheusSetting))
+            builder.AddPrometheusMetrics();
         builder.AddDefaultHealthChecks();
         builder.Services.AddServiceDiscovery();
         builder.Services.ConfigureHttpClientDefaults(http =>
@@ -54,13 +61,13 @@ public static class Extensions
             .ConfigureResource(resource => Name(resource, builder))
             .WithMetrics(metrics => metrics
                 .SetExemplarFilter(ExemplarFilterType.TraceBased)
-                .AddMeter(_mcpTelemetry)
+                .AddMeter(McpTelemetry)
                 .AddAspNetCoreInstrumentation()
                 .AddHttpClientInstrumentation()
                 .AddRuntimeInstrumentation())
             .WithTracing(tracing => tracing
                 .AddSource(builder.Environment.ApplicationName)
-                .AddSource(_mcpTelemetry)
+                .AddSource(McpTelemetry)
                 .AddAspNetCoreInstrumentation(options => options.Filter = context =>
                     // Probes come every few seconds and say nothing about the traffic.
                     !context.Request.Path.StartsWithSegments(HealthEndpointPath)
@@ -89,12 +96,15 @@ public static class Extensions
 
     /// <summary>
     /// Maps <c>/health</c> (every check passes: ready for traffic) and <c>/alive</c> (the process answers), in every environment
-    /// because probes need them. The answer is the status word, without details.
+    /// because probes need them. The answer is the status word, without details. <c>/metrics</c> too, where the setting <c>Prometheus</c> is true.
     /// </summary>
     public static WebApplication MapDefaultEndpoints(this WebApplication app)
     {
         app.MapHealthChecks(HealthEndpointPath);
         app.MapHealthChecks(AlivenessEndpointPath, new HealthCheckOptions { Predicate = check => check.Tags.Contains("live") });
+
+        if (app.Configuration.GetValue<bool>(PrometheusSetting) && app.PrometheusText() is { } metrics)
+            app.MapGet(MetricsEndpointPath, metrics);
 
         return app;
     }
@@ -109,7 +119,7 @@ public static class Extensions
     }
 
     // Aspire, and most other hosts, set these variables themselves. Every process needs an instance id of its own, or replicas look like one.
-    private static void Name<TBuilder>(ResourceBuilder resource, TBuilder builder) where TBuilder : IHostApplicationBuilder
+    internal static void Name<TBuilder>(ResourceBuilder resource, TBuilder builder) where TBuilder : IHostApplicationBuilder
     {
         var attributes = builder.Configuration["OTEL_RESOURCE_ATTRIBUTES"] ?? "";
         if (string.IsNullOrWhiteSpace(builder.Configuration["OTEL_SERVICE_NAME"]) && !attributes.Contains("service.name=", StringComparison.Ordinal))

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What does the package feed have? Sourced by ./run and ./test, from the root; run by itself it answers and writes the same file.
 #
-#   feed_prepare      sets FEED_LACKS to the groups that do not restore (Aspire Redis Telemetry Bearer; empty on a full feed), and writes
+#   feed_prepare      sets FEED_LACKS to the groups that do not restore (Aspire Redis Telemetry Prometheus Bearer Browser; empty on a full feed), and writes
 #                     or removes the root's Directory.Build.targets and Directory.Solution.targets accordingly
 #   feed_lacks GROUP  true when that group does not restore
 #
@@ -10,7 +10,7 @@
 
 FEED_LACKS=''
 FEED_FILE=artifacts/feed
-FEED_GROUPS='Aspire Redis Telemetry Bearer'
+FEED_GROUPS='Aspire Redis Telemetry Prometheus Bearer Browser'
 
 feed_key() {
   { dotnet nuget list source --format short; cat Directory.Packages.props eng/basic-feed/Probe.csproj; } 2>/dev/null | cksum | tr ' ' '-'

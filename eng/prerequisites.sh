@@ -44,6 +44,12 @@ ensure_nginx() {
   return 1
 }
 
+ensure_chromium() {
+  apt_install chromium chromium && return 0
+  say 'chromium is not installed (apt-get install chromium).'
+  return 1
+}
+
 ensure_redis() {
   apt_install redis-server redis-server && return 0
   say 'redis-server is not installed. Install it with one of'

@@ -1,9 +1,8 @@
+using System.Diagnostics.Metrics;
 using McpHa.Balancer.Operations;
 using McpHa.Balancer.Status;
 using McpHa.HighAvailability.Access;
-using McpHa.HighAvailability.EventBus;
 using McpHa.HighAvailability.Limits;
-using McpHa.HighAvailability.Operations;
 using McpHa.HighAvailability.Relay;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -36,7 +35,10 @@ public static class BalancerApplication
             var balancer = provider.GetRequiredService<IOptions<BalancerOptions>>().Value;
             return new RequestRate(balancer.RequestsPerSecond, balancer.Burst, "Balancer:RequestsPerSecond");
         });
+        services.TryAddSingleton<Timeline>();
         services.TryAddSingleton<FailoverLog>();
+        services.TryAddSingleton(static provider => new CallMeter(provider.GetRequiredService<TimeProvider>(), provider.GetService<IMeterFactory>()));
+        services.AddMetrics();
         services.TryAddSingleton<RoutingState>();
         services.TryAddSingleton<BalancerEndpoint>();
         services.TryAddSingleton(TimeProvider.System);
@@ -50,41 +52,24 @@ public static class BalancerApplication
                 host.ShutdownTimeout = needed;
         });
         services.TryAddSingleton<StatusReport>();
+        services.TryAddSingleton<SessionTrails>();
+        services.TryAddSingleton<StatusEndpoints>();
+        services.AddHostedService<ClusterWatch>();
+        services.AddHostedService<ClusterMetrics>();
         services.TryAddSingleton<OperatorKey>();
         services.TryAddSingleton<OperationsEndpoint>();
         return services;
     }
 
-    /// <summary>Maps the live page (<c>/</c>, <c>/status.json</c>); every other path that nothing else is mapped to is relayed.</summary>
+    /// <summary>Maps the live page (<c>/</c>) with all that belongs to it; every other path that nothing else is mapped to is relayed.</summary>
     public static IEndpointRouteBuilder MapBalancer(this IEndpointRouteBuilder endpoints)
     {
         var balancer = endpoints.ServiceProvider.GetRequiredService<BalancerEndpoint>();
-        var report = endpoints.ServiceProvider.GetRequiredService<StatusReport>();
-
         var guard = endpoints.ServiceProvider.GetRequiredService<AccessGuard>();
         var rate = endpoints.ServiceProvider.GetRequiredService<RequestRate>();
-        var options = endpoints.ServiceProvider.GetRequiredService<IOptions<BalancerOptions>>().Value;
         var relayed = guard.Wrap(ReadableErrors.Wrap(rate.Wrap(balancer.HandleAsync)));
-        if (options.StatusPage)
-        {
-            var place = StatusPlace.Of(endpoints, options.StatusAddress);
-            endpoints.MapGet("/status.json", guard.Wrap(context => place.IsMeant(context) ? StatusPage.WriteJsonAsync(context, report.Take()) : relayed(context)));
-            endpoints.MapGet("/", guard.Wrap(context => !place.IsMeant(context) ? relayed(context) : StatusPage.Wants(context.Request) switch
-            {
-                StatusFormat.Html => StatusPage.WriteHtmlAsync(context, report.Take()),
-                StatusFormat.Json => StatusPage.WriteJsonAsync(context, report.Take()),
-                _ => relayed(context), // an MCP client whose server is mapped to the root
-            }));
-            if (options.Operations.Key is { Length: > 0 } && endpoints.ServiceProvider.GetService<IEventBus>() is null)
-                throw new InvalidOperationException("Balancer:Operations:Key needs an event bus to reach replicas by: call builder.Services.AddRedisReplicaRegistry(), or leave the key out.");
-            var operations = endpoints.ServiceProvider.GetRequiredService<OperationsEndpoint>();
-            foreach (var (name, operation) in new[] { ("drain", ReplicaOperation.Drain), ("resume", ReplicaOperation.Resume) })
-            {
-                endpoints.MapPost(
-                    $"/operations/replicas/{{name}}/{name}",
-                    guard.Wrap(rate.Wrap(context => place.IsMeant(context) ? operations.HandleAsync(context, operation) : relayed(context))));
-            }
-        }
+        if (endpoints.ServiceProvider.GetRequiredService<IOptions<BalancerOptions>>().Value.StatusPage)
+            endpoints.ServiceProvider.GetRequiredService<StatusEndpoints>().Map(endpoints, serve => guard.Wrap(rate.Wrap(serve)), relayed);
 
         endpoints.MapFallback("{**path}", relayed);
         return endpoints;

@@ -1,3 +1,4 @@
+using McpHa.Balancer.Status;
 using McpHa.HighAvailability.Affinity;
 using McpHa.HighAvailability.Http;
 using McpHa.HighAvailability.Relay;
@@ -7,7 +8,7 @@ using Microsoft.Extensions.Options;
 namespace McpHa.Balancer.Routing;
 
 /// <summary>Every request that is not for the balancer itself goes on to a replica.</summary>
-internal sealed class BalancerEndpoint(Relay relay, RoutingState state, BalancerDrain drain, IOptions<BalancerOptions> options)
+internal sealed class BalancerEndpoint(Relay relay, RoutingState state, BalancerDrain drain, CallMeter calls, IOptions<BalancerOptions> options)
 {
     private const string SessionIdHeader = "Mcp-Session-Id";
     private const string ProtocolVersionHeader = "MCP-Protocol-Version";
@@ -20,12 +21,16 @@ internal sealed class BalancerEndpoint(Relay relay, RoutingState state, Balancer
     private readonly BalancerOptions _options = options.Value;
     private long _relayed;
 
+    /// <summary>How long calls take.</summary>
+    public CallMeter Calls => calls;
+
     /// <summary>Exchanges since the start.</summary>
     public long Relayed => Volatile.Read(ref _relayed);
 
     public async Task HandleAsync(HttpContext context)
     {
         drain.Mark(context);
+        var begun = calls.Begin();
         byte[]? body;
         try
         {
@@ -60,7 +65,16 @@ internal sealed class BalancerEndpoint(Relay relay, RoutingState state, Balancer
         };
 
         using var route = new BalancerRoute(state, sessionId, body.Length);
-        await relay.RelayAsync(context, exchange, route, context.RequestAborted);
+        try
+        {
+            await relay.RelayAsync(context, exchange, route, context.RequestAborted);
+        }
+        finally
+        {
+            // Streams that only listen are open for as long as their client likes.
+            if (HttpMethods.IsPost(request.Method) && !exchange.Listens)
+                calls.End(begun);
+        }
     }
 
     // HTTP+SSE (2024-11-05) names the session in the query.

@@ -45,6 +45,12 @@ public sealed class BalancerOptions
     /// <summary>Address at which alone the live page is served, such as <c>http://127.0.0.1:5201</c>. Default: the balancer's own.</summary>
     public Uri? StatusAddress { get; set; }
 
+    /// <summary>Whether the page's figures are served as Prometheus text, at <c>/metrics</c> of the same address, where the application can do so. Default: true.</summary>
+    public bool Metrics { get; set; } = true;
+
+    /// <summary>Address of the Aspire dashboard, such as <c>http://localhost:18888</c>: the page links to the traces of sessions there. Default: no links.</summary>
+    public Uri? Dashboard { get; set; }
+
     /// <summary>Who may drain and resume replicas, at the address of the live page. Default: nobody.</summary>
     public OperationsOptions Operations { get; set; } = new();
 
@@ -79,6 +85,8 @@ internal sealed class BalancerOptionsValidator : IValidateOptions<BalancerOption
             failures.Add($"Balancer:Burst is {options.Burst}; set it to 1 or more, or leave it out.");
         if (options.StatusAddress is { } status && (!status.IsAbsoluteUri || status.Scheme is not ("http" or "https") || status.PathAndQuery != "/"))
             failures.Add($"Balancer:StatusAddress is {status}; set it to an address with a port and without a path, such as http://127.0.0.1:5201, or leave it out.");
+        if (options.Dashboard is { } dashboard && (!dashboard.IsAbsoluteUri || dashboard.Scheme is not ("http" or "https")))
+            failures.Add($"Balancer:Dashboard is {dashboard}; set it to the address of the Aspire dashboard, such as http://localhost:18888, or leave it out.");
         if (OperatorKey.Fault(options.Operations.Key) is { } fault)
             failures.Add(fault);
         if (!string.IsNullOrEmpty(options.Operations.Key) && !options.StatusPage)

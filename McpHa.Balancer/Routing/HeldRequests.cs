@@ -8,6 +8,8 @@ internal sealed class HeldRequests(int most, long mostBytes)
 
     public long Bytes => Volatile.Read(ref _held);
 
+    public int Count => Volatile.Read(ref _count);
+
     public bool TryHold(int bytes)
     {
         var fits = Interlocked.Add(ref _held, bytes) <= mostBytes;

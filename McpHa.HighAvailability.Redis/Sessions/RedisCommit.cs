@@ -11,7 +11,7 @@ internal static class RedisCommit
 
     public static RedisValue[] Arguments(SessionCommit commit, SessionStoreOptions options, DateTimeOffset now)
     {
-        var onlyAppends = !commit.Touch && commit.Remove.Count == 0 && commit.Calls.Count == 0 && commit.State.Count == 0 && commit.Handshake.Count == 0;
+        var onlyAppends = !commit.Touch && commit.Remove.Count == 0 && commit.Calls.Count == 0 && commit.State.Count == 0 && commit.Handshake.Count == 0 && commit.TakeOverTook is null;
         var more = Fixed + (commit.Append.Count * RedisJournalEntry.Arguments);
         var arguments = new RedisValue[onlyAppends ? more : more + LengthOfMore(commit)];
         arguments[0] = commit.Epoch;
@@ -31,7 +31,7 @@ internal static class RedisCommit
     }
 
     private static int LengthOfMore(SessionCommit commit) =>
-        More + commit.Remove.Count + RedisChanges.Length(commit.Calls) + RedisChanges.Length(commit.State) + RedisChanges.Length(commit.Handshake);
+        More + commit.Remove.Count + RedisChanges.Length(commit.Calls) + RedisChanges.Length(commit.State) + RedisChanges.Length(commit.Handshake) + (commit.TakeOverTook is null ? 0 : 1);
 
     private static void WriteMore(SessionCommit commit, RedisValue[] arguments, int at, long oldest)
     {
@@ -45,6 +45,8 @@ internal static class RedisCommit
             arguments[at++] = commit.Remove[i];
         at = RedisChanges.Write(commit.Calls, arguments, at);
         at = RedisChanges.Write(commit.State, arguments, at);
-        RedisChanges.Write(commit.Handshake, arguments, at);
+        at = RedisChanges.Write(commit.Handshake, arguments, at);
+        if (commit.TakeOverTook is { } took)
+            arguments[at] = RedisHops.Milliseconds(took);
     }
 }

@@ -20,6 +20,8 @@ internal static class RedisSessionRecord
         Add(RedisFields.Commit, record.LastCommit);
         Add(RedisFields.Entries, 0);
         Add(RedisFields.Bytes, 0);
+        if (record.Hops.Count > 0)
+            Add(RedisFields.Hops, RedisHops.Write(record.Hops));
         foreach (var (key, message) in record.Handshake)
             Add(RedisFields.Handshake + key, RedisFields.Value(message));
 
@@ -39,6 +41,7 @@ internal static class RedisSessionRecord
 
         string? owner = null, user = null, trace = null, version = null;
         long epoch = 0, created = 0, position = -1, commit = -1;
+        var hops = SessionHops.None;
         var handshake = new Dictionary<string, ReadOnlyMemory<byte>>();
         foreach (var field in fields)
         {
@@ -54,6 +57,7 @@ internal static class RedisSessionRecord
                 case RedisFields.Created: created = Number(key, field.Value); break;
                 case RedisFields.Position: position = Number(key, field.Value); break;
                 case RedisFields.Commit: commit = Number(key, field.Value); break;
+                case RedisFields.Hops: hops = RedisHops.Read(field.Value); break;
                 default:
                     if (name.StartsWith(RedisFields.Handshake, StringComparison.Ordinal))
                         handshake[name[RedisFields.Handshake.Length..]] = (byte[]?)field.Value ?? [];
@@ -76,6 +80,7 @@ internal static class RedisSessionRecord
             Created = new DateTimeOffset(created, TimeSpan.Zero),
             LastPosition = position,
             LastCommit = commit,
+            Hops = hops,
             Handshake = handshake,
         };
     }

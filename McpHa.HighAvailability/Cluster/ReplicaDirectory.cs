@@ -82,6 +82,12 @@ public sealed partial class ReplicaDirectory : BackgroundService
     /// <summary>The registry could not be read last time. Known after twice the heartbeat interval at the latest.</summary>
     public bool RegistryAway => _away;
 
+    /// <summary>Since when the registry cannot be read (UTC, by this process's clock); <see langword="null"/> while it can.</summary>
+    public DateTimeOffset? AwaySince { get; private set; }
+
+    /// <summary>How long the last reading took that succeeded.</summary>
+    public TimeSpan ReadTook { get; private set; }
+
     /// <summary>The run of the store as of the last reading.</summary>
     public StoreRun? Run { get; private set; }
 
@@ -243,7 +249,9 @@ public sealed partial class ReplicaDirectory : BackgroundService
         try
         {
             var reading = await _registry.BeatAsync(self, either.Token).AsTask().WaitAsync(either.Token);
-            _view.Apply(self, reading, before, Now);
+            var after = Now;
+            ReadTook = after - before;
+            _view.Apply(self, reading, before, after);
             TakeNote(reading.Run);
             if (before - new TimeSpan(_lastBeat) >= _options.Overdue && _joined)
             {
@@ -259,7 +267,10 @@ public sealed partial class ReplicaDirectory : BackgroundService
         catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
         {
             if (!_away)
+            {
+                AwaySince = _time.GetUtcNow();
                 LogAway(exception);
+            }
 
             _away = true;
             return;
@@ -270,6 +281,7 @@ public sealed partial class ReplicaDirectory : BackgroundService
             Outages++;
             LogBack(Alive.Count);
             _away = false;
+            AwaySince = null;
             Interrupt();
         }
     }

@@ -8,6 +8,7 @@ internal static class AttributeNames
 {
     public const string SessionId = "mcp.session.id";
     public const string Replica = "mcp.ha.replica.id";
+    public const string ReplicaState = "mcp.ha.replica.state";
     public const string Epoch = "mcp.ha.epoch";
     public const string From = "mcp.ha.from";
     public const string To = "mcp.ha.to";

@@ -121,7 +121,7 @@ internal sealed class CommitBatch
         _absorbed?.Cancel();
     }
 
-    public SessionCommit ToCommit(string owner, long epoch, long number, long lastPosition, bool touch) => new()
+    public SessionCommit ToCommit(string owner, long epoch, long number, long lastPosition, bool touch, TimeSpan? takeOverTook) => new()
     {
         Owner = owner,
         Epoch = epoch,
@@ -133,6 +133,7 @@ internal sealed class CommitBatch
         State = _state ?? (IReadOnlyList<KeyValuePair<string, ReadOnlyMemory<byte>?>>)[],
         Handshake = _handshake ?? (IReadOnlyList<KeyValuePair<string, ReadOnlyMemory<byte>?>>)[],
         Touch = touch,
+        TakeOverTook = takeOverTook,
     };
 
     // The last value of a key is all that counts: what a long outage changes over and over takes no more room than what it changes.

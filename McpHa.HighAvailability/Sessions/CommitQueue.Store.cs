@@ -86,7 +86,7 @@ internal sealed partial class CommitQueue
                 }
 
                 shown = ShowsFirst ? batch.TakeEffects() : [];
-                commit = batch.ToCommit(record.Owner, record.Epoch, commit.Number, _position, commit.Touch);
+                commit = batch.ToCommit(record.Owner, record.Epoch, commit.Number, _position, commit.Touch, commit.TakeOverTook);
                 (snapshot, state) = owner.Copy(commit.Number);
                 snapshot = snapshot with { Journal = Join(snapshot.Journal, commit) };
             }

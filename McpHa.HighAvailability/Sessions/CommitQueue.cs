@@ -33,6 +33,7 @@ internal sealed partial class CommitQueue(SessionRecord record, CommitContext co
     private bool _flushing;
     private long _number = record.LastCommit;
     private long _position = record.LastPosition;
+    private TimeSpan? _takeOverTook;
     private long _touched = context.Time.GetTimestamp();
 
     /// <summary>The session's lock: guards this queue, its open batch, and the session's tables.</summary>
@@ -81,6 +82,9 @@ internal sealed partial class CommitQueue(SessionRecord record, CommitContext co
         batch.Then(new(EffectKind.Publish, stream, entry));
         return entry;
     }
+
+    /// <summary>Has the next commit say how long the take-over took; it costs none of its own. Call under the gate.</summary>
+    public void NoteTakeOver(TimeSpan took) => _takeOverTook = took;
 
     private bool ShowsFirst => context.Durability == Durability.Fast || !Safeguards.JournalBeforeSend;
 
@@ -193,7 +197,9 @@ internal sealed partial class CommitQueue(SessionRecord record, CommitContext co
             var touch = context.Time.GetElapsedTime(_touched) > context.TouchEvery;
             if (touch)
                 _touched = context.Time.GetTimestamp();
-            return (batch, batch.ToCommit(record.Owner, record.Epoch, ++_number, _position, touch));
+            var commit = batch.ToCommit(record.Owner, record.Epoch, ++_number, _position, touch, _takeOverTook);
+            _takeOverTook = null;
+            return (batch, commit);
         }
     }
 

@@ -26,8 +26,8 @@ public interface ISessionStore
     ValueTask<SessionRecord?> FindAsync(string sessionId, CancellationToken cancellationToken = default);
 
     /// <summary>
-    /// Takes a session over if its epoch still is <paramref name="expectedEpoch"/>: sets the owner, makes the epoch one larger, and
-    /// reads everything the new owner needs, in one step: what the store loses afterwards the owner has.
+    /// Takes a session over if its epoch still is <paramref name="expectedEpoch"/>: sets the owner, makes the epoch one larger, notes it in
+    /// <see cref="SessionRecord.Hops"/>, and reads everything the new owner needs, in one step: what the store loses afterwards the owner has.
     /// </summary>
     /// <remarks>Repeating a take-over that was applied (owner already is <paramref name="newOwner"/> at <paramref name="expectedEpoch"/> + 1) answers <see cref="TakeOver.Taken"/> again.</remarks>
     ValueTask<TakeOver> TakeOverAsync(string sessionId, long expectedEpoch, string newOwner, CancellationToken cancellationToken = default);

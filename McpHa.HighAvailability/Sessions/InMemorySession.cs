@@ -19,6 +19,23 @@ internal sealed class InMemorySession(SessionRecord record)
 
     public bool Ended { get; private set; }
 
+    // Who has handed it over last.
+    private string _released = "";
+
+    public void TakeOver(string newOwner, DateTimeOffset now)
+    {
+        var (owner, epoch) = (Record.Owner, Record.Epoch + 1);
+        var hop = new SessionHop(epoch, owner.Length > 0 ? owner : _released, newOwner, TakeOverReasons.Of(owner, newOwner), now);
+        Record = Record with { Owner = newOwner, Epoch = epoch, Hops = Record.Hops.With(hop) };
+    }
+
+    public void Release()
+    {
+        if (Record.Owner.Length > 0)
+            _released = Record.Owner;
+        Record = Record with { Owner = "" };
+    }
+
     /// <summary>Applies a commit that has passed the fence. Returns how many entries of the journal it has trimmed.</summary>
     public int Apply(SessionCommit commit, SessionStoreOptions options, DateTimeOffset now)
     {
@@ -32,6 +49,7 @@ internal sealed class InMemorySession(SessionRecord record)
         {
             LastPosition = commit.LastPosition,
             LastCommit = commit.Number,
+            Hops = commit.TakeOverTook is { } took ? Record.Hops.With(commit.Epoch, took) : Record.Hops,
             Handshake = commit.Handshake.Count == 0 ? Record.Handshake : Changed(Record.Handshake, commit.Handshake),
         };
 

@@ -38,7 +38,7 @@ internal sealed class InMemorySessionStore(InMemorySessions sessions, SessionMet
 
             var record = session.Record;
             if (record.Epoch == expectedEpoch)
-                session.Record = record with { Owner = newOwner, Epoch = expectedEpoch + 1 };
+                session.TakeOver(newOwner, sessions.Now);
             else if (record.Epoch != expectedEpoch + 1 || record.Owner != newOwner)
                 return new(new TakeOver.Refused(record));
 
@@ -79,7 +79,7 @@ internal sealed class InMemorySessionStore(InMemorySessions sessions, SessionMet
     public ValueTask<CommitResult> ReleaseAsync(string sessionId, long epoch, CancellationToken cancellationToken = default) =>
         new(Fenced(sessionId, epoch, static session =>
         {
-            session.Record = session.Record with { Owner = "" };
+            session.Release();
             return CommitResult.Committed;
         }));
 

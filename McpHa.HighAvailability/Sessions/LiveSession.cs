@@ -18,6 +18,7 @@ internal sealed partial class LiveSession : ICommitOwner
     private readonly Action<LiveSession> _onGone;
     private readonly SessionRecord _record;
     private readonly SessionScope _scope;
+    private SessionHops _hops;
     private McpServer? _server;
     private TaskCompletionSource? _elsewhere;
     private bool _closed;
@@ -31,6 +32,7 @@ internal sealed partial class LiveSession : ICommitOwner
         _scope = new(record.Id, runtime.ReplicaId, record.Epoch);
         _onGone = onGone;
         _handshake = new(record.Handshake);
+        _hops = record.Hops;
         Queue = new(record, runtime.Commits, this);
         Transport = new(this);
         Calls = new(runtime.Options.RememberedCalls);
@@ -102,6 +104,16 @@ internal sealed partial class LiveSession : ICommitOwner
         ThreadPool.UnsafeQueueUserWorkItem(static s => _ = s.Session.RunAsync(s.Server), (Session: this, Server: server), preferLocal: true);
     }
 
+    /// <summary>Notes how long the take-over took that brought the session here.</summary>
+    public void NoteTakeOver(TimeSpan took)
+    {
+        lock (Gate)
+        {
+            _hops = _hops.With(Epoch, took);
+            Queue.NoteTakeOver(took);
+        }
+    }
+
     public void Touch() => LastUsed = _runtime.Time.GetTimestamp();
 
     /// <summary>Whether the client has subscribed to a resource.</summary>
@@ -153,6 +165,7 @@ internal sealed partial class LiveSession : ICommitOwner
             Handshake = new Dictionary<string, ReadOnlyMemory<byte>>(_handshake),
             LastPosition = Queue.LastPosition,
             LastCommit = lastCommit,
+            Hops = _hops,
         };
         return (new(record, InFlight(), Tail.Entries), State.Copy());
     }

@@ -1,5 +1,3 @@
-using System.Buffers.Binary;
-using System.Text;
 using McpHa.HighAvailability.Cluster;
 using McpHa.HighAvailability.EventBus;
 using Microsoft.Extensions.Hosting;
@@ -17,29 +15,12 @@ namespace McpHa.HighAvailability.Sessions;
 internal sealed partial class OwnershipWatch(
     IEventBus bus, SessionHost host, SelfReplica self, Standing standing, ReplicaDirectory directory, TimeProvider time, ILogger<OwnershipWatch> logger) : BackgroundService
 {
-    private const string Topic = "sessions";
     private const int AtOnce = 64;
     private static readonly TimeSpan Beat = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(2.5);
 
     private long _felt = time.GetTimestamp();
     private int _pauses;
-
-    /// <summary>Tells a former owner that the session has a new epoch.</summary>
-    public static async Task AnnounceAsync(IEventBus bus, LiveSession session)
-    {
-        var payload = new byte[sizeof(long) + Encoding.ASCII.GetByteCount(session.Id)];
-        BinaryPrimitives.WriteInt64BigEndian(payload, session.Epoch);
-        Encoding.ASCII.GetBytes(session.Id, payload.AsSpan(sizeof(long)));
-        try
-        {
-            await bus.PublishAsync(Topic, payload).ConfigureAwait(false);
-        }
-        catch (StoreUnavailableException)
-        {
-            // The former owner will check by itself when the store is back.
-        }
-    }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -63,7 +44,7 @@ internal sealed partial class OwnershipWatch(
                         standing.Confirm(lapses);
                     }
 
-                    subscription ??= await bus.SubscribeAsync(Topic, Hear, stoppingToken).ConfigureAwait(false);
+                    subscription ??= await bus.SubscribeAsync(TakeOverNews.Topic, Hear, stoppingToken).ConfigureAwait(false);
                 }
                 catch (StoreUnavailableException e)
                 {
@@ -114,8 +95,7 @@ internal sealed partial class OwnershipWatch(
 
     private ValueTask Hear(ReadOnlyMemory<byte> payload)
     {
-        if (payload.Length > sizeof(long) && host.Find(Encoding.ASCII.GetString(payload.Span[sizeof(long)..])) is { } session &&
-            session.Epoch < BinaryPrimitives.ReadInt64BigEndian(payload.Span))
+        if (TakeOverNews.Read(payload.Span) is { } news && host.Find(news.SessionId) is { } session && session.Epoch < news.Epoch)
         {
             // Only the store decides: a forged or stale announcement costs one commit. What was given up is nobody's here in any case.
             if (session.HandedOver)

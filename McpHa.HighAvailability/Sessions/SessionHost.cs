@@ -247,7 +247,7 @@ internal sealed partial class SessionHost(
         if (IsSpared(record.Owner))
             return new Ownership.Undecided("The store is just back, and the session's owner has asked for time.");
         var begun = runtime.Time.GetTimestamp();
-        var reason = record.Owner.Length == 0 ? "handed-over" : record.Owner == runtime.ReplicaId ? "local-copy-lost" : "owner-lost";
+        var reason = TakeOverReasons.Of(record.Owner, runtime.ReplicaId);
         try
         {
             switch (await runtime.Store.TakeOverAsync(record.Id, record.Epoch, runtime.ReplicaId).ConfigureAwait(false))
@@ -257,8 +257,9 @@ internal sealed partial class SessionHost(
                     Broadcasts.Arrive(session, () => _sessions[session.Id] = session);
                     if (!session.Serves)
                         Forget(session);
-                    _ = OwnershipWatch.AnnounceAsync(bus, session);
                     var duration = runtime.Time.GetElapsedTime(begun);
+                    session.NoteTakeOver(duration);
+                    _ = new TakeOverNews(session.Id, session.Epoch, taken.Snapshot.Record.Hops is [.., var hop] ? hop.From : record.Owner, runtime.ReplicaId, reason, duration).AnnounceAsync(bus);
                     _failed.TryRemove(record.Id, out _);
                     using (Trace(session, record, reason, rerun, refused, taken.Snapshot.Journal.Count, duration, cause))
                     {

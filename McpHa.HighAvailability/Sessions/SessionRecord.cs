@@ -34,6 +34,9 @@ public sealed record SessionRecord
     /// <summary>Number of the last commit that was applied; see <see cref="SessionCommit.Number"/>.</summary>
     public long LastCommit { get; init; }
 
+    /// <summary>The last changes of the owner, written by the store with each take-over. For people who want to know where the session was.</summary>
+    public SessionHops Hops { get; init; } = SessionHops.None;
+
     /// <summary>
     /// Client messages to replay into a fresh server, as JSON, by <see cref="HandshakeKeys"/>:
     /// <c>initialize</c>, <c>initialized</c>, <c>level</c>, <c>sub:{uri}</c>; and the mark <c>sse</c>.

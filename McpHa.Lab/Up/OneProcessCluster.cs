@@ -147,6 +147,8 @@ internal sealed class OneProcessCluster(UpOptions options, AspireDashboard? dash
     {
         var builder = CreateBuilder(SolutionProgram.Balancer, name, "balancer", name, url);
         builder.Configuration["Balancer:DrainTime"] = "00:00:00"; // nothing here looks at the health of balancers
+        if (dashboard is not null)
+            builder.Configuration["Balancer:Dashboard"] = dashboard.Url.GetLeftPart(UriPartial.Authority);
         builder.Services.AddBalancer();
         var app = builder.Build();
         app.MapDefaultEndpoints();

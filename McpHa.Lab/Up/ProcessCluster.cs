@@ -159,6 +159,8 @@ internal sealed class ProcessCluster : ICluster
         var environment = Settings("balancer", name);
         if (Environment.GetEnvironmentVariable("Balancer__DrainTime") is null)
             environment["Balancer__DrainTime"] = $"{BalancerDrainTime:c}";
+        if (Dashboard is not null)
+            environment["Balancer__Dashboard"] = Dashboard.GetLeftPart(UriPartial.Authority);
         return new(
             name,
             url,

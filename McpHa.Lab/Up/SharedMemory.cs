@@ -23,6 +23,7 @@ internal sealed class SharedMemory : IAsyncDisposable
     public void AddTo(IServiceCollection services)
     {
         services.AddSingleton(_services.GetRequiredService<ISessionStore>());
+        services.AddSingleton(_services.GetRequiredService<ISessionLookup>());
         services.AddSingleton(_services.GetRequiredService<ISessionJournal>());
         services.AddSingleton(_services.GetRequiredService<IEventBus>());
         services.AddSingleton(_services.GetRequiredService<IReplicaRegistry>());

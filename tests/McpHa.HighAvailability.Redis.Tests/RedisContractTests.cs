@@ -31,6 +31,12 @@ public sealed class RedisSessionWriteBackTests(RedisBackend redis) : SessionWrit
 }
 
 [Collection(RedisCollection.Name)]
+public sealed class RedisSessionLookupTests(RedisBackend redis) : SessionLookupContract
+{
+    protected override (ISessionStore Store, ISessionLookup Lookup) Backend() => (redis.Store(), new RedisSessionLookup(redis.Connection()));
+}
+
+[Collection(RedisCollection.Name)]
 public sealed class RedisJournalTests(RedisBackend redis) : JournalContract
 {
     protected override (ISessionStore Store, ISessionJournal Journal) Backend(SessionStoreOptions? options = null) =>

@@ -95,6 +95,12 @@ public sealed class RestrictedWriteBackTests(RestrictedRedis redis) : SessionWri
 }
 
 /// <inheritdoc cref="RestrictedSessionStoreTests"/>
+public sealed class RestrictedSessionLookupTests(RestrictedRedis redis) : SessionLookupContract, IClassFixture<RestrictedRedis>
+{
+    protected override (ISessionStore Store, ISessionLookup Lookup) Backend() => (redis.Store(), new RedisSessionLookup(redis.Connection()));
+}
+
+/// <inheritdoc cref="RestrictedSessionStoreTests"/>
 public sealed class RestrictedJournalTests(RestrictedRedis redis) : JournalContract, IClassFixture<RestrictedRedis>
 {
     protected override (ISessionStore Store, ISessionJournal Journal) Backend(SessionStoreOptions? options = null) =>

@@ -46,6 +46,15 @@ public sealed class InMemorySessionWriteBackTests : SessionWriteBackContract
     }
 }
 
+public sealed class InMemorySessionLookupTests : SessionLookupContract
+{
+    protected override (ISessionStore Store, ISessionLookup Lookup) Backend()
+    {
+        var sessions = new InMemorySessions(TimeProvider.System, Options.Create(new SessionStoreOptions()));
+        return (new InMemorySessionStore(sessions), new InMemorySessionLookup(sessions));
+    }
+}
+
 public sealed class InMemoryJournalTests : JournalContract
 {
     protected override (ISessionStore Store, ISessionJournal Journal) Backend(SessionStoreOptions? options = null)

@@ -18,7 +18,7 @@ public sealed class OperatorDrainTests
 
         await Wait.UntilAsync(() => Owner(cluster, client) == "replica-b", "the session to be handed over");
         Assert.True(cluster[0].Get<SelfReplica>().Describe() is { Draining: true, Stays: true });
-        Assert.Equal(HealthStatus.Unhealthy, (await cluster[0].Get<HealthCheckService>().CheckHealthAsync()).Status);
+        Assert.Equal(HealthStatus.Unhealthy, await HealthAsync(cluster));
         using var opened = await cluster.ConnectAsync();
         Assert.Equal("replica-b", Owner(cluster, opened));
         Assert.Equal("x", await client.CallAsync(cluster[0], "once", "x"));
@@ -28,7 +28,7 @@ public sealed class OperatorDrainTests
         await Wait.UntilAsync(() => !cluster[0].Get<SelfReplica>().Draining, "the replica to be resumed");
         using var again = await cluster.ConnectAsync();
         Assert.Equal("replica-a", Owner(cluster, again));
-        Assert.Equal(HealthStatus.Healthy, (await cluster[0].Get<HealthCheckService>().CheckHealthAsync()).Status);
+        Assert.Equal(HealthStatus.Healthy, await HealthAsync(cluster));
     }
 
     [Fact]
@@ -120,6 +120,9 @@ public sealed class OperatorDrainTests
     [InlineData("")]
     public void What_is_not_meant_or_not_understood_is_left_alone(string message) =>
         Assert.Null(OperationMessage.Read(System.Text.Encoding.ASCII.GetBytes(message), "replica-a"));
+
+    private static async Task<HealthStatus> HealthAsync(InProcessCluster cluster) =>
+        (await cluster[0].Get<DrainHealthCheck>().CheckHealthAsync(new HealthCheckContext())).Status;
 
     private static string? Owner(InProcessCluster cluster, RawClient client) => cluster.Snapshot(client.SessionId!)?.Record.Owner;
 

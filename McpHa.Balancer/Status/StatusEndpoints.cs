@@ -1,0 +1,74 @@
+using McpHa.Balancer.Operations;
+using McpHa.Balancer.Routing;
+using McpHa.Balancer.Status.Page;
+using McpHa.HighAvailability.EventBus;
+using McpHa.HighAvailability.Operations;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
+
+namespace McpHa.Balancer.Status;
+
+/// <summary>Everything that is for people and not for MCP clients, at one place: the page, the same as JSON and as Prometheus text, the lookup, operations.</summary>
+internal sealed class StatusEndpoints(
+    StatusReport report, SessionTrails trails, OperatorKey key, OperationsEndpoint operations, TimeProvider time, IHostApplicationLifetime lifetime,
+    IOptions<BalancerOptions> options, ILogger<StatusEndpoints> logger, IEventBus? bus = null)
+{
+    // An id and its name.
+    private const int MostLookupBytes = 1024;
+
+    private readonly StatusPage _page = new(key.IsSet, trails.IsPossible);
+
+    /// <summary>Maps all of it.</summary>
+    /// <param name="endpoints">Where to.</param>
+    /// <param name="protect">Refuses what browsers were tricked into, and too many.</param>
+    /// <param name="relayed">Serves what is not meant for the page.</param>
+    public void Map(IEndpointRouteBuilder endpoints, Func<RequestDelegate, RequestDelegate> protect, RequestDelegate relayed)
+    {
+        if (key.IsSet && bus is null)
+            throw new InvalidOperationException("Balancer:Operations:Key needs an event bus to reach replicas by: call builder.Services.AddRedisReplicaRegistry(), or leave the key out.");
+
+        var place = StatusPlace.Of(endpoints, options.Value.StatusAddress);
+        var frames = new LiveFrames(() => _page.RenderEvent(report.Take()), time, lifetime.ApplicationStopping, logger);
+        endpoints.MapGet("/", Here(context => StatusFormats.Of(context.Request) switch
+        {
+            StatusFormat.Html => _page.WriteHtmlAsync(context, report.Take()),
+            StatusFormat.Json => StatusPage.WriteJsonAsync(context, report.Take()),
+            _ => relayed(context), // an MCP client whose server is mapped to the root
+        }));
+        endpoints.MapGet("/status.json", Here(context => StatusPage.WriteJsonAsync(context, report.Take())));
+        endpoints.MapGet("/status/events", Here(frames.ServeAsync));
+        if (trails.IsPossible)
+            endpoints.MapPost("/status/session", Here(LookUpAsync));
+        endpoints.MapPost("/operations/replicas/{name}/drain", Here(context => operations.HandleAsync(context, ReplicaOperation.Drain)));
+        endpoints.MapPost("/operations/replicas/{name}/resume", Here(context => operations.HandleAsync(context, ReplicaOperation.Resume)));
+        if (options.Value.Metrics && endpoints.PrometheusText() is { } metrics)
+            endpoints.MapGet("/metrics", Here(metrics));
+
+        RequestDelegate Here(RequestDelegate serve)
+        {
+            var guarded = protect(serve);
+            return context => place.IsMeant(context) ? guarded(context) : relayed(context);
+        }
+    }
+
+    private async Task LookUpAsync(HttpContext context)
+    {
+        if (!context.Request.HasFormContentType || context.Request.ContentLength is not <= MostLookupBytes)
+        {
+            context.Response.StatusCode = StatusCodes.Status400BadRequest;
+            await context.Response.WriteAsync("Send the session id as the form field 'id', and nothing else.");
+            return;
+        }
+
+        var form = await context.Request.ReadFormAsync(context.RequestAborted);
+        var answer = await trails.FindAsync(form["id"].ToString().Trim(), context.RequestAborted);
+        context.Response.StatusCode = answer.State switch
+        {
+            LookupStates.Unknown => StatusCodes.Status404NotFound,
+            LookupStates.Invalid => StatusCodes.Status400BadRequest,
+            LookupStates.Away => StatusCodes.Status503ServiceUnavailable,
+            _ => StatusCodes.Status200OK,
+        };
+        await (StatusFormats.Of(context.Request) is StatusFormat.Json ? StatusPage.WriteJsonAsync(context, answer) : _page.WriteHtmlAsync(context, report.Take(), answer));
+    }
+}

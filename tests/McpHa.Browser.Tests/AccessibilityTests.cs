@@ -1,0 +1,60 @@
+using Deque.AxeCore.Playwright;
+using Microsoft.Playwright;
+using static Microsoft.Playwright.Assertions;
+
+namespace McpHa.Tests.Browser;
+
+/// <summary>The cluster page for everybody, by day and by night.</summary>
+[Collection(PageTests.Name)]
+public sealed class AccessibilityTests(BrowserFixture browser, PageFixture fixture) : PageTest(browser, fixture)
+{
+    [SkippableTheory]
+    [InlineData(ColorScheme.Light, 1400)]
+    [InlineData(ColorScheme.Dark, 1400)]
+    [InlineData(ColorScheme.Light, 420)]
+    public async Task Axe_finds_nothing_wrong(ColorScheme scheme, int width)
+    {
+        using var client = await ConnectAsync();
+
+        // Axe is a script of its own, which the page's policy would not let in.
+        var (page, complaints) = await OpenAsync(new() { ColorScheme = scheme, BypassCSP = true, ViewportSize = new() { Width = width, Height = 900 } });
+        await Expect(page.Locator("#link")).ToHaveTextAsync("live");
+        await page.GetByLabel("Session id").FillAsync(client.SessionId!);
+        await page.Keyboard.PressAsync("Enter");
+        await Expect(page.Locator("#trail")).ToContainTextAsync("no other owner");
+        await AssertFlawlessAsync(page);
+
+        await page.Locator("button[data-operation]").First.ClickAsync();
+        await Expect(page.GetByRole(AriaRole.Dialog)).ToBeVisibleAsync();
+        await AssertFlawlessAsync(page);
+        Assert.Empty(complaints);
+    }
+
+    [SkippableFact]
+    public async Task Light_and_dark_are_what_the_visitor_wants()
+    {
+        var (light, _) = await OpenAsync(new() { ColorScheme = ColorScheme.Light });
+        var (dark, _) = await OpenAsync(new() { ColorScheme = ColorScheme.Dark });
+        const string Background = "getComputedStyle(document.body).backgroundColor";
+        Assert.Equal("rgb(255, 255, 255)", await light.EvaluateAsync<string>(Background));
+        Assert.Equal("rgb(20, 23, 26)", await dark.EvaluateAsync<string>(Background));
+    }
+
+    [SkippableFact]
+    public async Task It_has_landmarks_headings_and_tables_that_can_be_read_out()
+    {
+        var (page, _) = await OpenAsync();
+        await Expect(page.GetByRole(AriaRole.Main)).ToHaveCountAsync(1);
+        await Expect(page.GetByRole(AriaRole.Banner)).ToHaveCountAsync(1);
+        foreach (var heading in new[] { "MCP cluster", "Replicas", "Sessions per replica", "What happened", "Look up a session" })
+            await Expect(page.GetByRole(AriaRole.Heading, new() { Name = heading, Exact = true })).ToHaveCountAsync(1);
+        await Expect(page.GetByRole(AriaRole.Table, new() { Name = "Replicas, as their last heartbeats say" })).ToBeVisibleAsync();
+        await Expect(page.GetByRole(AriaRole.Rowheader, new() { Name = Cluster.State.Replicas[0].Id })).ToBeVisibleAsync();
+    }
+
+    private static async Task AssertFlawlessAsync(IPage page)
+    {
+        var result = await page.RunAxe();
+        Assert.Empty(result.Violations.Select(violation => $"{violation.Id}: {violation.Help} {string.Join(", ", violation.Nodes.Select(node => node.Html))}"));
+    }
+}
