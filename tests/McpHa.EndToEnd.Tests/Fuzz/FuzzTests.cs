@@ -66,7 +66,7 @@ public sealed class FuzzTests(ITestOutputHelper output)
         Assert.True(counted > 10, $"the control session counted only to {counted}");
         Assert.All(pids, pid => Assert.True(Processes.IsAlive(pid), $"replica {pid} has died"));
         Assert.Empty(UnhandledExceptions(cluster.Folder).Take(20));
-        Assert.True(grown < 600, $"the replicas grew by {grown} MB");
+        Assert.True(grown < 200, $"the replicas grew by {grown} MB");
     }
 
     private readonly ConcurrentQueue<string> _wrong = new();
