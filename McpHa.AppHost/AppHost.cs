@@ -1,6 +1,8 @@
 using Aspire.Hosting.ApplicationModel;
 using McpHa.AppHost;
-using Microsoft.Extensions.Configuration;
+#if (compose || kubernetes)
+using McpHa.AppHost.Deployment;
+#endif
 
 var builder = DistributedApplication.CreateBuilder(args);
 
@@ -11,23 +13,35 @@ var redis = builder.AddConnectionString("redis");
 var redis = builder.AddClusterRedis("redis");
 #endif
 
-// The MCP server. Each replica enters its own address into Redis and serves whatever session reaches it.
-var server = builder.AddProject<Projects.McpHa_Server>("server")
-    .WithReference(redis)
-    .WaitFor(redis)
-    .WithReplicas(builder.Configuration.GetValue("Replicas", 3))
-    .WithHttpHealthCheck("/health")
-    .WithUrlForEndpoint("http", url => url.DisplayText = "Any replica");
+// Whoever has it may drain replicas: the commands below do, and the cluster page asks for it.
+var operationsKey = builder.AddParameter("operations-key", new GenerateParameterDefault { MinLength = 32, Special = false }, secret: true);
 
-// The way in for clients. It has no reference to the server's endpoint, which picks a replica at random, a dead one included:
-// it finds the replicas where they entered themselves.
-builder.AddProject<Projects.McpHa_Balancer>("balancer")
+// The way in for clients. It has no reference to the servers: it finds the replicas where they enter themselves, in Redis.
+var balancer = builder.AddProject<Projects.McpHa_Balancer>("balancer")
     .WithReference(redis)
     .WaitFor(redis)
-    .WaitFor(server)
+    .WithEnvironment("Balancer__Operations__Key", operationsKey)
     .WithHttpHealthCheck("/health")
     .WithExternalHttpEndpoints()
-    .WithUrlForEndpoint("http", url => url.DisplayText = "Live page")
-    .WithUrlForEndpoint("http", _ => new ResourceUrlAnnotation { Url = "/mcp", DisplayText = "MCP endpoint" });
+    .WithUrlForEndpoint("http", url => url.DisplayText = "Cluster page")
+    .WithUrlForEndpoint("http", _ => new() { Url = "/mcp", DisplayText = "MCP endpoint" });
 
+// The MCP server, a resource per replica: each has its own address, health, log, and commands to drain and to kill it.
+var servers = builder.AddReplicas<Projects.McpHa_Server>("server");
+foreach (var server in servers)
+{
+    server
+        .WithReference(redis)
+        .WaitFor(redis)
+        .WithHttpHealthCheck("/health")
+        .WithReplicaCommands(balancer, operationsKey);
+
+    balancer.WaitFor(server);
+}
+
+#if (compose || kubernetes)
+// What "aspire publish" writes.
+builder.AddDeployment(redis, balancer, servers);
+
+#endif
 builder.Build().Run();

@@ -1,0 +1,112 @@
+using Aspire.Hosting;
+using Aspire.Hosting.ApplicationModel;
+using Aspire.Hosting.Testing;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+
+namespace McpHa.Tests;
+
+/// <summary>The whole application as AppHost.cs describes it: real processes under Aspire's own orchestrator, started once for all tests.</summary>
+public sealed class ApplicationFixture : IAsyncLifetime
+{
+    public static readonly string[] Replicas = ["server-1", "server-2", "server-3"];
+
+    // As long as a machine that is busy with other things may take to start six processes.
+    private static readonly TimeSpan _start = TimeSpan.FromMinutes(5);
+
+    private readonly DirectoryInfo _data = Directory.CreateTempSubdirectory("apphost-tests-");
+    private DistributedApplication? _application;
+    private string? _impossible;
+
+    private DistributedApplication Application
+    {
+        get
+        {
+            Skip.If(_impossible is not null, _impossible);
+            return _application!;
+        }
+    }
+
+    public Uri McpEndpoint => new(Application.GetEndpoint("balancer", "http"), "/mcp");
+
+    public async Task InitializeAsync()
+    {
+        IDistributedApplicationTestingBuilder builder;
+        try
+        {
+            builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.McpHa_AppHost>([$"--Replicas={Replicas.Length}"]);
+        }
+        catch (DistributedApplicationException e)
+        {
+            // There is no Redis to be had here; the message says what would help.
+            _impossible = e.Message;
+            return;
+        }
+
+        foreach (var resource in builder.Resources)
+            Isolate(resource);
+        _application = await builder.BuildAsync();
+        using var patience = new CancellationTokenSource(_start);
+        await _application.StartAsync(patience.Token);
+        await AllHealthyAsync();
+    }
+
+    public async Task DisposeAsync()
+    {
+        if (_application is not null)
+            await _application.DisposeAsync();
+        _data.Delete(recursive: true);
+    }
+
+    /// <summary>Starts what a test has left behind dead, and waits until every resource is healthy.</summary>
+    public async Task AllHealthyAsync()
+    {
+        using var patience = new CancellationTokenSource(_start);
+        foreach (var replica in Replicas)
+        {
+            if (IsDead(await NowAsync(replica)))
+                await CommandAsync(replica, KnownResourceCommands.StartCommand);
+        }
+
+        foreach (var name in (string[])["redis", "balancer", .. Replicas])
+            await Application.ResourceNotifications.WaitForResourceHealthyAsync(name, WaitBehavior.WaitOnResourceUnavailable, patience.Token);
+    }
+
+    /// <summary>What the dashboard shows of a resource now.</summary>
+    public Task<CustomResourceSnapshot> NowAsync(string resource) => UntilAsync(resource, _ => true);
+
+    /// <summary>Waits for what the dashboard shows of a resource.</summary>
+    public async Task<CustomResourceSnapshot> UntilAsync(string resource, Func<CustomResourceSnapshot, bool> condition)
+    {
+        using var patience = new CancellationTokenSource(Wait.Limit);
+        return (await Application.ResourceNotifications.WaitForResourceAsync(resource, e => condition(e.Snapshot), patience.Token)).Snapshot;
+    }
+
+    public static bool IsHealthy(CustomResourceSnapshot resource) =>
+        resource.State?.Text == KnownResourceStates.Running && resource.HealthStatus == HealthStatus.Healthy;
+
+    public static bool IsDead(CustomResourceSnapshot resource) => KnownResourceStates.TerminalStates.Contains(resource.State?.Text);
+
+    /// <summary>Clicks on a command of a resource.</summary>
+    public async Task<ExecuteCommandResult> CommandAsync(string resource, string command)
+    {
+        var result = await Application.ResourceCommands.ExecuteCommandAsync(resource, command).WaitAsync(Wait.Limit);
+        Assert.True(result.Success, $"{command} of {resource}: {result.Message}");
+        return result;
+    }
+
+    private void Isolate(IResource resource)
+    {
+        // The dashboard, to which telemetry would go, is off in tests. Processes that end would wait for it in vain.
+        resource.Annotations.Add(new EnvironmentCallbackAnnotation(context => context.EnvironmentVariables.Remove("OTEL_EXPORTER_OTLP_ENDPOINT")));
+
+        // Not the data of the application that a developer may have running beside the tests.
+        foreach (var mount in resource.Annotations.OfType<ContainerMountAnnotation>().ToList())
+            resource.Annotations.Remove(mount);
+        if (resource is ExecutableResource { Name: "redis" })
+            resource.Annotations.Add(new CommandLineArgsCallbackAnnotation(arguments =>
+            {
+                arguments.Add("--dir");
+                arguments.Add(_data.FullName);
+            }));
+    }
+}

@@ -1,0 +1,136 @@
+using System.Diagnostics;
+using Aspire.Hosting.ApplicationModel;
+using ModelContextProtocol;
+
+namespace McpHa.Tests;
+
+/// <summary>The application under Aspire, and a client of the C# SDK that goes through its balancer.</summary>
+public sealed class ApplicationTests(ApplicationFixture application) : IClassFixture<ApplicationFixture>, IAsyncLifetime
+{
+    private Session _session = null!;
+
+    public async Task InitializeAsync()
+    {
+        await application.AllHealthyAsync();
+        _session = await Session.OpenAsync(application.McpEndpoint);
+    }
+
+    public async Task DisposeAsync() => await (_session?.DisposeAsync() ?? default);
+
+    [SkippableFact]
+    public async Task All_resources_are_healthy_and_the_dashboard_links_to_the_cluster_page_and_the_MCP_endpoint()
+    {
+        await AssertHealthyAsync(["redis", "balancer", .. ApplicationFixture.Replicas]);
+
+        var links = (await application.NowAsync("balancer")).Urls.ToDictionary(url => url.DisplayProperties.DisplayName, url => url.Url);
+        Assert.Equal(application.McpEndpoint.ToString(), links["MCP endpoint"]);
+        Assert.Equal(new Uri(application.McpEndpoint, "/"), new Uri(links["Cluster page"]));
+        foreach (var replica in ApplicationFixture.Replicas)
+            Assert.Equal(["drain", "kill", "resume"], OwnCommands(await application.NowAsync(replica)));
+    }
+
+    [SkippableFact]
+    public async Task A_session_goes_on_when_its_replica_is_stopped_and_started_again()
+    {
+        Assert.Equal(1, await _session.CountAsync());
+        var owner = await _session.OwnerAsync();
+
+        await application.CommandAsync(owner.Resource, KnownResourceCommands.StopCommand);
+
+        Assert.Equal(2, await _session.CountAsync());
+        Assert.NotEqual(owner.Resource, (await _session.OwnerAsync()).Resource);
+
+        await application.UntilAsync(owner.Resource, ApplicationFixture.IsDead);
+        await application.AllHealthyAsync();
+        Assert.Equal(3, await _session.CountAsync());
+    }
+
+    [SkippableFact]
+    public async Task A_session_and_its_call_go_on_when_the_process_of_its_replica_is_killed_and_the_replica_starts_again()
+    {
+        Assert.Equal(1, await _session.CountAsync());
+        var owner = await _session.OwnerAsync();
+        var progress = new Progress();
+        var call = _session.CountdownAsync(progress);
+        await Wait.UntilAsync(() => progress.Steps.Count >= 3, "some progress");
+
+        Process.GetProcessById(owner.ProcessId).Kill();
+
+        Assert.Equal("liftoff", await call.WaitAsync(Wait.Limit));
+        Assert.Equal(progress.Steps.Order().Distinct(), progress.Steps);
+        Assert.Equal(2, await _session.CountAsync());
+        Assert.NotEqual(owner.Resource, (await _session.OwnerAsync()).Resource);
+
+        await application.UntilAsync(owner.Resource, ApplicationFixture.IsDead);
+        await application.AllHealthyAsync();
+        Assert.Equal(3, await _session.CountAsync());
+    }
+
+    [SkippableFact]
+    public async Task The_kill_command_kills_one_replica_and_says_where_its_sessions_go_on()
+    {
+        Assert.Equal(1, await _session.CountAsync());
+        var owner = await _session.OwnerAsync();
+
+        var result = await application.CommandAsync(owner.Resource, "kill");
+
+        Assert.Contains($"{owner.Replica} is dead: process {owner.ProcessId} was killed", result.Message, StringComparison.Ordinal);
+        Assert.Equal(2, await _session.CountAsync());
+        var next = await _session.OwnerAsync();
+        Assert.Contains(next.Replica, result.Message, StringComparison.Ordinal);
+        await AssertHealthyAsync([next.Resource]);
+        await application.UntilAsync(owner.Resource, ApplicationFixture.IsDead);
+    }
+
+    [SkippableFact]
+    public async Task A_drained_replica_is_the_only_one_that_is_unhealthy_until_it_is_resumed()
+    {
+        Assert.Equal(1, await _session.CountAsync());
+        var owner = await _session.OwnerAsync();
+
+        var drained = await application.CommandAsync(owner.Resource, "drain");
+
+        Assert.Contains($"{owner.Replica} is drained", drained.Message, StringComparison.Ordinal);
+        Assert.Equal(2, await _session.CountAsync());
+        Assert.NotEqual(owner.Resource, (await _session.OwnerAsync()).Resource);
+        // Aspire asks a healthy resource every 30 seconds.
+        await application.UntilAsync(owner.Resource, replica => !ApplicationFixture.IsHealthy(replica));
+        await AssertHealthyAsync(ApplicationFixture.Replicas.Where(name => name != owner.Resource));
+
+        await application.CommandAsync(owner.Resource, "resume");
+        await application.UntilAsync(owner.Resource, ApplicationFixture.IsHealthy);
+    }
+
+    private async Task AssertHealthyAsync(IEnumerable<string> resources)
+    {
+        foreach (var resource in resources)
+            Assert.True(ApplicationFixture.IsHealthy(await application.NowAsync(resource)), resource);
+    }
+
+    private static IEnumerable<string> OwnCommands(CustomResourceSnapshot resource) => resource.Commands
+        .Where(command => command.Name is "drain" or "resume" or "kill" && command.State == ResourceCommandState.Enabled)
+        .Select(command => command.Name)
+        .Order();
+
+    // Reports at once and in order, which Progress<T> of the framework does not.
+    private sealed class Progress : IProgress<ProgressNotificationValue>
+    {
+        private readonly Lock _gate = new();
+        private readonly List<float> _steps = [];
+
+        public IReadOnlyList<float> Steps
+        {
+            get
+            {
+                lock (_gate)
+                    return [.. _steps];
+            }
+        }
+
+        public void Report(ProgressNotificationValue value)
+        {
+            lock (_gate)
+                _steps.Add(value.Progress);
+        }
+    }
+}
