@@ -8,6 +8,9 @@ namespace McpHa.AppHost.Deployment;
 /// <summary>The application as Docker Compose runs it: <c>aspire publish</c> writes <c>docker-compose.yaml</c> and <c>.env</c>.</summary>
 internal static class ComposeDeployment
 {
+    // Of the machine, where clients and a proxy with TLS find the balancer.
+    private const int Port = 5200;
+
     public static void AddDeployment(
         this IDistributedApplicationBuilder builder,
         IResourceBuilder<IResourceWithConnectionString> redis,
@@ -23,15 +26,16 @@ internal static class ComposeDeployment
         }));
 #endif
 
-        balancer.AllowHosts(builder).WithDrain(Drain.Balancer).Publish(Drain.Balancer);
+        balancer.AllowHosts(builder).WithDrain(Drain.Balancer).Publish(Drain.Balancer)
+            .PublishAsDockerComposeService((_, service) => service.Ports = [.. service.Ports.Select(port => $"{Port}:{port}")]);
         foreach (var server in servers)
             server.WithDrain(Drain.Server).Publish(Drain.Server);
     }
 
-    private static void Publish(this IResourceBuilder<ProjectResource> project, Drain drain)
+    private static IResourceBuilder<ProjectResource> Publish(this IResourceBuilder<ProjectResource> project, Drain drain)
     {
         var replicas = project.Resource.GetReplicaCount();
-        project.PublishAsDockerComposeService((_, service) =>
+        return project.PublishAsDockerComposeService((_, service) =>
         {
             service.Restart = "always";
             service.StopGracePeriod = $"{drain.Grace.TotalSeconds:0}s";
