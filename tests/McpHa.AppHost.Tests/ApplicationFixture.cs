@@ -10,8 +10,8 @@ public sealed class ApplicationFixture : IAsyncLifetime
 {
     public static readonly string[] Replicas = ["server-1", "server-2", "server-3"];
 
-    // As long as a machine that is busy with other things may take to start six processes.
-    private static readonly TimeSpan _start = TimeSpan.FromMinutes(5);
+    // Ends a test that would hang. A machine that is busy with other things may take minutes to start six processes.
+    private static readonly TimeSpan _limit = TimeSpan.FromMinutes(15);
 
     private readonly DirectoryInfo _data = Directory.CreateTempSubdirectory("apphost-tests-");
     private DistributedApplication? _application;
@@ -45,7 +45,7 @@ public sealed class ApplicationFixture : IAsyncLifetime
         foreach (var resource in builder.Resources)
             Isolate(resource);
         _application = await builder.BuildAsync();
-        using var patience = new CancellationTokenSource(_start);
+        using var patience = new CancellationTokenSource(_limit);
         await _application.StartAsync(patience.Token);
         await AllHealthyAsync();
     }
@@ -60,7 +60,7 @@ public sealed class ApplicationFixture : IAsyncLifetime
     /// <summary>Starts what a test has left behind dead, and waits until every resource is healthy.</summary>
     public async Task AllHealthyAsync()
     {
-        using var patience = new CancellationTokenSource(_start);
+        using var patience = new CancellationTokenSource(_limit);
         foreach (var replica in Replicas)
         {
             if (IsDead(await NowAsync(replica)))
@@ -77,7 +77,7 @@ public sealed class ApplicationFixture : IAsyncLifetime
     /// <summary>Waits for what the dashboard shows of a resource.</summary>
     public async Task<CustomResourceSnapshot> UntilAsync(string resource, Func<CustomResourceSnapshot, bool> condition)
     {
-        using var patience = new CancellationTokenSource(Wait.Limit);
+        using var patience = new CancellationTokenSource(_limit);
         return (await Application.ResourceNotifications.WaitForResourceAsync(resource, e => condition(e.Snapshot), patience.Token)).Snapshot;
     }
 
