@@ -22,7 +22,8 @@ internal sealed class BearerSettings
     public static BearerSettings? From(IConfiguration configuration)
     {
         var section = configuration.GetSection(SectionName);
-        if (!section.GetChildren().Any())
+        // Variables of the environment can only empty what a file says.
+        if (section.GetChildren().All(setting => string.IsNullOrEmpty(setting.Value) && !setting.GetChildren().Any()))
             return null;
         var settings = section.Get<BearerSettings>() ?? new();
         if (!IsAddress(settings.Authority, plainHttp: false))

@@ -1,4 +1,6 @@
 using McpHa.Lab.Chaos.History;
+using McpHa.Lab.Processes;
+using ModelContextProtocol;
 using ModelContextProtocol.Client;
 using ModelContextProtocol.Protocol;
 
@@ -21,10 +23,17 @@ internal sealed class SharedState(HistoryLog history, Func<HttpClient> connect, 
 
     public async Task OpenAsync(int count, CancellationToken cancellationToken)
     {
-        List<SharedHandle> handles = [];
-        while (handles.Count < count)
-            handles.Add(await MintAsync(cancellationToken));
-        _handles = [.. handles];
+        try
+        {
+            List<SharedHandle> handles = [];
+            while (handles.Count < count)
+                handles.Add(await MintAsync(cancellationToken));
+            _handles = [.. handles];
+        }
+        catch (McpException e)
+        {
+            throw new LabException($"The server has not the tools of the sample ({e.Message}): list its own tools in a file, and name that with --workload.");
+        }
     }
 
     /// <summary>Puts another handle in the place of one that is unknown.</summary>
