@@ -15,7 +15,7 @@ internal enum ReplicaOperation
 /// <summary>Operations on the event bus.</summary>
 /// <remarks>
 /// At most once, as everything on the bus: whoever asks looks whether the replica's heartbeats say so, and asks again. Both operations may be repeated.
-/// Who can publish there can do all of this, and more; see "Redis" in docs/security.md.
+/// Who can publish there can do all of this, and more: guard Redis as the servers themselves.
 /// </remarks>
 internal static class OperationMessage
 {

@@ -28,6 +28,16 @@ public sealed class FailoverTests(ClusterFixture fixture) : IClassFixture<Cluste
 
         Assert.Equal(session, client.SessionId);
     }
+
+    [SkippableFact]
+    public async Task The_cluster_page_shows_every_replica()
+    {
+        using var http = new HttpClient { DefaultRequestHeaders = { { "Accept", "text/html" } } };
+
+        var page = await http.GetStringAsync(new Uri(fixture.Cluster.Endpoint, "/"));
+
+        Assert.All(fixture.Cluster.State.Replicas, replica => Assert.Contains(replica.Id, page, StringComparison.Ordinal));
+    }
 #if (!noSamples)
 
     [SkippableFact]
