@@ -47,10 +47,12 @@ public static class HighAvailabilityEndpointRouteBuilderExtensions
         var group = all.MapGroup(pattern);
         var guard = services.GetRequiredService<AccessGuard>();
         var rate = services.GetRequiredService<RequestRate>();
-        group.MapPost("", guard.Wrap(rate.Wrap(endpoint.PostAsync))).WithMetadata(new NoServerLimit());
-        group.MapGet("", guard.Wrap(rate.Wrap(endpoint.GetAsync)));
-        group.MapDelete("", guard.Wrap(rate.Wrap(endpoint.DeleteAsync)));
-        MapPreflight(group, "");
+
+        // Not in the group: spans and metrics would name the route with a slash at its end.
+        all.MapPost(pattern, guard.Wrap(rate.Wrap(endpoint.PostAsync))).WithMetadata(new NoServerLimit());
+        all.MapGet(pattern, guard.Wrap(rate.Wrap(endpoint.GetAsync)));
+        all.MapDelete(pattern, guard.Wrap(rate.Wrap(endpoint.DeleteAsync)));
+        MapPreflight(all, pattern);
         if (services.GetRequiredService<IOptions<HighAvailabilityOptions>>().Value.EnableLegacySse)
         {
             // Where the SDK's own host has it, and where the servers of its time had it.

@@ -160,6 +160,7 @@ public static class HighAvailabilityMcpServerBuilderExtensions
         options.Filters.Request.GetPromptFilters.Insert(0, polling.Wrap);
         options.Filters.Request.ReadResourceFilters.Insert(0, polling.Wrap);
         Handshake.AddTo(options);
+        CallTrace.AddTo(options);
         options.Filters.Request.CallToolFilters.Add(handles.Wrap);
         options.Filters.Request.ReadResourceFilters.Add(UnknownResources.Name);
         if (options.ResourceCollection is not null || options.Handlers.ListResourcesHandler is not null)

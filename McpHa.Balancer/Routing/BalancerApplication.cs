@@ -71,6 +71,8 @@ public static class BalancerApplication
         if (endpoints.ServiceProvider.GetRequiredService<IOptions<BalancerOptions>>().Value.StatusPage)
             endpoints.ServiceProvider.GetRequiredService<StatusEndpoints>().Map(endpoints, serve => guard.Wrap(rate.Wrap(serve)), relayed);
 
+        // The usual path is mapped by itself too, so that its spans and metrics are named by it.
+        endpoints.MapFallback("/mcp", relayed);
         endpoints.MapFallback("{**path}", relayed);
         return endpoints;
     }

@@ -18,6 +18,8 @@ internal static class AttributeNames
     public const string CallsRerun = "mcp.ha.calls.rerun";
     public const string CallsRefused = "mcp.ha.calls.refused";
     public const string ProtocolVersion = "mcp.protocol.version";
+    public const string Duration = "mcp.ha.takeover.duration";
+    public const string RequestId = "jsonrpc.request.id";
     public const string ErrorType = "error.type";
     public const string Method = "http.request.method";
     public const string ResendCount = "http.request.resend_count";

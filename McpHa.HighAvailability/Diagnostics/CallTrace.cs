@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Text.Json.Nodes;
 using McpHa.HighAvailability.Sessions;
 using ModelContextProtocol.Protocol;
+using ModelContextProtocol.Server;
 
 namespace McpHa.HighAvailability.Diagnostics;
 
@@ -11,6 +12,15 @@ internal static class CallTrace
     private const string Meta = "_meta";
     private const string TraceParent = "traceparent";
     private const string TraceState = "tracestate";
+
+    // Of the library's own, for only the client's is to be honoured wherever the call runs.
+    private const string Kept = "mcp-ha/traceparent";
+
+    private static readonly string[] _notifications =
+    [
+        NotificationMethods.InitializedNotification, NotificationMethods.CancelledNotification,
+        NotificationMethods.ProgressNotification, NotificationMethods.RootsListChangedNotification,
+    ];
 
     /// <summary>
     /// The request as a later owner runs it again: with the trace that it is part of in <c>_meta</c>, unless its client has put its own there. The
@@ -30,10 +40,24 @@ internal static class CallTrace
             copy[Meta] = kept = [];
 
         // The span of the request itself ends with its replica and may be lost with it; whoever has sent the request lives on.
-        kept[TraceParent] = current.HasRemoteParent && current.ParentId is { Length: > 0 } sender ? sender : current.Id;
+        kept[Kept] = current.HasRemoteParent && current.ParentId is { Length: > 0 } sender ? sender : current.Id;
         if (current.TraceStateString is { Length: > 0 } state)
             kept[TraceState] = state;
         return JsonRpc.Serialize(new JsonRpcRequest { Id = request.Id, Method = request.Method, Params = copy });
+    }
+
+    /// <summary>
+    /// Lets a call that is run again be part of the trace that <see cref="Keep"/> has noted: below the request that caused the take-over when that is of the
+    /// same trace, as a relay's next attempt is; otherwise below whoever sent the call.
+    /// </summary>
+    public static void Rejoin(JsonRpcRequest request, ActivityContext cause)
+    {
+        if (request.Params is not JsonObject parameters || parameters[Meta] is not JsonObject meta || (string?)meta[Kept] is not { } kept)
+            return;
+        meta.Remove(Kept);
+        meta[TraceParent] = ActivityContext.TryParse(kept, null, out var trace) && trace.TraceId == cause.TraceId
+            ? $"00-{cause.TraceId}-{cause.SpanId}-01"
+            : kept;
     }
 
     /// <summary>Lets what a server makes of a client's notification be part of the request that brought it, unless its client has put another trace there.</summary>
@@ -65,10 +89,37 @@ internal static class CallTrace
         return joined;
     }
 
-    /// <summary>Puts the session's own id on the SDK's span of a call that is being answered: what stands there by itself is different in every owner.</summary>
-    public static void Name(string sessionId)
+    /// <summary>
+    /// Completes the SDK's span of a message that is being answered, sent or heard with the session's own id: what stands there by itself is different in
+    /// every owner.
+    /// </summary>
+    public static void Complete(string? sessionId)
     {
-        if (SessionTrace.IsOn && Activity.Current is { IsAllDataRequested: true } span)
-            span.SetTag(AttributeNames.SessionId, sessionId);
+        if (SessionTrace.IsOn)
+            Current?.SetTag(AttributeNames.SessionId, sessionId);
     }
+
+    /// <summary>The same for the span of a request, whose id in the SDK is none that its client knows.</summary>
+    public static void Complete(string? sessionId, RequestId clientId)
+    {
+        if (SessionTrace.IsOn)
+            Current?.SetTag(AttributeNames.SessionId, sessionId).SetTag(AttributeNames.RequestId, clientId.ToString());
+    }
+
+    /// <summary>Completes the spans of notifications from clients, too.</summary>
+    public static void AddTo(McpServerOptions options) => options.Handlers.NotificationHandlers =
+    [
+        .. options.Handlers.NotificationHandlers ?? [],
+        .. _notifications.Select(static method => new KeyValuePair<string, Func<JsonRpcNotification, CancellationToken, ValueTask>>(
+            method,
+            static (notification, _) =>
+            {
+                if (notification.Context?.RelatedTransport?.SessionId is { } sessionId)
+                    Complete(sessionId);
+                return default;
+            })),
+    ];
+
+    private static Activity? Current =>
+        Activity.Current is { IsAllDataRequested: true } span && span.Source.Name == HighAvailabilityDiagnostics.SdkSourceName ? span : null;
 }

@@ -12,5 +12,8 @@ public static class HighAvailabilityDiagnostics
     /// <summary>Name of the <see cref="Meter"/>.</summary>
     public const string MeterName = "Mcp.HighAvailability";
 
+    /// <summary>Name of the MCP SDK's own source and meter.</summary>
+    internal const string SdkSourceName = "Experimental.ModelContextProtocol";
+
     internal static readonly ActivitySource Source = new(ActivitySourceName);
 }

@@ -24,7 +24,8 @@ internal sealed partial class CommitQueue
                     return true;
                 if (result == CommitResult.Lost)
                 {
-                    LogLost(record.Id);
+                    using (BeginScope())
+                        LogLost(record.Id);
                     (commit, result) = await WriteBackAsync(batch, commit).ConfigureAwait(false);
                 }
 
@@ -38,13 +39,18 @@ internal sealed partial class CommitQueue
                 if (result != CommitResult.Committed)
                 {
                     context.Metrics.Fenced();
-                    LogFenced(record.Id, record.Epoch);
+                    using (BeginScope())
+                        LogFenced(record.Id, record.Epoch);
                 }
             }
             catch (StoreUnavailableException e)
             {
                 if (attempt == 0)
-                    LogUnavailable(record.Id, e.Message);
+                {
+                    using (BeginScope())
+                        LogUnavailable(record.Id, e.Message);
+                }
+
                 if (!_stopped.IsCancellationRequested)
                 {
                     await ShowOverdueAsync(batch).ConfigureAwait(false);
@@ -58,7 +64,8 @@ internal sealed partial class CommitQueue
             }
             catch (Exception e)
             {
-                LogBroken(e, record.Id);
+                using (BeginScope())
+                    LogBroken(e, record.Id);
             }
 
             // First the end, then the readers: they come back for the session at once, and must not find this copy of it.
@@ -67,6 +74,9 @@ internal sealed partial class CommitQueue
             return false;
         }
     }
+
+    // As the records of a call: a commit may be nobody's in particular.
+    private IDisposable? BeginScope() => SessionTrace.IsOn ? context.Logger.BeginScope(new SessionScope(record.Id, record.Owner, record.Epoch)) : null;
 
     // What is written back is the session as it is now: it holds what the batch under way was to write, and what gathers behind it. So
     // both become one commit, which is done with the write-back. Should that not be known to have arrived, the commit is repeated.

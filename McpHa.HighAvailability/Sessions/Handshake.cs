@@ -28,6 +28,7 @@ internal sealed class Handshake(LiveSession session) : ITransport
 
     public Task SendMessageAsync(JsonRpcMessage message, CancellationToken cancellationToken = default)
     {
+        CallTrace.Complete(session.Id);
         if (message is JsonRpcResponse or JsonRpcError)
             _answer.TrySetResult((JsonRpcMessageWithId)message);
         else if (message is JsonRpcRequest)

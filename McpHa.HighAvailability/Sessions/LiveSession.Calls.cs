@@ -226,7 +226,7 @@ internal sealed partial class LiveSession
         {
             var before = CallScope.Current;
             CallScope.Current = call;
-            using (SessionTrace.IsOn ? _logger.BeginScope(_scope) : null)
+            using (BeginScope())
                 context = ExecutionContext.Capture();
             CallScope.Current = before;
         }

@@ -25,6 +25,8 @@ internal sealed partial class LiveSession
         if (!Serves)
             return false;
         CallTrace.Join(message);
+        if (message is JsonRpcNotification)
+            message.Context = new JsonRpcMessageContext { RelatedTransport = Transport };
         switch (message)
         {
             case JsonRpcNotification { Method: NotificationMethods.CancelledNotification } cancelled:

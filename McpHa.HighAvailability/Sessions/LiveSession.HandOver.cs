@@ -95,6 +95,7 @@ internal sealed partial class LiveSession
     private async Task GiveUpAsync(SessionOffers? offers, CancellationToken cancellationToken)
     {
         using var span = Trace(SpanNames.HandOver);
+        using var scope = BeginScope();
         span?.SetTag(AttributeNames.From, _runtime.ReplicaId);
         try
         {

@@ -186,6 +186,7 @@ internal sealed partial class LiveSession : ICommitOwner
         }
 
         using var span = Trace(SpanNames.End, reason);
+        using var scope = BeginScope();
         _runtime.Metrics.Ended(reason);
         LogEnded(Id, reason);
         return true;
@@ -250,6 +251,9 @@ internal sealed partial class LiveSession : ICommitOwner
         using var span = Trace(SpanNames.Resume);
         span?.SetTag(AttributeNames.Stream, stream);
     }
+
+    /// <summary>Puts session, replica and epoch on what is logged until it is disposed; <see langword="null"/> while nobody listens.</summary>
+    public IDisposable? BeginScope() => SessionTrace.IsOn ? _logger.BeginScope(_scope) : null;
 
     private Activity? Trace(string name, string? reason = null)
     {

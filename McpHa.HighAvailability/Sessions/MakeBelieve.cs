@@ -14,8 +14,11 @@ internal static class MakeBelieve
     /// <summary>The last event of that stream that the client has had.</summary>
     public const string LastEventId = Stream + "-1";
 
+    // A trace that is not sampled: nobody wants to see a rehearsal between the traces of clients.
+    private const string Unseen = "00-00000000000000000000000000000001-0000000000000001-00";
+
     public static string Call(int id, string tool) =>
-        $$$"""{"jsonrpc":"2.0","id":{{{id}}},"method":"tools/call","params":{"name":"{{{tool}}}","arguments":{},"_meta":{"progressToken":"p"} } }""";
+        $$$"""{"jsonrpc":"2.0","id":{{{id}}},"method":"tools/call","params":{"name":"{{{tool}}}","arguments":{},"_meta":{"progressToken":"p","traceparent":"{{{Unseen}}}"} } }""";
 
     public static SessionRecord Record(TimeProvider time) => new()
     {
@@ -24,6 +27,7 @@ internal static class MakeBelieve
         Epoch = 1,
         ProtocolVersion = McpHeaders.FirstWithPriming,
         Created = time.GetUtcNow(),
+        TraceParent = Unseen,
         Handshake = new Dictionary<string, ReadOnlyMemory<byte>>
         {
             [HandshakeKeys.Initialize] = """{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"rehearsal","version":"1"}}}"""u8.ToArray(),

@@ -91,17 +91,18 @@ internal sealed class OpenCall(LiveSession session, EventStream stream, CallKey 
 
     public ChannelReader<JsonRpcMessage> MessageReader => session.Transport.MessageReader;
 
-    public Task SendMessageAsync(JsonRpcMessage message, CancellationToken cancellationToken = default) => message switch
+    public Task SendMessageAsync(JsonRpcMessage message, CancellationToken cancellationToken = default)
     {
-        JsonRpcResponse or JsonRpcError => Answer((JsonRpcMessageWithId)message),
-        JsonRpcRequest question => session.AskAsync(this, question, cancellationToken),
-        _ => session.NotifyAsync(this, (JsonRpcNotification)message, cancellationToken),
-    };
+        if (message is JsonRpcResponse or JsonRpcError)
+        {
+            CallTrace.Complete(session.Id, ClientId);
+            return session.AnswerAsync(this, (JsonRpcMessageWithId)message);
+        }
 
-    private Task Answer(JsonRpcMessageWithId answer)
-    {
-        CallTrace.Name(session.Id);
-        return session.AnswerAsync(this, answer);
+        CallTrace.Complete(session.Id);
+        return message is JsonRpcRequest question
+            ? session.AskAsync(this, question, cancellationToken)
+            : session.NotifyAsync(this, (JsonRpcNotification)message, cancellationToken);
     }
 
     /// <summary>Ends the HTTP response that the client reads now; it comes back for the rest. A client that cannot do that keeps its response.</summary>

@@ -51,6 +51,7 @@ internal sealed partial class SessionHost
             throw new InvalidOperationException("A fresh session id is in use; the random number generator of this machine is broken.");
         _sessions[record.Id] = session;
         runtime.Metrics.Created();
+        using var scope = session.BeginScope();
         LogOpened(record.Id, session.ProtocolVersion);
     }
 }

@@ -253,7 +253,7 @@ internal sealed partial class SessionHost(
             switch (await runtime.Store.TakeOverAsync(record.Id, record.Epoch, runtime.ReplicaId).ConfigureAwait(false))
             {
                 case TakeOver.Taken taken:
-                    var (session, rerun, refused) = await SessionRestore.RunAsync(runtime, taken.Snapshot, Forget, CancellationToken.None).ConfigureAwait(false);
+                    var (session, rerun, refused) = await SessionRestore.RunAsync(runtime, taken.Snapshot, cause, Forget, CancellationToken.None).ConfigureAwait(false);
                     Broadcasts.Arrive(session, () => _sessions[session.Id] = session);
                     if (!session.Serves)
                         Forget(session);
@@ -262,6 +262,7 @@ internal sealed partial class SessionHost(
                     _ = new TakeOverNews(session.Id, session.Epoch, taken.Snapshot.Record.Hops is [.., var hop] ? hop.From : record.Owner, runtime.ReplicaId, reason, duration).AnnounceAsync(bus);
                     _failed.TryRemove(record.Id, out _);
                     using (Trace(session, record, reason, rerun, refused, taken.Snapshot.Journal.Count, duration, cause))
+                    using (session.BeginScope())
                     {
                         runtime.Metrics.TakenOver(reason, duration);
                         LogTakenOver(record.Id, record.Owner, session.Epoch, reason, duration.TotalMilliseconds, rerun, refused);
@@ -313,6 +314,7 @@ internal sealed partial class SessionHost(
         span?.SetTag(AttributeNames.EventsReplayed, events);
         span?.SetTag(AttributeNames.CallsRerun, rerun);
         span?.SetTag(AttributeNames.CallsRefused, refused);
+        span?.SetTag(AttributeNames.Duration, duration.TotalSeconds);
         return span;
     }
 

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using McpHa.HighAvailability.Diagnostics;
 using McpHa.HighAvailability.Journal;
 using Microsoft.Extensions.Logging;
 using ModelContextProtocol.Protocol;
@@ -13,9 +15,9 @@ internal static class SessionRestore
 
     private static readonly TimeSpan HandshakeTimeout = TimeSpan.FromSeconds(30);
 
-    /// <summary>Restores a session from what the take-over read. Returns it with how many calls run again and how many were refused.</summary>
+    /// <summary>Restores a session from what the take-over, caused by a request, read. Returns it with how many calls run again and how many were refused.</summary>
     public static async Task<(LiveSession Session, int Rerun, int Refused)> RunAsync(
-        SessionRuntime runtime, SessionSnapshot snapshot, Action<LiveSession> onGone, CancellationToken cancellationToken)
+        SessionRuntime runtime, SessionSnapshot snapshot, ActivityContext cause, Action<LiveSession> onGone, CancellationToken cancellationToken)
     {
         var record = snapshot.Record with { LastPosition = snapshot.Record.LastPosition + PositionsLeftOut };
         var session = new LiveSession(runtime, record, onGone) { ProtocolVersion = snapshot.Record.ProtocolVersion };
@@ -24,7 +26,7 @@ internal static class SessionRestore
             session.Start();
             await ReplayHandshakeAsync(session, snapshot.Record, cancellationToken).ConfigureAwait(false);
             session.State.Load(snapshot.State);
-            var calls = TakeUpJournal(session, snapshot);
+            var calls = TakeUpJournal(session, snapshot, cause);
             var rerun = calls.Count(session.Resume);
             return (session, rerun, calls.Count - rerun);
         }
@@ -56,7 +58,7 @@ internal static class SessionRestore
         };
     }
 
-    private static List<OpenCall> TakeUpJournal(LiveSession session, SessionSnapshot snapshot)
+    private static List<OpenCall> TakeUpJournal(LiveSession session, SessionSnapshot snapshot, ActivityContext cause)
     {
         Dictionary<string, OpenCall> open = new(StringComparer.Ordinal);
         List<(string Stream, CallKey Key)> withdrawn = [];
@@ -70,7 +72,10 @@ internal static class SessionRestore
 
             var call = InFlightCall.Parse(bytes);
             if (JsonRpc.Parse(call.Body.Span) is JsonRpcRequest request)
+            {
+                CallTrace.Rejoin(request, cause);
                 open.Add(stream, new OpenCall(session, new EventStream(stream, session.GetStreams.Only), call.Key, request, call.Body) { History = new() });
+            }
         }
 
         lock (session.Queue.Gate)

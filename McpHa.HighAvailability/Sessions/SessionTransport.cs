@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using McpHa.HighAvailability.Diagnostics;
 using ModelContextProtocol.Protocol;
 
 namespace McpHa.HighAvailability.Sessions;
@@ -20,8 +21,11 @@ internal sealed class SessionTransport(LiveSession session) : ITransport
 
     public void Close() => _incoming.Writer.TryComplete();
 
-    public Task SendMessageAsync(JsonRpcMessage message, CancellationToken cancellationToken = default) =>
-        session.SendUnrelatedAsync(message, cancellationToken);
+    public Task SendMessageAsync(JsonRpcMessage message, CancellationToken cancellationToken = default)
+    {
+        CallTrace.Complete(session.Id);
+        return session.SendUnrelatedAsync(message, cancellationToken);
+    }
 
     public ValueTask DisposeAsync()
     {

@@ -61,7 +61,7 @@ internal static class BenchCommand
 internal sealed record BenchOptions(int Rounds, TimeSpan Duration, int Kills, int Sessions, IReadOnlySet<string> Only, string? JsonFile)
 {
     /// <summary>Everything that can be measured: the subjects under load, and the other figures.</summary>
-    public static IReadOnlyList<string> Parts { get; } = ["a", "b", "c", "t", "d", "e", "e3", "redis", "memory", "failover"];
+    public static IReadOnlyList<string> Parts { get; } = ["a", "b", "c", "n", "t", "d", "e", "e3", "redis", "memory", "failover"];
 
     /// <summary>Where its processes write.</summary>
     public string Folder { get; } = Path.GetFullPath(Path.Combine(".lab", "bench"));

@@ -13,6 +13,9 @@ internal sealed record Running(ChildProcess Process, Uri Url)
 /// <summary>Starts and ends the processes of a measurement. All have the same settings: server garbage collector, no spinning, logging at Warning.</summary>
 internal sealed class BenchProcesses(string folder) : IAsyncDisposable
 {
+    // The part of the traces.
+    private const double Sampled = 0.1;
+
     private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(60);
 
     private readonly List<Running> _all = [];
@@ -28,17 +31,21 @@ internal sealed class BenchProcesses(string folder) : IAsyncDisposable
         return StartAsync(spec, new UriBuilder("redis", "127.0.0.1", port).Uri, token => Probe.RedisAsync(port, token), cancellationToken);
     }
 
-    /// <summary>A server of Lab's own (<see cref="BenchServerCommand"/>); with its telemetry exported, when a part of its traces is to be sampled.</summary>
-    public Task<Running> StartServerAsync(ServerKind kind, Running? redis, string durability, CancellationToken cancellationToken, double sampled = 0)
+    /// <summary>A server of Lab's own (<see cref="BenchServerCommand"/>).</summary>
+    public Task<Running> StartServerAsync(
+        ServerKind kind, Running? redis, string durability, CancellationToken cancellationToken, TelemetryUse telemetry = TelemetryUse.Off)
     {
         var (name, url) = (Name("server"), Address());
         var lab = typeof(BenchProcesses).Assembly.Location;
         var program = new SolutionProgram(Path.GetDirectoryName(lab)!, lab);
         var settings = Replica(redis, url, name);
         settings["HighAvailability__Durability"] = durability;
-        if (sampled > 0)
-            (_telemetry ??= new()).AddTo(settings, sampled);
-        return StartWebAsync(program.At(name, url, settings, Log(name), BenchServerCommand.Name, kind.ToString()), url, cancellationToken);
+        if (telemetry == TelemetryUse.Sampled)
+            (_telemetry ??= new()).AddTo(settings, Sampled);
+        List<string> arguments = [BenchServerCommand.Name, kind.ToString()];
+        if (telemetry == TelemetryUse.Removed)
+            arguments.Add(BenchServerCommand.WithoutTelemetry);
+        return StartWebAsync(program.At(name, url, settings, Log(name), [.. arguments]), url, cancellationToken);
     }
 
     /// <summary>The sample server.</summary>
@@ -107,4 +114,17 @@ internal sealed class BenchProcesses(string folder) : IAsyncDisposable
     private string Name(string kind) => $"{kind}{++_number}";
 
     private string Log(string name) => Path.Combine(folder, "logs", name + ".log");
+}
+
+/// <summary>What a server does with its telemetry.</summary>
+internal enum TelemetryUse
+{
+    /// <summary>As it comes: nothing is exported, so nothing listens.</summary>
+    Off,
+
+    /// <summary>There are not even meters: what the others are compared with.</summary>
+    Removed,
+
+    /// <summary>All is exported, and a part of the traces sampled.</summary>
+    Sampled,
 }

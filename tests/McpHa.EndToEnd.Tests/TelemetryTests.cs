@@ -47,8 +47,9 @@ public sealed class TelemetryTests
         var first = await receiver.SpanAsync(span => span.TraceId == ClientTrace && span.Name == "relay attempt" && span.Failed, "the first attempt");
         Assert.Equal((owner.Replica, other), (first.Attributes["mcp.ha.replica.id"], second.Attributes["mcp.ha.replica.id"]));
         Assert.Equal([request.SpanId, request.SpanId], new[] { first.ParentId, second.ParentId });
-        await receiver.SpanAsync(span => span.TraceId == ClientTrace && span.ParentId == second.SpanId && span.Instance == other, "the other replica's span of the call");
+        var going = await receiver.SpanAsync(span => span.TraceId == ClientTrace && span.ParentId == second.SpanId && span.Instance == other, "the other replica's span of the call");
         var tool = await receiver.SpanAsync(span => span.TraceId == ClientTrace && span.Name == "tools/call countdown" && span.Instance == other, "the tool's second run");
+        Assert.Equal((going.SpanId, "7"), (tool.ParentId, tool.Attributes["jsonrpc.request.id"]));
         Assert.Equal((session, "countdown"), (tool.Attributes["mcp.session.id"], tool.Attributes["gen_ai.tool.name"]));
 
         // Both ways.
@@ -64,9 +65,13 @@ public sealed class TelemetryTests
             await Wait.UntilAsync(() => receiver.Metrics.Any(metric => metric.Name == name && metric.Service == "balancer"), name);
         await Wait.UntilAsync(() => receiver.Metrics.Any(metric => metric.Name.StartsWith("dotnet.", StringComparison.Ordinal) && metric.Service == "server"), "metrics of the runtime");
 
+        // What replicas rehearse when they start is nobody's to see.
+        Assert.DoesNotContain(receiver.Spans, span => span.Name is "tools/call again" or "tools/call once");
+
         bool IsOfSession(ExportedSpan span) => span.Attributes.GetValueOrDefault("mcp.session.id") == session;
 
         bool IsTakeOver(ExportedLog log) =>
-            log.TraceId == created.TraceId && log.Instance == other && log.Attributes.GetValueOrDefault("SessionId") == session && log.Attributes.GetValueOrDefault("Epoch") == "2";
+            log.TraceId == created.TraceId && log.Instance == other && log.Attributes.GetValueOrDefault("SessionId") == session && log.Attributes.GetValueOrDefault("Epoch") == "2" &&
+            log.Attributes.GetValueOrDefault("mcp.session.id") == session && log.Attributes.GetValueOrDefault("mcp.ha.replica.id") == other && log.Attributes.GetValueOrDefault("mcp.ha.epoch") == "2";
     }
 }

@@ -19,7 +19,7 @@ public sealed class BenchTests
             var output = await RunAsync(folder.FullName, "--rounds", "1", "--seconds", "0.3", "--kills", "1", "--sessions", "100", "--json", file);
             var report = JsonNode.Parse(await File.ReadAllTextAsync(file))!;
 
-            Assert.Equal(["a", "b", "c", "t", "d", "e", "e3"], report["load"]!.AsArray().Select(subject => (string)subject!["key"]!));
+            Assert.Equal(["a", "b", "c", "n", "t", "d", "e", "e3"], report["load"]!.AsArray().Select(subject => (string)subject!["key"]!));
             foreach (var subject in report["load"]!.AsArray())
             {
                 foreach (var connections in (string[])["64", "1"])
@@ -33,7 +33,7 @@ public sealed class BenchTests
             }
 
             Assert.Superset(
-                new HashSet<string> { "c/b 64", "t/c 64", "d/b 64", "e/c 64", "e3/c 64", "c/b 1", "d/b 1", "e/c 1" },
+                new HashSet<string> { "c/b 64", "c/n 64", "t/c 64", "d/b 64", "e/c 64", "e3/c 64", "c/b 1", "d/b 1", "e/c 1" },
                 report["ratios"]!.AsArray().Select(ratio => $"{ratio!["name"]} {ratio["connections"]}").ToHashSet());
             Positive(report["redis"]!, "sentPerCall");
             Positive(report["redis"]!, "processedPerCall");
@@ -41,7 +41,7 @@ public sealed class BenchTests
             Positive(report["memory"]!["Ha"]!, "streamingBytes");
             Assert.Equal(1, (int)report["failover"]!["kills"]!);
             Assert.All(["p50Milliseconds", "p99Milliseconds", "maxMilliseconds"], name => Positive(report["failover"]!, name));
-            Assert.Equal(7, report["targets"]!.AsArray().Count);
+            Assert.Equal(8, report["targets"]!.AsArray().Count);
             Assert.NotNull(report["machine"]!["processor"]);
             Assert.Contains("Redis commands per echo", output, StringComparison.Ordinal);
         }

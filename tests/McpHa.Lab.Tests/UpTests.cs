@@ -189,8 +189,7 @@ public sealed class UpTests : IAsyncLifetime
     [SkippableFact]
     public async Task The_dashboard_runs_and_hears_of_servers_and_balancers()
     {
-        Skip.If(AspireCommandLine() is null, "the aspire command line is neither on PATH nor in the cache, to which `up --dashboard` fetches it");
-        var cluster = await StartAsync(new() { Replicas = 1, Arguments = ["--dashboard"] });
+        var cluster = _started = await DashboardCluster.StartAsync(new() { Replicas = 1 });
         var dashboard = cluster.State.Dashboard;
         Assert.NotNull(dashboard);
 
@@ -202,17 +201,6 @@ public sealed class UpTests : IAsyncLifetime
                     && resources.Contains("balancer1", StringComparison.Ordinal);
             },
             "telemetry of server and balancer in the dashboard");
-    }
-
-    private static string? AspireCommandLine()
-    {
-        var cache = Environment.GetEnvironmentVariable("XDG_CACHE_HOME") is { Length: > 0 } folder
-            ? folder
-            : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache");
-        return (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator)
-            .Select(place => Path.Combine(place, "aspire"))
-            .FirstOrDefault(File.Exists)
-            ?? (Directory.Exists(Path.Combine(cache, "mcp-ha")) ? Directory.EnumerateDirectories(Path.Combine(cache, "mcp-ha"), "aspire-cli-*").FirstOrDefault() : null);
     }
 
     private async Task<LabCluster> StartAsync(LabClusterOptions options)

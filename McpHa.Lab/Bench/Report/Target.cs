@@ -10,6 +10,7 @@ internal sealed record Target(string Name, string Wanted, double Measured, strin
     {
         List<Target> targets = [];
         AtLeast("c/b, 64 connections", 0.60, Share("c/b"));
+        AtLeast("c/n, 64 connections", 0.97, Share("c/n"));
         AtLeast("t/c, 64 connections", 0.95, Share("t/c"));
         AtLeast("e/c, 64 connections", 0.50, Share("e/c"));
         AtMost("failover p50", 100, report.Failover?.P50Milliseconds, "ms");

@@ -17,20 +17,28 @@ internal static class BenchServerCommand
 {
     public const string Name = "bench-server";
 
+    /// <summary>The option that leaves out all that measures.</summary>
+    public const string WithoutTelemetry = "--without-telemetry";
+
     public static Command Create()
     {
         var kind = new Argument<ServerKind>("kind");
-        var command = new Command(Name, "Serves what bench measures.") { kind };
+        var bare = new Option<bool>(WithoutTelemetry);
+        var command = new Command(Name, "Serves what bench measures.") { kind, bare };
         command.Hidden = true;
-        command.SetAction((result, cancellationToken) => RunAsync(result.GetValue(kind), cancellationToken));
+        command.SetAction((result, cancellationToken) => RunAsync(result.GetValue(kind), result.GetValue(bare), cancellationToken));
         return command;
     }
 
-    private static async Task RunAsync(ServerKind kind, CancellationToken cancellationToken)
+    private static async Task RunAsync(ServerKind kind, bool withoutTelemetry, CancellationToken cancellationToken)
     {
+        // Of the whole process, and before the first meter is made.
+        if (withoutTelemetry)
+            AppContext.SetSwitch("System.Diagnostics.Metrics.Meter.IsSupported", false);
         var builder = WebApplication.CreateBuilder();
         builder.Services.AddHealthChecks();
-        builder.ConfigureOpenTelemetry();
+        if (!withoutTelemetry)
+            builder.ConfigureOpenTelemetry();
         if (kind == ServerKind.Ha)
             builder.AddRedisClient("redis");
         if (kind != ServerKind.Bare)

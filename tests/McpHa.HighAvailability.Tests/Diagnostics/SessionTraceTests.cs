@@ -9,6 +9,7 @@ namespace McpHa.Tests.Diagnostics;
 public sealed class SessionTraceTests
 {
     private const string ClientTrace = "0af7651916cd43dd8448eb211c80319c";
+    private static readonly ActivityTraceId Rehearsed = ActivityTraceId.CreateFromString("00000000000000000000000000000001");
     private const string ClientParent = $"00-{ClientTrace}-b7ad6b7169203331-01";
 
     [Fact]
@@ -39,6 +40,7 @@ public sealed class SessionTraceTests
             (takeOver.GetTagItem("mcp.ha.from"), takeOver.GetTagItem("mcp.ha.to"), takeOver.GetTagItem("mcp.ha.reason"), takeOver.GetTagItem("mcp.ha.calls.rerun"), takeOver.GetTagItem("mcp.ha.calls.refused")));
         Assert.Equal(1, takeOver.GetTagItem("mcp.ha.events.replayed"));
         Assert.True(takeOver.Duration > TimeSpan.Zero);
+        Assert.InRange((double)takeOver.GetTagItem("mcp.ha.takeover.duration")!, double.Epsilon, double.MaxValue);
         Assert.Equal("2025-11-25", trace[0].GetTagItem("mcp.protocol.version"));
     }
 
@@ -84,6 +86,46 @@ public sealed class SessionTraceTests
             "the second run");
         Assert.Equal(client.SessionId, rerun.GetTagItem("mcp.session.id"));
         Assert.Equal("b7ad6b7169203331", rerun.ParentSpanId.ToString());
+    }
+
+    [Fact]
+    public async Task A_call_that_a_relay_goes_on_with_runs_again_below_the_attempt_that_goes_on()
+    {
+        using var spans = new Spans();
+        await using var cluster = await InProcessCluster.StartAsync();
+        using var client = await cluster.ConnectAsync();
+        using var old = await CallAndCutOffAsync(cluster, client);
+
+        using var resumed = await client.GetAsync(cluster[1], old.LastId, h => h.TryAddWithoutValidation("traceparent", $"00-{ClientTrace}-aaaaaaaaaaaaaaaa-01"));
+        await resumed.AnswerAsync();
+
+        var request = await spans.FindAsync(
+            span => span.Source.Name == "Microsoft.AspNetCore" && span.ParentSpanId.ToString() == "aaaaaaaaaaaaaaaa", "the span of the request that goes on");
+        var rerun = await spans.FindAsync(span => span.DisplayName == "tools/call again" && span.ParentSpanId == request.SpanId, "the second run");
+        Assert.Equal(ClientTrace, rerun.TraceId.ToString());
+    }
+
+    [Fact]
+    public async Task Every_span_of_the_sdk_names_the_session_and_the_clients_own_request()
+    {
+        using var spans = new Spans();
+        await using var cluster = await InProcessCluster.StartAsync();
+        using var client = await cluster.ConnectAsync();
+        cluster.Tool.Body = async run =>
+        {
+            await run.ProgressAsync(1);
+            return "done";
+        };
+        using (var exchange = await client.PostAsync(cluster[0], client.Call("again", id: 77, progress: true)))
+            await exchange.AnswerAsync();
+
+        var call = await spans.FindAsync(span => span.DisplayName == "tools/call again", "the call");
+        await spans.FindAsync(span => span.DisplayName == "notifications/initialized", "the notification");
+        var made = spans.All.Where(span => span.Source.Name == "Experimental.ModelContextProtocol" && span.TraceId != Rehearsed).ToList();
+        Assert.Superset(
+            new HashSet<string> { "initialize", "notifications/initialized", "notifications/progress", "tools/call again" }, made.Select(span => span.DisplayName).ToHashSet());
+        Assert.All(made, span => Assert.Equal(client.SessionId, span.GetTagItem("mcp.session.id")));
+        Assert.Equal(("77", "tools/call", "again", "execute_tool"), (call.GetTagItem("jsonrpc.request.id"), call.GetTagItem("mcp.method.name"), call.GetTagItem("gen_ai.tool.name"), call.GetTagItem("gen_ai.operation.name")));
     }
 
     [Fact]
