@@ -29,8 +29,6 @@ internal static class KubernetesDeployment
     }
 
     private static IResourceBuilder<ProjectResource> Publish(this IResourceBuilder<ProjectResource> project, Drain drain, int replicas) => project
-        .WithHttpProbe(ProbeType.Readiness, "/health", periodSeconds: 2, timeoutSeconds: 2)
-        .WithHttpProbe(ProbeType.Liveness, "/alive", periodSeconds: 5, timeoutSeconds: 2, failureThreshold: 6)
         .PublishAsKubernetesService(service =>
         {
             if (service.Workload is not WorkloadDeployment deployment)
@@ -41,6 +39,12 @@ internal static class KubernetesDeployment
 
             var pods = deployment.Spec.Template.Spec;
             pods.TerminationGracePeriodSeconds = (long)drain.Grace.TotalSeconds;
+            foreach (var container in pods.Containers)
+            {
+                container.ReadinessProbe = Probe("/health", periodSeconds: 2, failureThreshold: 3);
+                container.LivenessProbe = Probe("/alive", periodSeconds: 5, failureThreshold: 6);
+            }
+
             // On as many nodes as there are: one that is lost takes few replicas with it.
             pods.TopologySpreadConstraints.Add(new()
             {
@@ -50,5 +54,14 @@ internal static class KubernetesDeployment
                 LabelSelector = deployment.Spec.Selector,
             });
         });
+
+    // By the name of the port.
+    private static ProbeV1 Probe(string path, int periodSeconds, int failureThreshold) => new()
+    {
+        HttpGet = new() { Path = path, Port = "http", Scheme = "HTTP" },
+        PeriodSeconds = periodSeconds,
+        TimeoutSeconds = 2,
+        FailureThreshold = failureThreshold,
+    };
 }
 #endif
