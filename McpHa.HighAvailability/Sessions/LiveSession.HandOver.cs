@@ -46,10 +46,15 @@ internal sealed partial class LiveSession
     public async Task HandOverAsync(
         SessionOffers offers, CancellationToken hurry, CancellationToken overdue, CancellationToken cancellationToken, CancellationToken calledOff = default)
     {
-        using (await offers.EnterAsync(cancellationToken).ConfigureAwait(false))
+        using (var turn = await offers.Turns.EnterAsync(cancellationToken).ConfigureAwait(false))
         {
-            if (calledOff.IsCancellationRequested || await ReleaseAsync(evenWithCalls: false, cancellationToken, offers).ConfigureAwait(false))
+            if (calledOff.IsCancellationRequested)
                 return;
+            if (await ReleaseAsync(evenWithCalls: false, cancellationToken, offers).ConfigureAwait(false))
+            {
+                await turn.RestAsync(hurry).ConfigureAwait(false);
+                return;
+            }
         }
 
         using (var either = CancellationTokenSource.CreateLinkedTokenSource(hurry, overdue))

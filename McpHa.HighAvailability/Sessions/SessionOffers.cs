@@ -32,15 +32,10 @@ internal sealed partial class SessionOffers(
     private readonly ConcurrentDictionary<string, long> _deaf = new(StringComparer.Ordinal);
 
     private readonly CancellationTokenSource _stopping = new();
-    private readonly SemaphoreSlim _turns = new(AtOnce);
     private IAsyncDisposable? _subscription;
 
-    /// <summary>Waits for a turn of a session that could move at any time; it ends when the result is disposed.</summary>
-    public async ValueTask<Turn> EnterAsync(CancellationToken cancellationToken)
-    {
-        await _turns.WaitAsync(cancellationToken).ConfigureAwait(false);
-        return new Turn(_turns);
-    }
+    /// <summary>Turns of sessions that could move at any time.</summary>
+    public HandOverTurns Turns { get; } = new(time, AtOnce);
 
     /// <summary>Offers a session that was released. Completes when it is served elsewhere, or when that takes too long.</summary>
     /// <exception cref="StoreUnavailableException">The bus is away; nobody was told.</exception>
@@ -125,10 +120,4 @@ internal sealed partial class SessionOffers(
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Session {SessionId} was offered and could not be taken over; its next request tries again.")]
     private partial void LogNotTaken(Exception exception, string sessionId);
-
-    /// <summary>A turn, until it is disposed.</summary>
-    public readonly struct Turn(SemaphoreSlim turns) : IDisposable
-    {
-        public void Dispose() => turns.Release();
-    }
 }

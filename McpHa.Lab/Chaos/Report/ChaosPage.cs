@@ -61,11 +61,11 @@ internal static class ChaosPage
     {
         html.Raw("<h2>Faults and what clients noticed</h2>")
             .Raw("<table><tr><th>fault</th><th>injected</th><th>pauses</th><th>p50 ms</th><th>p99 ms</th><th>max ms</th>")
-            .Raw("<th>with a call running</th><th>p50 ms</th><th>p99 ms</th><th>max ms</th></tr>");
+            .Raw("<th>with a call running</th><th>p50 ms</th><th>p99 ms</th><th>max ms</th><th>not hit</th><th>p50 ms</th><th>p99 ms</th><th>max ms</th></tr>");
         foreach (var kind in report.Kinds)
         {
             html.Add($"<tr><td><i class=\"{kind.Kind}\"></i> {kind.Name}</td><td>{kind.Injected}</td>");
-            foreach (var figures in (PauseFigures[])[kind.Pauses, kind.PausesWhileRunning])
+            foreach (var figures in (PauseFigures[])[kind.Pauses, kind.PausesWhileRunning, kind.Elsewhere])
                 html.Add($"<td>{figures.N}</td><td>{ChaosTable.Ms(figures, figures.P50)}</td><td>{ChaosTable.Ms(figures, figures.P99)}</td><td>{ChaosTable.Ms(figures, figures.Max)}</td>");
             html.Raw("</tr>");
         }
