@@ -53,15 +53,16 @@ internal sealed class StatusEndpoints(
 
     private async Task LookUpAsync(HttpContext context)
     {
-        if (!context.Request.HasFormContentType || context.Request.ContentLength is not <= MostLookupBytes)
+        if (await ReadIdAsync(context) is not { } id)
         {
             context.Response.StatusCode = StatusCodes.Status400BadRequest;
             await context.Response.WriteAsync("Send the session id as the form field 'id', and nothing else.");
             return;
         }
 
-        var form = await context.Request.ReadFormAsync(context.RequestAborted);
-        var answer = await trails.FindAsync(form["id"].ToString().Trim(), context.RequestAborted);
+        var answer = await trails.FindAsync(id, context.RequestAborted);
+        if (answer.State == LookupStates.Away)
+            context.Response.Headers.RetryAfter = "1";
         context.Response.StatusCode = answer.State switch
         {
             LookupStates.Unknown => StatusCodes.Status404NotFound,
@@ -70,5 +71,20 @@ internal sealed class StatusEndpoints(
             _ => StatusCodes.Status200OK,
         };
         await (StatusFormats.Of(context.Request) is StatusFormat.Json ? StatusPage.WriteJsonAsync(context, answer) : _page.WriteHtmlAsync(context, report.Take(), answer));
+    }
+
+    // Null: it cannot be read as a form.
+    private static async ValueTask<string?> ReadIdAsync(HttpContext context)
+    {
+        if (!context.Request.HasFormContentType || context.Request.ContentLength is not <= MostLookupBytes)
+            return null;
+        try
+        {
+            return (await context.Request.ReadFormAsync(context.RequestAborted))["id"].ToString().Trim();
+        }
+        catch (Exception e) when (e is InvalidDataException or IOException)
+        {
+            return null;
+        }
     }
 }

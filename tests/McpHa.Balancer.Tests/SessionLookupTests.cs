@@ -71,6 +71,21 @@ public class SessionLookupTests
         Assert.Equal(HttpStatusCode.BadRequest, large.StatusCode);
     }
 
+    [Theory]
+    [InlineData("multipart/form-data", "id=x")]
+    [InlineData("multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=\"id\"\r\n\r\nx")]
+    [InlineData("application/json", "{}")]
+    [InlineData("text/plain", "id=x")]
+    public async Task What_is_no_form_is_refused(string type, string body)
+    {
+        await using var bench = await StartAsync();
+        using var content = new ByteArrayContent(System.Text.Encoding.ASCII.GetBytes(body));
+        content.Headers.TryAddWithoutValidation("Content-Type", type);
+        using var response = await bench.Client.PostAsync(new Uri("/status/session", UriKind.Relative), content);
+        Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
+        Assert.Contains("form field 'id'", await response.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+    }
+
     private async Task<BalancerBench> StartAsync()
     {
         var store = new InMemorySessionStore(_sessions);

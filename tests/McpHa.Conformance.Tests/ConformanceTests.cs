@@ -1,8 +1,10 @@
+using Xunit.Abstractions;
+
 namespace McpHa.Tests.Conformance;
 
 /// <summary>The official conformance suite against three replicas.</summary>
 [Collection(ConformanceCollection.Name)]
-public sealed class ConformanceTests(ConformanceCluster fixture)
+public sealed class ConformanceTests(ConformanceCluster fixture, ITestOutputHelper output)
 {
     /// <summary>What the suite is run against.</summary>
     public enum Front
@@ -42,6 +44,7 @@ public sealed class ConformanceTests(ConformanceCluster fixture)
 
         await using var killing = fixture.StartKilling();
         await suite.PassesAsync(fixture.Cluster.Endpoint);
+        output.WriteLine($"{killing.Kills} replicas were killed.");
         Assert.InRange(killing.Kills, 1, int.MaxValue);
     }
 }

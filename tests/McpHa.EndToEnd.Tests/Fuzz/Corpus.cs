@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace McpHa.Tests.Fuzz;
 
 /// <summary>Cases that are worth keeping word by word: known attacks, and the edges of the formats.</summary>
@@ -43,6 +45,19 @@ internal static class Corpus
             yield return new("corpus odd address", Wire.PostTo(address, Wire.Call("\"odd\"")));
         foreach (var header in (string[])["Accept: text/html", "Accept: text/event-stream\r\nLast-Event-ID: g1x1-0", $"Accept: text/event-stream\r\nLast-Event-ID: g1x1-0\r\n{session}", $"Accept: text/event-stream\r\nLast-Event-ID: c1x1-0\r\n{session}", $"Accept: text/event-stream\r\nLast-Event-ID: \0\r\n{session}"])
             yield return new("corpus odd stream", Wire.Request("GET", [header], path: "/mcp/sse"));
+        // What a balancer has for people; at a replica there is nothing.
+        foreach (var (type, body) in ((string, string)[])
+        [
+            ("application/x-www-form-urlencoded", "id=x"), ("application/x-www-form-urlencoded", "id=%ff%00"), ("application/x-www-form-urlencoded", $"id={target.Sessions[0]}"), ("multipart/form-data", "id=x"),
+            ("multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=\"id\"\r\n\r\nx"), ("multipart/form-data; boundary=" + new string('b', 200), "--b--"), ("text/plain", "id=x"), ("", ""),
+        ])
+        {
+            foreach (var path in (string[])["/status/session", "/operations/replicas/x/drain", "/operations/replicas/%00/resume", "/operations/replicas//drain"])
+                yield return new("corpus page", Wire.Request("POST", ["Content-Type: " + type, $"Content-Length: {body.Length}", "Authorization: Bearer x"], Encoding.ASCII.GetBytes(body), path));
+        }
+
+        foreach (var path in (string[])["/", "/status.json", "/status/events", "/metrics", "/status/session", "/?format=json&format=x", "/status/../mcp"])
+            yield return new("corpus page", Wire.Request("GET", [$"Accept: {(path == "/status/events" ? "text/event-stream" : "text/html")}"], path: path));
         var whole = Wire.Post(Wire.Call("\"cut\""), session);
         for (var length = 0; length < whole.Length; length++)
             yield return new("cut at every byte", whole[..length], Complete: false);
