@@ -21,4 +21,12 @@ for project in McpHa.HighAvailability McpHa.HighAvailability.Redis eng/template;
   [ -e "$project" ] || continue
   dotnet pack "$project" -c Release -o "$out" --artifacts-path artifacts/pack -v quiet -nologo "${properties[@]}"
 done
+
+# NuGet would go on taking what it has unpacked of the same version earlier.
+unpacked=$(dotnet nuget locals global-packages --list --force-english-output | sed 's/^global-packages: *//')
+for package in "$out"/*.nupkg; do
+  name=$(basename "$package" .nupkg | tr '[:upper:]' '[:lower:]')
+  id=$(printf '%s' "$name" | sed -E 's/\.[0-9]+\.[0-9]+\.[0-9]+([.-].*)?$//')
+  rm -rf "${unpacked:?}/$id/${name#"$id".}"
+done
 ls "$out"

@@ -2,6 +2,7 @@ using System.Diagnostics.Metrics;
 using McpHa.Balancer.Operations;
 using McpHa.Balancer.Status;
 using McpHa.HighAvailability.Access;
+using McpHa.HighAvailability.Cluster;
 using McpHa.HighAvailability.Limits;
 using McpHa.HighAvailability.Relay;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -19,6 +20,8 @@ public static class BalancerApplication
     {
         services.AddRelay();
         services.AddOptions<BalancerOptions>().BindConfiguration(BalancerOptions.SectionName).ValidateOnStart();
+        services.AddOptions<ClusterOptions>().BindConfiguration(BalancerOptions.SectionName + ":Cluster");
+        services.AddOptions<RelayOptions>().BindConfiguration(BalancerOptions.SectionName + ":Relay");
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<BalancerOptions>, BalancerOptionsValidator>());
         services.AddOptions<KestrelServerOptions>().Configure<IOptions<BalancerOptions>>(static (server, balancer) =>
         {

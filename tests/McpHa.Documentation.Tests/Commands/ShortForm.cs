@@ -1,0 +1,99 @@
+using System.CommandLine;
+using System.Text.RegularExpressions;
+using McpHa.Lab.Bench;
+using McpHa.Lab.Chaos;
+using McpHa.Lab.Up;
+using McpHa.Tests.Pages;
+
+namespace McpHa.Tests.Commands;
+
+/// <summary>How a command is tested that takes minutes, or runs until it is stopped. Everything else is run as it is written.</summary>
+internal static partial class ShortForm
+{
+    // Commands of the lab as they stand in sentences: "chaos --direct".
+    private static readonly string[] LabCommands = ["up", ChaosCommand.Name, "bench"];
+
+    private static readonly (Regex Pattern, Func<Match, Shell, Task> Test)[] Rules =
+    [
+        // The lab: its own command line reads the arguments. That they do what they say is for UpTests, ChaosTests and BenchTests.
+        (LabCommand(), (match, _) => Task.Run(() => ReadByLab(match))),
+
+        // ./run and the program behind it: the help. The cluster itself is for FirstSessionTests, UpTests and the AppHost's tests.
+        (LabScript(), (match, _) => Task.Run(() => ReadByLab(match))),
+        (RunScript(), (_, shell) => shell.RunAsync("./run --help")),
+        (Program(), (match, _) => Task.Run(() => Exists(match.Groups["path"].Value))),
+
+        // Tests: this one is among them. What is named must be there.
+        (TestScript(), (match, _) => Task.Run(() => IsTested(match.Groups["filter"].Value))),
+        (TestProject(), (match, _) => Task.Run(() => Exists(match.Groups["path"].Value))),
+
+        // A publication: MSBuild reads the command, and says what it would do.
+        (Publication(), EvaluateAsync),
+    ];
+
+    /// <summary>The test of a command in its short form; null: it is to be run as it is.</summary>
+    public static Func<Shell, Task>? Of(string command) => Rules
+        .Select(rule => (Match: rule.Pattern.Match(command), rule.Test))
+        .Where(rule => rule.Match.Success)
+        .Select(rule => (Func<Shell, Task>)(shell => rule.Test(rule.Match, shell)))
+        .FirstOrDefault();
+
+    private static void ReadByLab(Match match)
+    {
+        if (match.Groups["path"] is { Success: true, Value: var project })
+            Exists(project);
+        var root = new RootCommand { UpCommand.Create(), ChaosCommand.Create(), BenchCommand.Create() };
+        var arguments = match.Groups["arguments"].Value.Replace("…", "", StringComparison.Ordinal);
+        if (match.Groups["script"].Success)
+            arguments = "up" + arguments;
+        var errors = root.Parse(arguments).Errors.Select(error => error.Message);
+
+        // In a sentence a file stands for one that a user has.
+        Assert.DoesNotContain(errors, error => !error.Contains("does not exist", StringComparison.OrdinalIgnoreCase));
+        Assert.Contains(arguments.Split(' ')[0], LabCommands);
+    }
+
+    private static void Exists(string path) => Assert.True(Path.Exists(Path.Combine(Page.Root, path)), $"There is no {path}.");
+
+    private static void IsTested(string filter)
+    {
+        Exists("test");
+        if (filter.Length == 0 || filter.StartsWith('-') || filter.StartsWith('['))
+            return;
+        var names = Directory.EnumerateFiles(Path.Combine(Page.Root, "tests"), "*.cs", SearchOption.AllDirectories).Select(Path.GetFileNameWithoutExtension);
+        var wanted = FilterWord().Match(filter).Value;
+        Assert.Contains(names, name => name!.Contains(wanted, StringComparison.Ordinal));
+    }
+
+    private static async Task EvaluateAsync(Match match, Shell shell)
+    {
+        Exists(match.Groups["path"].Value);
+        var evaluated = string.Join('\n', await shell.RunAsync($"{match.Value} -getProperty:PublishReadyToRun -getProperty:TieredPGO -getProperty:ContainerRepository"));
+        Assert.Contains("\"PublishReadyToRun\": \"true\"", evaluated, StringComparison.Ordinal);
+        Assert.Contains("\"TieredPGO\": \"false\"", evaluated, StringComparison.Ordinal);
+    }
+
+    [GeneratedRegex(@"^(?:dotnet run --project (?<path>\S*\.Lab)(?: -c \w+| -p:\S+)* -- (?<arguments>.*)|(?<arguments>(?:up|chaos|bench)(?: .*)?))$")]
+    private static partial Regex LabCommand();
+
+    [GeneratedRegex(@"^(?<script>\./run --lab)(?<arguments>.*)$")]
+    private static partial Regex LabScript();
+
+    [GeneratedRegex(@"^\./run(?: --aspire)?$")]
+    private static partial Regex RunScript();
+
+    [GeneratedRegex(@"^dotnet run --project (?<path>\S+)(?! --).*$")]
+    private static partial Regex Program();
+
+    [GeneratedRegex(@"^\./test(?: '?(?<filter>[^']*)'?)?$")]
+    private static partial Regex TestScript();
+
+    [GeneratedRegex(@"^dotnet test (?<path>\S+).*$")]
+    private static partial Regex TestProject();
+
+    [GeneratedRegex(@"^dotnet publish (?<path>\S+) .*$")]
+    private static partial Regex Publication();
+
+    [GeneratedRegex(@"[A-Za-z]+$")]
+    private static partial Regex FilterWord();
+}

@@ -1,0 +1,53 @@
+using System.Text.RegularExpressions;
+using McpHa.Tests.Commands;
+using McpHa.Tests.Pages;
+
+namespace McpHa.Tests;
+
+/// <summary>What the README shows of the first session that outlives its process is what happens.</summary>
+[Runs("README.md")]
+public sealed partial class FirstSessionTests
+{
+    private static readonly Block[] Blocks = [.. Page.Blocks("README.md").SkipWhile(block => block.RunBy != nameof(FirstSessionTests)).Take(3)];
+
+    [SkippableFact]
+    public async Task The_cluster_comes_up_and_the_session_outlives_its_process_as_shown()
+    {
+        Skip.If(LabCluster.Unavailable is not null, LabCluster.Unavailable);
+        Skip.If(Shell.Unavailable is not null, Shell.Unavailable);
+        var (start, session, shown) = (Blocks[0].Text.Split('\n'), Blocks[1].Text, Blocks[2].Text.Split('\n'));
+        Assert.Equal("$ ./run --lab", start[0]);
+        Assert.Contains(start[1], Page.Read("run").Replace("\"", "", StringComparison.Ordinal), StringComparison.Ordinal);
+
+        // ./run --lab is "up", on port 5200.
+        await using var cluster = await LabCluster.StartAsync();
+        var lines = cluster.Output.Split('\n').Select(Form).ToHashSet();
+        Assert.DoesNotContain(start.Skip(2), line => !lines.Contains(Form(line)));
+
+        await using var shell = new Shell(cluster.Folder);
+        var output = await shell.RunAsync(session.Replace("5200", $"{cluster.Port}", StringComparison.Ordinal));
+
+        var said = string.Join('\n', output);
+        var served = Served().Matches(said).Select(match => match.Groups[1].Value).ToArray();
+        Assert.Equal(2, served.Length);
+        Assert.NotEqual(served[0], served[1]);
+        Assert.Contains($"--- killed {served[0]}", output);
+        Assert.Equal(["1", "2", "3", "4", "5", "6"], Progress().Matches(said).Select(match => match.Groups[1].Value));
+        Assert.Single(output, line => line.Contains("liftoff", StringComparison.Ordinal));
+
+        // Every line of the page is one of the real ones, but for its numbers.
+        var forms = output.Select(Form).ToHashSet();
+        Assert.DoesNotContain(shown.Where(line => line != "…"), line => !forms.Contains(Form(line)));
+    }
+
+    private static string Form(string line) => Numbers().Replace(line.TrimEnd(), "#");
+
+    [GeneratedRegex(@"\bid: [a-z0-9]+-[0-9]+|server\d-[0-9a-f]+|[0-9]+|(?<=\S) +")]
+    private static partial Regex Numbers();
+
+    [GeneratedRegex(@"served by process (\d+)")]
+    private static partial Regex Served();
+
+    [GeneratedRegex("\"progress\":(\\d+)")]
+    private static partial Regex Progress();
+}
