@@ -73,6 +73,6 @@ public sealed partial class CommandTests
             await (ShortForm.Of(command)?.Invoke(shell) ?? shell.RunAsync($"test -e {command.Split(' ')[0]}"));
     }
 
-    [GeneratedRegex(@"`((?:\./(?:run|test)|eng/[\w.-]+\.sh|dotnet (?:run --project|test|publish) McpHa|(?:up|chaos|bench) --)[^`\n]*)`")]
+    [GeneratedRegex(@"`((?:\./(?:run|test)|eng/[\w.-]+\.sh|dotnet (?:run --project|test|publish) McpHa|dotnet new (?:install|mcp-ha)|(?:up|chaos|bench) --)[^`\n]*)`")]
     private static partial Regex InlineCommand();
 }

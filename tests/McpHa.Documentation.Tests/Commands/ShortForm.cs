@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using McpHa.Lab.Bench;
 using McpHa.Lab.Chaos;
@@ -10,6 +11,9 @@ namespace McpHa.Tests.Commands;
 /// <summary>How a command is tested that takes minutes, or runs until it is stopped. Everything else is run as it is written.</summary>
 internal static partial class ShortForm
 {
+    // What the pages call the project that a user makes.
+    private const string MadeProject = "Contoso.Tools";
+
     // Commands of the lab as they stand in sentences: "chaos --direct".
     private static readonly string[] LabCommands = ["up", ChaosCommand.Name, "bench"];
 
@@ -26,6 +30,11 @@ internal static partial class ShortForm
         // Tests: this one is among them. What is named must be there.
         (TestScript(), (match, _) => Task.Run(() => IsTested(match.Groups["filter"].Value))),
         (TestProject(), (match, _) => Task.Run(() => Exists(match.Groups["path"].Value))),
+
+        // The template, which McpHa.Template.Tests installs and runs: its package and options must be there, and the project that it makes has the parts of this one.
+        (TemplateInstallation(), (match, _) => Task.Run(() => IsTemplate(match.Groups["package"].Value))),
+        (TemplateUse(), (match, _) => Task.Run(() => AreOptions(match.Groups["options"].Value))),
+        (MadeFolder(), (_, _) => Task.CompletedTask),
 
         // A publication: MSBuild reads the command, and says what it would do.
         (Publication(), EvaluateAsync),
@@ -53,7 +62,19 @@ internal static partial class ShortForm
         Assert.Contains(arguments.Split(' ')[0], LabCommands);
     }
 
-    private static void Exists(string path) => Assert.True(Path.Exists(Path.Combine(Page.Root, path)), $"There is no {path}.");
+    private static void Exists(string path) =>
+        Assert.True(Path.Exists(Path.Combine(Page.Root, path.Replace(MadeProject, Path.GetFileName(Directory.GetFiles(Page.Root, "*.sln").Single())[..^4], StringComparison.Ordinal))), $"There is no {path}.");
+
+    private static void IsTemplate(string package) => Assert.True(
+        Path.Exists(Path.Combine(Page.Root, package)) || File.ReadAllText(Path.Combine(Page.Root, "eng", "template", "McpHa.Template.csproj")).Contains($"<PackageId>{package.Split('/')[^1].Split(".*")[0]}<", StringComparison.Ordinal),
+        $"There is no template package {package}.");
+
+    private static void AreOptions(string options)
+    {
+        var hosts = JsonNode.Parse(File.ReadAllText(Path.Combine(Page.Root, ".template.config", "dotnetcli.host.json")))!["symbolInfo"]!.AsObject();
+        string[] known = ["--help", "--name", "--output", .. hosts.Select(symbol => $"--{symbol.Value!["longName"]}")];
+        Assert.DoesNotContain(OptionName().Matches(options).Select(match => match.Value), option => !known.Contains(option));
+    }
 
     private static void IsTested(string filter)
     {
@@ -90,6 +111,18 @@ internal static partial class ShortForm
 
     [GeneratedRegex(@"^dotnet test (?<path>\S+).*$")]
     private static partial Regex TestProject();
+
+    [GeneratedRegex(@"^dotnet new install (?<package>\S+)$")]
+    private static partial Regex TemplateInstallation();
+
+    [GeneratedRegex(@"^dotnet new mcp-ha(?<options>(?: .*)?)$")]
+    private static partial Regex TemplateUse();
+
+    [GeneratedRegex(@"^cd Contoso\.Tools$")]
+    private static partial Regex MadeFolder();
+
+    [GeneratedRegex(@"--[\w-]+")]
+    private static partial Regex OptionName();
 
     [GeneratedRegex(@"^dotnet publish (?<path>\S+) .*$")]
     private static partial Regex Publication();
