@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using McpHa.Tests.Commands;
 using McpHa.Tests.Pages;
@@ -6,8 +7,12 @@ namespace McpHa.Tests;
 
 /// <summary>What the README shows of the first session that outlives its process is what happens.</summary>
 [Runs("README.md")]
+[Runs(ConfigurationPage)]
 public sealed partial class FirstSessionTests
 {
+    private const string ConfigurationPage = "docs/configuration.md";
+    private const string Key = "0123456789abcdef";
+
     private static readonly Block[] Blocks = [.. Page.Blocks("README.md").SkipWhile(block => block.RunBy != nameof(FirstSessionTests)).Take(3)];
 
     [SkippableFact]
@@ -20,7 +25,7 @@ public sealed partial class FirstSessionTests
         Assert.Contains(start[1], Page.Read("run").Replace("\"", "", StringComparison.Ordinal), StringComparison.Ordinal);
 
         // ./run --lab is "up", on port 5200.
-        await using var cluster = await LabCluster.StartAsync();
+        await using var cluster = await LabCluster.StartAsync(new() { Environment = new Dictionary<string, string?> { ["Balancer__Operations__Key"] = Key } });
         var lines = cluster.Output.Split('\n').Select(Form).ToHashSet();
         Assert.DoesNotContain(start.Skip(2), line => !lines.Contains(Form(line)));
 
@@ -35,15 +40,32 @@ public sealed partial class FirstSessionTests
         Assert.Equal(["1", "2", "3", "4", "5", "6"], Progress().Matches(said).Select(match => match.Groups[1].Value));
         Assert.Single(output, line => line.Contains("liftoff", StringComparison.Ordinal));
 
+        await DrainAsync(shell, cluster);
+
         // Every line of the page is one of the real ones, but for its numbers.
         var forms = output.Select(Form).ToHashSet();
         Assert.DoesNotContain(shown.Where(line => line != "…"), line => !forms.Contains(Form(line)));
+    }
+
+    private static async Task DrainAsync(Shell shell, LabCluster cluster)
+    {
+        var block = Page.Blocks(ConfigurationPage).Single(block => block.RunBy == nameof(FirstSessionTests));
+        var command = ReplicaName().Replace(block.Commands.Single(), cluster.State.Replicas[0].Id).Replace("5200", $"{cluster.Port}", StringComparison.Ordinal);
+
+        var answer = JsonNode.Parse(string.Concat(await shell.RunAsync($"KEY={Key}\n{command} -sf")))!.AsObject();
+
+        var shown = JsonNode.Parse(block.Text.Split('\n')[1])!.AsObject();
+        Assert.Equal(shown.Select(member => member.Key), answer.Select(member => member.Key));
+        Assert.Equal(cluster.State.Replicas[0].Id, (string?)answer["replica"]);
     }
 
     private static string Form(string line) => Numbers().Replace(line.TrimEnd(), "#");
 
     [GeneratedRegex(@"\bid: [a-z0-9]+-[0-9]+|server\d-[0-9a-f]+|[0-9]+|(?<=\S) +")]
     private static partial Regex Numbers();
+
+    [GeneratedRegex(@"server\d-[0-9a-f]{4}")]
+    private static partial Regex ReplicaName();
 
     [GeneratedRegex(@"served by process (\d+)")]
     private static partial Regex Served();

@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using McpHa.Balancer.Operations;
 using McpHa.Balancer.Routing;
 using McpHa.HighAvailability;
 using McpHa.HighAvailability.Cluster;
@@ -19,7 +20,7 @@ public sealed partial class SettingsTests
         [.. Names<HighAvailabilityOptions>(""), .. Names<SessionStoreOptions>("Sessions:"), .. Names<StateHandleOptions>("StateHandles:"),
             .. Names<ClusterOptions>("Cluster:"), .. Names<RelayOptions>("Relay:"), .. Names<LimitOptions>("Limits:")];
 
-    private static readonly string[] Balancer = [.. Names<BalancerOptions>(""), .. Names<ClusterOptions>("Cluster:"), .. Names<RelayOptions>("Relay:")];
+    private static readonly string[] Balancer = [.. Names<BalancerOptions>("").Except([nameof(BalancerOptions.Operations)]), .. Names<OperationsOptions>("Operations:"), .. Names<ClusterOptions>("Cluster:"), .. Names<RelayOptions>("Relay:")];
 
     public static TheoryData<string> Pages => [.. Page.All];
 

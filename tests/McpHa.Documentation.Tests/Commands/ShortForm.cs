@@ -62,8 +62,12 @@ internal static partial class ShortForm
         Assert.Contains(arguments.Split(' ')[0], LabCommands);
     }
 
-    private static void Exists(string path) =>
-        Assert.True(Path.Exists(Path.Combine(Page.Root, path.Replace(MadeProject, Path.GetFileName(Directory.GetFiles(Page.Root, "*.sln").Single())[..^4], StringComparison.Ordinal))), $"There is no {path}.");
+    private static void Exists(string path)
+    {
+        if (path.Contains(MadeProject, StringComparison.Ordinal))
+            path = Path.GetFileName(path).Replace(MadeProject, Path.GetFileNameWithoutExtension(Directory.GetFiles(Page.Root, "*.sln").Single()), StringComparison.Ordinal);
+        Assert.True(Path.Exists(Path.Combine(Page.Root, path)), $"There is no {path}.");
+    }
 
     private static void IsTemplate(string package) => Assert.True(
         Path.Exists(Path.Combine(Page.Root, package)) || File.ReadAllText(Path.Combine(Page.Root, "eng", "template", "McpHa.Template.csproj")).Contains($"<PackageId>{package.Split('/')[^1].Split(".*")[0]}<", StringComparison.Ordinal),
@@ -103,7 +107,7 @@ internal static partial class ShortForm
     [GeneratedRegex(@"^\./run(?: --aspire)?$")]
     private static partial Regex RunScript();
 
-    [GeneratedRegex(@"^dotnet run --project (?<path>\S+)(?! --).*$")]
+    [GeneratedRegex(@"^dotnet run --project (?<path>\S+)(?: .*)?$")]
     private static partial Regex Program();
 
     [GeneratedRegex(@"^\./test(?: '?(?<filter>[^']*)'?)?$")]

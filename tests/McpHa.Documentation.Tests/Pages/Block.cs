@@ -10,6 +10,7 @@ namespace McpHa.Tests.Pages;
 public sealed record Block(string Page, int Line, string Language, string Text, string? File, string? Remark)
 {
     private const string NotRunPrefix = "not run:";
+    private const string Prompt = "$ ";
     private const string RunByPrefix = "run by ";
 
     /// <summary>Whether it holds commands for a shell.</summary>
@@ -21,10 +22,11 @@ public sealed record Block(string Page, int Line, string Language, string Text, 
     /// <summary>The class of tests that runs it; null: <see cref="CommandTests"/>.</summary>
     public string? RunBy => Remark?.StartsWith(RunByPrefix, StringComparison.Ordinal) == true ? Remark[RunByPrefix.Length..].Trim() : null;
 
-    /// <summary>Its commands, one per line: continued lines joined, comments and empty lines left out.</summary>
+    /// <summary>Its commands, one per line: continued lines joined, comments and empty lines left out, and of a console what it says.</summary>
     public IEnumerable<string> Commands =>
         from line in Text.Replace("\\\n", " ", StringComparison.Ordinal).Split('\n')
-        let command = line.Split(" #")[0].Trim()
+        where Language != "console" || line.StartsWith(Prompt, StringComparison.Ordinal)
+        let command = (Language == "console" ? line[Prompt.Length..] : line).Split(" #")[0].Trim()
         where command.Length > 0 && !command.StartsWith('#')
         select command;
 
