@@ -18,7 +18,8 @@ internal static class ClusterRedis
         // What is published is the container, whatever this machine can run.
         if (builder.ExecutionContext.IsPublishMode || Programs.ContainerRuntime() is not null)
             return builder.AddRedis(name)
-                .WithDataVolume()
+                // Aspire would make a name of the project's, with dots, which Kubernetes takes for no volume.
+                .WithDataVolume(builder.ExecutionContext.IsPublishMode ? $"{name}-data" : null)
                 .WithPersistence(interval: TimeSpan.FromSeconds(10));
 
         var command = Programs.Find("redis-server") ?? throw new DistributedApplicationException(
