@@ -143,7 +143,7 @@ public sealed partial class TreeTests(TemplateFixture template)
     [GeneratedRegex("""McpHa|basic-feed|BasicFeed|FeedLacks|[Cc]onformance|eng/|Package\.props|#if \(|#else\b|#endif|-:cnd|failover-sample|\bgenerated\)|noSamples|noAuth|noLab|noTests|existingRedis|5f4b0d5e""")]
     private static partial Regex Forbidden();
 
-    [GeneratedRegex(@"`([^`\s]*(?:/[^`\s]+|\.(?:Server|AppHost|Balancer|Lab|ServiceDefaults|HighAvailability(?:\.Redis)?)))`")]
+    [GeneratedRegex(@"`((?!/)[^`\s]*(?:/[^`\s]+|\.(?:Server|AppHost|Balancer|Lab|ServiceDefaults|HighAvailability(?:\.Redis)?)))`")]
     private static partial Regex NamedFolder();
 
     [GeneratedRegex(@"(?<!blob/main/)docs/[\w.-]+")]
