@@ -1,0 +1,90 @@
+using Microsoft.Playwright;
+using static Microsoft.Playwright.Assertions;
+
+namespace McpHa.Tests.Browser.Dashboard;
+
+/// <summary>What somebody finds out with the Aspire dashboard about a session that was taken over.</summary>
+public sealed class DashboardTests(BrowserFixture browser, FailoverStory story) : IClassFixture<BrowserFixture>, IClassFixture<FailoverStory>
+{
+    [SkippableFact]
+    public async Task The_traces_page_finds_a_session_by_its_id()
+    {
+        var dashboard = await OpenAsync();
+        await dashboard.FindSessionAsync(story.Session);
+
+        await Expect(dashboard.Row("session create")).ToContainTextAsync($"server-{story.First}");
+        await Expect(dashboard.Row("session create")).ToContainTextAsync("balancer");
+        await Expect(dashboard.Row("balancer: POST /mcp")).ToBeVisibleAsync();
+        await dashboard.Page.KeepAsync("dashboard-traces");
+    }
+
+    [SkippableFact]
+    public async Task The_sessions_trace_has_both_replicas_and_the_balancer_with_the_take_over_between_them()
+    {
+        var dashboard = await OpenAsync();
+        await dashboard.OpenSessionAsync(story.Session);
+
+        await Expect(dashboard.Row("session create", $"server-{story.First}")).ToBeVisibleAsync();
+        await Expect(dashboard.Row("resume", "balancer")).ToBeVisibleAsync();
+        await Expect(dashboard.Row("take over", $"server-{story.Second}")).ToBeVisibleAsync();
+        await dashboard.Row("take over").ClickAsync();
+        var span = dashboard.Section("mcp.ha.reason");
+        foreach (var value in (string[])[story.First, story.Second, "owner-lost", "mcp.ha.calls.rerun", "mcp.ha.events.replayed", "mcp.ha.takeover.duration"])
+            await Expect(span).ToContainTextAsync(value);
+        await dashboard.Page.KeepAsync("dashboard-session");
+    }
+
+    [SkippableFact]
+    public async Task A_link_leads_from_the_sessions_trace_to_the_calls_own_with_both_attempts()
+    {
+        var dashboard = await OpenAsync();
+
+        // The client's GET stream went on as well, with a span and a trace of its own.
+        for (var resumed = 0; !await dashboard.Row("tools/call countdown").IsVisibleAsync(); resumed++)
+        {
+            await dashboard.OpenSessionAsync(story.Session);
+            await dashboard.FollowLinkAsync(dashboard.Rows("resume").Nth(resumed));
+            await dashboard.Row("balancer", "/mcp").WaitForAsync();
+        }
+
+        // The dashboard calls the attempts by what they were.
+        await Expect(dashboard.Row("HTTP POST 200", "balancer")).ToBeVisibleAsync();
+        await Expect(dashboard.Row("HTTP GET 200", "balancer")).ToBeVisibleAsync();
+        await Expect(dashboard.Row("tools/call countdown", $"server-{story.Second}")).ToBeVisibleAsync();
+        await dashboard.Page.KeepAsync("dashboard-call");
+        await dashboard.Row("HTTP POST 200", "balancer").ClickAsync();
+        var failed = dashboard.Section("error.type");
+        await Expect(failed).ToContainTextAsync(story.First);
+        await Expect(failed).ToContainTextAsync("Error");
+    }
+
+    [SkippableFact]
+    public async Task The_metrics_page_shows_the_take_over()
+    {
+        var dashboard = await OpenAsync();
+        await dashboard.OpenAsync($"/metrics/resource/server-{story.Second}?meter=Mcp.HighAvailability&instrument=mcp.ha.takeovers&duration=5&view=Table");
+
+        await Expect(dashboard.Page.GetByRole(AriaRole.Heading, new() { Name = "mcp.ha.takeovers" })).ToBeVisibleAsync();
+        await Expect(dashboard.Page.GetByRole(AriaRole.Gridcell, new() { Name = "1", Exact = true }).First).ToBeVisibleAsync();
+        await dashboard.Page.KeepAsync("dashboard-metrics");
+    }
+
+    [SkippableFact]
+    public async Task The_structured_logs_of_the_session_tell_of_the_take_over_in_its_trace()
+    {
+        var dashboard = await OpenAsync();
+        await dashboard.OpenAsync($"/structuredlogs?filters=mcp.session.id:contains:{story.Session}");
+
+        var record = dashboard.Row($"taken over from {story.First}");
+        await Expect(record).ToContainTextAsync($"server-{story.Second}");
+        await dashboard.Page.KeepAsync("dashboard-logs");
+        await record.GetByRole(AriaRole.Link).ClickAsync();
+        await Expect(dashboard.Row("session create", $"server-{story.First}")).ToBeVisibleAsync();
+    }
+
+    private async Task<DashboardPage> OpenAsync()
+    {
+        var address = story.Dashboard;
+        return new(await browser.NewPageAsync(new() { ViewportSize = new() { Width = 1200, Height = 600 } }), address);
+    }
+}
