@@ -23,10 +23,22 @@ internal sealed class DashboardPage(IPage page, Uri dashboard)
         var filter = page.Locator("fluent-drawer");
         await filter.Locator("fluent-dropdown").First.ClickAsync();
         await filter.Locator("fluent-option[text='mcp.session.id']").ClickAsync();
-        await filter.Locator("input:visible").Last.FillAsync(session);
-        await filter.GetByText("Add filter", new() { Exact = true }).ClickAsync(); // closes the list of values
-        await filter.Locator("fluent-button").Filter(new() { HasText = "Apply filter" }).ClickAsync();
-        await page.WaitForURLAsync(url => url.Contains("filters=", StringComparison.Ordinal));
+        var value = filter.Locator("input:visible").Last;
+
+        // The dialog lives in the dashboard's process: a click that gets there before what was typed finds the field empty, and changes nothing.
+        await Wait.UntilAsync(
+            async () =>
+            {
+                if (await filter.IsVisibleAsync())
+                {
+                    await value.FillAsync(session);
+                    await filter.GetByText("Add filter", new() { Exact = true }).ClickAsync(); // closes the list of values
+                    await filter.Locator("fluent-button").Filter(new() { HasText = "Apply filter" }).ClickAsync();
+                }
+
+                return await IsFilteredAsync();
+            },
+            "the filter is applied");
         await Row("session create").WaitForAsync();
     }
 
@@ -51,4 +63,17 @@ internal sealed class DashboardPage(IPage page, Uri dashboard)
     public ILocator Section(string heading) => page.Locator("fluent-accordion-item").Filter(new() { HasText = heading }).First;
 
     public Task OpenAsync(string path) => page.GotoAsync(new Uri(dashboard, path).ToString());
+
+    private async Task<bool> IsFilteredAsync()
+    {
+        try
+        {
+            await page.WaitForURLAsync(url => url.Contains("filters=", StringComparison.Ordinal), new() { Timeout = 5_000 });
+            return true;
+        }
+        catch (TimeoutException)
+        {
+            return false;
+        }
+    }
 }

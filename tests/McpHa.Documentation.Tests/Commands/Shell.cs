@@ -57,7 +57,7 @@ internal sealed class Shell : IAsyncDisposable
         var before = _output.Count;
         await _bash.StandardInput.WriteLineAsync(file);
         await _bash.StandardInput.FlushAsync();
-        await Wait.UntilAsync(() => _bash.HasExited || _output.Skip(before).Contains(done), $"the end of\n{text}", Limit);
+        await Wait.UntilAsync(() => _bash.HasExited || _output.Skip(before).Any(line => line.EndsWith(done, StringComparison.Ordinal)), $"the end of\n{text}", Limit);
 
         if (_bash.HasExited)
         {
@@ -66,7 +66,10 @@ internal sealed class Shell : IAsyncDisposable
             throw new ShellException($"Failed:\n{text}\n\nIt said:\n{string.Join('\n', _output.Skip(before))}");
         }
 
-        return [.. _output.Skip(before).TakeWhile(line => line != done)];
+        // What a command writes need not end with a line of its own. What bash says of processes that were killed in the background is no command's.
+        var lines = _output.Skip(before).Where(line => !(line.StartsWith(_blocks.FullName, StringComparison.Ordinal) && line.Contains(" Killed ", StringComparison.Ordinal))).ToList();
+        var last = lines.FindIndex(line => line.EndsWith(done, StringComparison.Ordinal));
+        return lines[last] == done ? [.. lines[..last]] : [.. lines[..last], lines[last][..^done.Length]];
     }
 
     public async ValueTask DisposeAsync()

@@ -93,10 +93,14 @@ internal static partial class ShortForm
     private static async Task EvaluateAsync(Match match, Shell shell)
     {
         Exists(match.Groups["path"].Value);
-        var evaluated = string.Join('\n', await shell.RunAsync($"{match.Value} -getProperty:PublishReadyToRun -getProperty:TieredPGO -getProperty:ContainerRepository"));
+        // Evaluated, not run: a target would be.
+        var evaluated = string.Join('\n', await shell.RunAsync($"{Target().Replace(match.Value, "")} -getProperty:PublishReadyToRun -getProperty:TieredPGO -getProperty:ContainerRepository"));
         Assert.Contains("\"PublishReadyToRun\": \"true\"", evaluated, StringComparison.Ordinal);
         Assert.Contains("\"TieredPGO\": \"false\"", evaluated, StringComparison.Ordinal);
     }
+
+    [GeneratedRegex(@" [-/]t:\S+")]
+    private static partial Regex Target();
 
     [GeneratedRegex(@"^(?:dotnet run --project (?<path>\S*\.Lab)(?: -c \w+| -p:\S+)* -- (?<arguments>.*)|(?<arguments>(?:up|chaos|bench)(?: .*)?))$")]
     private static partial Regex LabCommand();
