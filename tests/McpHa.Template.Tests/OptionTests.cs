@@ -95,6 +95,8 @@ public sealed partial class OptionTests(TemplateFixture template)
             "--deploy What 'aspire publish' makes", "--legacy-sse Also serves clients", "--lab Includes the lab", "--no-lab Leaves the lab out",
             "--tests Includes a test project", "--no-tests Leaves the test project out", "--samples Includes sample tools", "--no-samples Makes a server that works",
             "--skip-restore Does not restore",
+            "container A container with a data volume", "existing A Redis that is there already", "none Everybody who reaches it", "jwt Whoever brings a JWT bearer token",
+            "none Nothing: no target is set up", "compose Files for Docker Compose", "kubernetes Manifests for Kubernetes",
         })
         {
             Assert.Contains(option, help, StringComparison.Ordinal);
