@@ -16,13 +16,17 @@ public static class Processes
 
     public static int SigCont => OperatingSystem.IsMacOS() ? 19 : 18;
 
-    /// <summary>Sends a signal; a process that is gone already is left alone.</summary>
+    /// <summary>Sends a signal; a process that is gone already is left alone. One that is told to stop has stopped on return, with all of its threads.</summary>
     public static void Send(int processId, int signal)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(processId);
         if (signal is SigKill or SigTerm)
             Ending[processId] = Started(processId);
         _ = Kill(processId, signal);
+
+        // The signal reaches one thread; until that one has its turn on a processor, the others go on and may answer another request.
+        if (signal == SigStop && OperatingSystem.IsLinux())
+            SpinWait.SpinUntil(() => HasStopped(processId), TimeSpan.FromSeconds(10));
     }
 
     /// <summary>Whether it runs, and no test has told it to end: one that a test may lean on.</summary>
@@ -39,15 +43,29 @@ public static class Processes
         return Stat(processId) is { } stat && stat[0] is not ("Z" or "X");
     }
 
+    private static bool HasStopped(int processId)
+    {
+        try
+        {
+            return Directory.EnumerateDirectories($"/proc/{processId}/task").All(thread => Stat(Path.Combine(thread, "stat")) is not { } stat || stat[0] is "T" or "t" or "Z" or "X");
+        }
+        catch (IOException)
+        {
+            return true;
+        }
+    }
+
     // In clock ticks since the system was.
     private static string Started(int processId) => OperatingSystem.IsLinux() && Stat(processId) is { } stat ? stat[19] : "";
 
     // What follows the process's name, which may hold spaces and brackets itself: state, parent, …
-    private static string[]? Stat(int processId)
+    private static string[]? Stat(int processId) => Stat($"/proc/{processId}/stat");
+
+    private static string[]? Stat(string file)
     {
         try
         {
-            var stat = File.ReadAllText($"/proc/{processId}/stat");
+            var stat = File.ReadAllText(file);
             return stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
         }
         catch (IOException)

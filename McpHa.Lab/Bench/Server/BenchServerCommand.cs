@@ -40,7 +40,12 @@ internal static class BenchServerCommand
         if (!withoutTelemetry)
             builder.ConfigureOpenTelemetry();
         if (kind == ServerKind.Ha)
+        {
+            // As in the settings of the sample server.
+            builder.Configuration["Aspire:StackExchange:Redis:DisableTracing"] = "true";
             builder.AddRedisClient("redis");
+        }
+
         if (kind != ServerKind.Bare)
         {
             var server = builder.Services.AddMcpServer().WithTools([McpServerTool.Create((string text) => text, new() { Name = "echo", ReadOnly = true, OpenWorld = false })]);

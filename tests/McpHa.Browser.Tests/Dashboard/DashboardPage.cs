@@ -14,18 +14,31 @@ internal sealed class DashboardPage(IPage page, Uri dashboard)
     /// <summary>The first of such rows.</summary>
     public ILocator Row(params string[] texts) => Rows(texts).First;
 
-    /// <summary>Filters the traces by the id of a session.</summary>
+    /// <summary>Filters the traces by the id of a session, in the dialog for filters.</summary>
     public async Task FindSessionAsync(string session)
     {
-        // What the dialog for filters makes.
-        await OpenAsync($"/traces?filters=mcp.session.id:contains:{session}");
+        await OpenAsync("/traces");
+        var dialog = page.Locator("fluent-drawer");
+        var parameters = dialog.Locator("fluent-dropdown").First;
+        await ClickUntilVisibleAsync(page.Locator("fluent-button[aria-label='Add filter']"), parameters);
+        var parameter = dialog.Locator("fluent-option[text='mcp.session.id']");
+        await ClickUntilVisibleAsync(parameters, parameter);
+        await parameter.ClickAsync();
+
+        // Typed before the list of values is there, the id would be wiped by its arrival.
+        var value = dialog.Locator($"fluent-option[text='{session}']");
+        await value.WaitForAsync(new() { State = WaitForSelectorState.Attached });
+        await dialog.GetByLabel("Value", new() { Exact = true }).Last.PressSequentiallyAsync(session);
+        await value.ClickAsync();
+        await dialog.Locator("fluent-button").Filter(new() { HasText = "Apply filter" }).ClickAsync();
+        await page.WaitForURLAsync(url => url.Contains(session, StringComparison.Ordinal));
         await Row("session create").WaitForAsync();
     }
 
     /// <summary>Opens the trace of a session from the list of traces.</summary>
     public async Task OpenSessionAsync(string session)
     {
-        await FindSessionAsync(session);
+        await OpenAsync($"/traces?filters=mcp.session.id:contains:{session}");
         await Row("session create").ClickAsync();
         await Row("take over").WaitForAsync();
     }
@@ -43,4 +56,27 @@ internal sealed class DashboardPage(IPage page, Uri dashboard)
     public ILocator Section(string heading) => page.Locator("fluent-accordion-item").Filter(new() { HasText = heading }).First;
 
     public Task OpenAsync(string path) => page.GotoAsync(new Uri(dashboard, path).ToString());
+
+    /// <summary>Opens a page, again and again, until it shows something.</summary>
+    public Task OpenUntilVisibleAsync(string path, ILocator appears) => UntilVisibleAsync(() => OpenAsync(path), appears, 15_000);
+
+    // A page that has just been shown does not listen yet.
+    private static Task ClickUntilVisibleAsync(ILocator toClick, ILocator appears) => UntilVisibleAsync(() => toClick.ClickAsync(new() { Timeout = 2000 }), appears, 2000);
+
+    private static Task UntilVisibleAsync(Func<Task> act, ILocator appears, float milliseconds) =>
+        Wait.UntilAsync(
+            async () =>
+            {
+                try
+                {
+                    await act();
+                    await appears.WaitForAsync(new() { Timeout = milliseconds });
+                    return true;
+                }
+                catch (TimeoutException)
+                {
+                    return false;
+                }
+            },
+            $"{appears} to appear");
 }
