@@ -21,6 +21,8 @@ var balancer = builder.AddProject<Projects.McpHa_Balancer>("balancer")
     .WithReference(redis)
     .WaitFor(redis)
     .WithEnvironment("Balancer__Operations__Key", operationsKey)
+    .WithDashboardLink()
+    .DisableForwardedHeaders() // or a client would choose the address that its requests are counted by
     .WithHttpHealthCheck("/health")
     .WithExternalHttpEndpoints()
     .WithUrlForEndpoint("http", url => url.DisplayText = "Cluster page")
@@ -33,6 +35,7 @@ foreach (var server in servers)
     server
         .WithReference(redis)
         .WaitFor(redis)
+        .DisableForwardedHeaders()
         .WithHttpHealthCheck("/health")
         .WithReplicaCommands(balancer, operationsKey);
 

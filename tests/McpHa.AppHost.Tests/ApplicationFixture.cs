@@ -10,6 +10,9 @@ public sealed class ApplicationFixture : IAsyncLifetime
 {
     public static readonly string[] Replicas = ["server-1", "server-2", "server-3"];
 
+    // Nobody is asked there: the tests run without a dashboard.
+    public static readonly Uri Dashboard = new("http://localhost:15250");
+
     // Ends a test that would hang. A machine that is busy with other things may take minutes to start six processes.
     private static readonly TimeSpan _limit = TimeSpan.FromMinutes(15);
 
@@ -33,7 +36,7 @@ public sealed class ApplicationFixture : IAsyncLifetime
         IDistributedApplicationTestingBuilder builder;
         try
         {
-            builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.McpHa_AppHost>([$"--Replicas={Replicas.Length}"]);
+            builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.McpHa_AppHost>([$"--Replicas={Replicas.Length}", $"--ASPNETCORE_URLS={Dashboard};http://localhost:1"]);
         }
         catch (DistributedApplicationException e)
         {

@@ -22,9 +22,11 @@ public sealed class ApplicationTests(ApplicationFixture application) : IClassFix
     {
         await AssertHealthyAsync(["redis", "balancer", .. ApplicationFixture.Replicas]);
 
-        var links = (await application.NowAsync("balancer")).Urls.ToDictionary(url => url.DisplayProperties.DisplayName, url => url.Url);
+        var balancer = await application.NowAsync("balancer");
+        var links = balancer.Urls.ToDictionary(url => url.DisplayProperties.DisplayName, url => url.Url);
         Assert.Equal(application.McpEndpoint.ToString(), links["MCP endpoint"]);
         Assert.Equal(new Uri(application.McpEndpoint, "/"), new Uri(links["Cluster page"]));
+        Assert.Equal(ApplicationFixture.Dashboard.ToString(), balancer.EnvironmentVariables.Single(variable => variable.Name == "Balancer__Dashboard").Value);
         foreach (var replica in ApplicationFixture.Replicas)
             Assert.Equal(["drain", "kill", "resume"], OwnCommands(await application.NowAsync(replica)));
     }

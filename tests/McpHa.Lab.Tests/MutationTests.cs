@@ -15,7 +15,7 @@ public sealed class MutationTests : IDisposable
     private static readonly Dictionary<string, (string Kinds, int Faults, string[] Found)> Needed = new()
     {
         // The balancer leaves a silent owner's stream for good, so what such an owner does afterwards is seen without one.
-        ["Fence"] = ("pause --direct", 4, ["Lost", "Doubled", "OutOfOrder"]),
+        ["Fence"] = ("pause --direct", 8, ["Lost", "Doubled", "OutOfOrder"]),
         ["DuplicateRecognition"] = ("kill,balancer", 8, ["Doubled"]),
         ["JournalBeforeSend"] = ("kill", 5, ["Lost", "Doubled", "OutOfOrder"]),
         ["Splice"] = ("kill", 4, ["Doubled"]),
