@@ -15,7 +15,9 @@ internal sealed class DashboardPage(IPage page, Uri dashboard)
     public ILocator Row(params string[] texts) => Rows(texts).First;
 
     /// <summary>Filters the traces by the id of a session, in the dialog for filters.</summary>
-    public async Task FindSessionAsync(string session)
+    public Task FindSessionAsync(string session) => UntilVisibleAsync(() => FilterAsync(session), Row("session create"), 15_000);
+
+    private async Task FilterAsync(string session)
     {
         await OpenAsync("/traces");
         var dialog = page.Locator("fluent-drawer");
@@ -28,11 +30,13 @@ internal sealed class DashboardPage(IPage page, Uri dashboard)
         // Typed before the list of values is there, the id would be wiped by its arrival.
         var value = dialog.Locator($"fluent-option[text='{session}']");
         await value.WaitForAsync(new() { State = WaitForSelectorState.Attached });
-        await dialog.GetByLabel("Value", new() { Exact = true }).Last.PressSequentiallyAsync(session);
-        await value.ClickAsync();
-        await dialog.Locator("fluent-button").Filter(new() { HasText = "Apply filter" }).ClickAsync();
-        await page.WaitForURLAsync(url => url.Contains(session, StringComparison.Ordinal));
-        await Row("session create").WaitForAsync();
+        var input = dialog.GetByLabel("Value", new() { Exact = true }).Last;
+        await input.PressSequentiallyAsync(session);
+        await input.PressAsync("Tab");
+
+        // By keyboard: the list of values is sometimes open again, above the button.
+        await dialog.Locator("fluent-button").Filter(new() { HasText = "Apply filter" }).PressAsync("Enter");
+        await page.WaitForURLAsync(url => url.Contains(session, StringComparison.Ordinal), new() { Timeout = 5000 });
     }
 
     /// <summary>Opens the trace of a session from the list of traces.</summary>
