@@ -7,7 +7,7 @@ namespace McpHa.Tests;
 public sealed class MutationTests : IDisposable
 {
     private const int FirstSeed = 5;
-    private const int MostRuns = 4;
+    private const int MostRuns = 10;
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("lab-");
 
