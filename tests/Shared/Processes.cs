@@ -25,8 +25,8 @@ public static class Processes
         _ = Kill(processId, signal);
 
         // The signal reaches one thread; until that one has its turn on a processor, the others go on and may answer another request.
-        if (signal == SigStop && OperatingSystem.IsLinux())
-            SpinWait.SpinUntil(() => HasStopped(processId), TimeSpan.FromSeconds(10));
+        if (signal == SigStop && OperatingSystem.IsLinux() && !SpinWait.SpinUntil(() => HasStopped(processId), TimeSpan.FromSeconds(10)))
+            throw new TimeoutException($"Process {processId} was told to stop and still runs.");
     }
 
     /// <summary>Whether it runs, and no test has told it to end: one that a test may lean on.</summary>
