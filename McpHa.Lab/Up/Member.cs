@@ -143,7 +143,8 @@ internal sealed class Member(
     {
         var child = _child!;
         var reason = _late ? $"it was not healthy after {StartTimeout.TotalSeconds:0} s" : $"it {Describe(child.Exited.Result)}";
-        var log = string.Join('\n', child.Tail(15).Select(line => "  | " + line));
+        // An unhandled exception says what is wrong before its stack trace, which may have more than twenty lines.
+        var log = string.Join('\n', child.Tail(40).Select(line => "  | " + line));
         return $"{Status.Id} did not start: {reason}. The end of {child.Spec.LogFile}:\n{log}";
     }
 

@@ -1,5 +1,5 @@
 // Drives the TypeScript SDK's client for tests: one JSON command per line on stdin, replies and events as JSON lines on stdout.
-// The SDK is used as it is, with all of its defaults.
+// The SDK is used as it is, with all of its defaults; the one exception is at 'setImmediate'.
 import { createInterface } from 'node:readline';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js';
@@ -39,6 +39,10 @@ const commands = {
     if (sse) {
       transport = new SSEClientTransport(new URL(url));
       await client.connect(transport);
+      // This transport hands over all messages of one chunk at once, and the SDK forgets a call's progress handler with its result,
+      // before it runs the handlers of notifications: progress in the same chunk as the result would be dropped. So each gets a turn of its own.
+      const deliver = transport.onmessage;
+      transport.onmessage = (message) => setImmediate(() => deliver(message));
       return {}; // only the transport knows its session
     }
 
