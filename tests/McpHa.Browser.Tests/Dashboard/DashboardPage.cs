@@ -5,6 +5,11 @@ namespace McpHa.Tests.Browser.Dashboard;
 /// <summary>The Aspire dashboard, used as a person uses it.</summary>
 internal sealed class DashboardPage(IPage page, Uri dashboard)
 {
+    // Milliseconds for one click or key of a dialog, and for what it opens.
+    private const float StepLimit = 5000;
+    private static readonly TimeSpan DialogLimit = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan PageLimit = 3 * Wait.Limit;
+
     public IPage Page => page;
 
     /// <summary>Rows of whatever table is shown, by texts in them.</summary>
@@ -15,29 +20,7 @@ internal sealed class DashboardPage(IPage page, Uri dashboard)
     public ILocator Row(params string[] texts) => Rows(texts).First;
 
     /// <summary>Filters the traces by the id of a session, in the dialog for filters.</summary>
-    public Task FindSessionAsync(string session) => UntilVisibleAsync(() => FilterAsync(session), Row("session create"), 15_000);
-
-    private async Task FilterAsync(string session)
-    {
-        await OpenAsync("/traces");
-        var dialog = page.Locator("fluent-drawer");
-        var parameters = dialog.Locator("fluent-dropdown").First;
-        await ClickUntilVisibleAsync(page.Locator("fluent-button[aria-label='Add filter']"), parameters);
-        var parameter = dialog.Locator("fluent-option[text='mcp.session.id']");
-        await ClickUntilVisibleAsync(parameters, parameter);
-        await parameter.ClickAsync();
-
-        // Typed before the list of values is there, the id would be wiped by its arrival.
-        var value = dialog.Locator($"fluent-option[text='{session}']");
-        await value.WaitForAsync(new() { State = WaitForSelectorState.Attached });
-        var input = dialog.GetByLabel("Value", new() { Exact = true }).Last;
-        await input.PressSequentiallyAsync(session);
-        await input.PressAsync("Tab");
-
-        // By keyboard: the list of values is sometimes open again, above the button.
-        await dialog.Locator("fluent-button").Filter(new() { HasText = "Apply filter" }).PressAsync("Enter");
-        await page.WaitForURLAsync(url => url.Contains(session, StringComparison.Ordinal), new() { Timeout = 5000 });
-    }
+    public Task FindSessionAsync(string session) => UntilVisibleAsync(() => FilterAsync(session), Row("session create"), 15_000, PageLimit);
 
     /// <summary>Opens the trace of a session from the list of traces.</summary>
     public async Task OpenSessionAsync(string session)
@@ -62,25 +45,61 @@ internal sealed class DashboardPage(IPage page, Uri dashboard)
     public Task OpenAsync(string path) => page.GotoAsync(new Uri(dashboard, path).ToString());
 
     /// <summary>Opens a page, again and again, until it shows something.</summary>
-    public Task OpenUntilVisibleAsync(string path, ILocator appears) => UntilVisibleAsync(() => OpenAsync(path), appears, 15_000);
+    public Task OpenUntilVisibleAsync(string path, ILocator appears) => UntilVisibleAsync(() => OpenAsync(path), appears, 15_000, PageLimit);
+
+    private async Task FilterAsync(string session)
+    {
+        await OpenAsync("/traces");
+        var dialog = page.Locator("fluent-drawer");
+        var parameters = dialog.Locator("fluent-dropdown").First;
+        await ClickUntilVisibleAsync(page.Locator("fluent-button[aria-label='Add filter']"), parameters);
+        var parameter = dialog.Locator("fluent-option[text='mcp.session.id']");
+        await ClickUntilVisibleAsync(parameters, parameter);
+        await parameter.ClickAsync(new() { Timeout = StepLimit });
+
+        // Typed before the list of values is there, the id would be wiped by its arrival.
+        var value = dialog.Locator($"fluent-option[text='{session}']");
+        await value.WaitForAsync(new() { State = WaitForSelectorState.Attached, Timeout = StepLimit });
+        var input = dialog.GetByLabel("Value", new() { Exact = true }).Last;
+        await input.PressSequentiallyAsync(session, new() { Timeout = StepLimit });
+        await input.PressAsync("Tab", new() { Timeout = StepLimit });
+
+        // By keyboard: the list of values is sometimes open again, above the button.
+        await dialog.Locator("fluent-button").Filter(new() { HasText = "Apply filter" }).PressAsync("Enter", new() { Timeout = StepLimit });
+        await page.WaitForURLAsync(url => url.Contains(session, StringComparison.Ordinal), new() { Timeout = StepLimit });
+    }
 
     // A page that has just been shown does not listen yet.
-    private static Task ClickUntilVisibleAsync(ILocator toClick, ILocator appears) => UntilVisibleAsync(() => toClick.ClickAsync(new() { Timeout = 2000 }), appears, 2000);
+    private static Task ClickUntilVisibleAsync(ILocator toClick, ILocator appears) =>
+        UntilVisibleAsync(() => toClick.ClickAsync(new() { Timeout = 2000 }), appears, 2000, DialogLimit);
 
-    private static Task UntilVisibleAsync(Func<Task> act, ILocator appears, float milliseconds) =>
-        Wait.UntilAsync(
-            async () =>
-            {
-                try
+    // The dashboard's dialogs lose a click or a key now and then: many short attempts, not few long ones.
+    private static async Task UntilVisibleAsync(Func<Task> act, ILocator appears, float milliseconds, TimeSpan limit)
+    {
+        List<string> failures = [];
+        try
+        {
+            await Wait.UntilAsync(
+                async () =>
                 {
-                    await act();
-                    await appears.WaitForAsync(new() { Timeout = milliseconds });
-                    return true;
-                }
-                catch (TimeoutException)
-                {
-                    return false;
-                }
-            },
-            $"{appears} to appear");
+                    try
+                    {
+                        await act();
+                        await appears.WaitForAsync(new() { Timeout = milliseconds });
+                        return true;
+                    }
+                    catch (TimeoutException e)
+                    {
+                        failures.Add(e.Message);
+                        return false;
+                    }
+                },
+                $"{appears} to appear",
+                limit);
+        }
+        catch (TimeoutException e)
+        {
+            throw new TimeoutException($"{e.Message}; the {failures.Count} attempts ended with:\n{string.Join('\n', failures.Distinct())}", e);
+        }
+    }
 }
