@@ -11,6 +11,11 @@ internal sealed record SolutionProgram(string Folder, string Assembly)
     /// <summary>The balancer.</summary>
     public static SolutionProgram Balancer { get; } = Locate("balancer");
 
+    // Published with its runtime: only its own host runs it, "dotnet" does not.
+    private bool IsSelfContained => Directory.EnumerateFiles(Folder, "*hostfxr.*").Any();
+
+    private string Host => Path.ChangeExtension(Assembly, OperatingSystem.IsWindows() ? "exe" : null);
+
     /// <summary>How to run it.</summary>
     /// <param name="name">Short name for messages and the log file.</param>
     /// <param name="url">Where it listens.</param>
@@ -19,8 +24,8 @@ internal sealed record SolutionProgram(string Folder, string Assembly)
     /// <param name="arguments">Further settings, <c>--Key:Name=value</c>: variables with a dot in their name do not get through a shell.</param>
     public ProcessSpec At(string name, Uri url, IReadOnlyDictionary<string, string?> environment, string logFile, params string[] arguments) => new(
         name,
-        Executables.DotNet,
-        [Assembly, .. arguments],
+        IsSelfContained ? Host : Executables.DotNet,
+        IsSelfContained ? arguments : [Assembly, .. arguments],
         new Dictionary<string, string?>(environment)
         {
             ["ASPNETCORE_URLS"] = url.GetLeftPart(UriPartial.Authority),

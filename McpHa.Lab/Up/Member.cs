@@ -28,17 +28,17 @@ internal sealed record MemberStatus(Role Role, string Id, Uri? Url, int? Process
 /// <summary>One process of the cluster and all that follow it in its place: started, watched, and started again when it dies.</summary>
 /// <param name="role">What it is.</param>
 /// <param name="launch">How to start it, asked at every start.</param>
-/// <param name="restart">Whether it is started again when it dies.</param>
+/// <param name="restartAfter">How long after its death it is started again; <see langword="null"/>: it stays dead.</param>
 /// <param name="say">Takes a line about what happens.</param>
 /// <param name="changed">Called after every change of its status.</param>
 /// <param name="hold">Replaces the delay of a restart: what comes up is started again when this completes.</param>
 /// <param name="givesWay">Whether a restart, until it is ready, gives way to everything else on this machine.</param>
 internal sealed class Member(
-    Role role, Func<Launch> launch, bool restart, Action<string> say, Action changed, Func<CancellationToken, Task>? hold = null,
+    Role role, Func<Launch> launch, TimeSpan? restartAfter, Action<string> say, Action changed, Func<CancellationToken, Task>? hold = null,
     Func<bool>? givesWay = null)
 {
-    private static readonly TimeSpan RestartDelay = TimeSpan.FromSeconds(2);
-    private static readonly TimeSpan MaxRestartDelay = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan RetryDelay = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan MaxRetryDelay = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan ProbeInterval = TimeSpan.FromMilliseconds(50);
 
@@ -82,10 +82,12 @@ internal sealed class Member(
                 if (_stopping.IsCancellationRequested)
                     return;
 
-                var delay = TimeSpan.FromSeconds(Math.Min(RestartDelay.TotalSeconds * (1 << Math.Min(failures, 10)), MaxRestartDelay.TotalSeconds));
+                var delay = failures == 0
+                    ? restartAfter ?? TimeSpan.Zero
+                    : TimeSpan.FromSeconds(Math.Min(RetryDelay.TotalSeconds * (1 << Math.Min(failures, 10)), MaxRetryDelay.TotalSeconds));
                 var held = hold is not null && failures == 0;
-                say($"{Status.Id} (pid {child.Id}) {Describe(code)}; {(!restart ? "it stays down" : held ? "it is replaced" : $"it is replaced in {delay.TotalSeconds:0} s")}");
-                if (!restart)
+                say($"{Status.Id} (pid {child.Id}) {Describe(code)}; {(restartAfter is null ? "it stays down" : held ? "it is replaced" : $"it is replaced in {delay.TotalSeconds:0.###} s")}");
+                if (restartAfter is null)
                     return;
 
                 await (held ? hold!(_stopping.Token) : Task.Delay(delay, _stopping.Token));

@@ -18,14 +18,13 @@ namespace McpHa.Lab.Up;
 /// </summary>
 internal sealed class OneProcessCluster(UpOptions options, AspireDashboard? dashboard, Action<string> say, Action changed) : ICluster
 {
-    private static readonly TimeSpan RestartDelay = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan StopGrace = TimeSpan.FromSeconds(8);
 
     private readonly SharedMemory _memory = new();
     private readonly CancellationTokenSource _stopping = new();
     private readonly Member? _dashboard = dashboard is null
         ? null
-        : new(Role.Dashboard, () => dashboard!.Launch(Path.Combine(options.Folder, "logs", "dashboard.log")), options.Restart, say, changed);
+        : new(Role.Dashboard, () => dashboard!.Launch(Path.Combine(options.Folder, "logs", "dashboard.log")), options.RestartAfter, say, changed);
 
     private readonly List<Slot> _slots =
     [
@@ -99,11 +98,11 @@ internal sealed class OneProcessCluster(UpOptions options, AspireDashboard? dash
         {
             Set(slot, slot.Status with { ProcessId = null, State = MemberState.Down });
             await EndAsync(slot);
-            say($"{slot.Status.Id} was stopped; {(options.Restart ? $"it is replaced in {RestartDelay.TotalSeconds:0} s" : "it stays down")}");
-            if (!options.Restart)
+            say($"{slot.Status.Id} was stopped; {(options.RestartAfter is { } delay ? $"it is replaced in {delay.TotalSeconds:0.###} s" : "it stays down")}");
+            if (options.RestartAfter is null)
                 return;
 
-            await Task.Delay(RestartDelay, _stopping.Token);
+            await Task.Delay(options.RestartAfter.Value, _stopping.Token);
             await StartAsync(slot, _stopping.Token);
             say($"{slot.Status.Id} serves at {slot.Status.Url!.GetLeftPart(UriPartial.Authority)}");
         }

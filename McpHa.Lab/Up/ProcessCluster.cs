@@ -129,7 +129,7 @@ internal sealed class ProcessCluster : ICluster
     }
 
     private void Add(List<Member> members, Role role, Func<Launch> launch) =>
-        members.Add(new Member(role, launch, _options.Restart, _say, _changed));
+        members.Add(new Member(role, launch, _options.RestartAfter, _say, _changed));
 
     private Launch RedisLaunch(int port) => new(
         "redis",

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using McpHa.Lab.Processes;
 
 namespace McpHa.Lab.Up;
@@ -12,6 +13,12 @@ internal static class UpCommand
         var balancers = Count("--balancers", "Number of balancers; further ones listen on the ports after --port.", 1, 1, 10);
         var port = Count("--port", "Port of the first balancer on 127.0.0.1.", 5200, 1, 65_535);
         var redis = new Option<string?>("--redis") { Description = "Connection string of a Redis to use instead of starting one.", HelpName = "CONNECTION" };
+        var restartAfter = new Option<double>("--restart-after") { Description = "Seconds after which what dies is started again.", DefaultValueFactory = static _ => 2, HelpName = "SECONDS" };
+        restartAfter.Validators.Add(static result =>
+        {
+            if (double.TryParse(result.Tokens.SingleOrDefault()?.Value, CultureInfo.InvariantCulture, out var given) && given is not (>= 0 and <= 3600))
+                result.AddError($"--restart-after must be between 0 and 3600 seconds, not {given}.");
+        });
         var noRestart = new Option<bool>("--no-restart") { Description = "Do not start again what dies." };
         var dashboard = new Option<bool>("--dashboard") { Description = "Start the Aspire dashboard; all processes export their telemetry to it." };
         var nginx = new Option<string?>("--nginx")
@@ -31,7 +38,7 @@ internal static class UpCommand
 
         var command = new Command("up", "Starts Redis, server replicas and balancers on this machine, and keeps them running until Ctrl-C.")
         {
-            replicas, balancers, port, redis, noRestart, dashboard, nginx, nginxPort, project, endWithParent,
+            replicas, balancers, port, redis, restartAfter, noRestart, dashboard, nginx, nginxPort, project, endWithParent,
         };
         command.SetAction((result, cancellationToken) => UpSession.RunAsync(
             new UpOptions(
@@ -39,7 +46,7 @@ internal static class UpCommand
                 result.GetValue(balancers),
                 result.GetValue(port),
                 result.GetValue(redis),
-                Restart: !result.GetValue(noRestart),
+                RestartAfter: result.GetValue(noRestart) ? null : TimeSpan.FromSeconds(result.GetValue(restartAfter)),
                 result.GetValue(dashboard),
                 result.GetResult(nginx) is null ? NginxFront.None : result.GetValue(nginx) == "balancers" ? NginxFront.Balancers : NginxFront.Replicas,
                 result.GetValue(nginxPort),

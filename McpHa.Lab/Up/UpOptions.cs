@@ -5,7 +5,7 @@ namespace McpHa.Lab.Up;
 /// <param name="Balancers">Number of balancers; the first listens on <paramref name="Port"/>, each further one on the next port.</param>
 /// <param name="Port">Port of the first balancer.</param>
 /// <param name="Redis">Connection string of a Redis to use; <see langword="null"/>: start one.</param>
-/// <param name="Restart">Whether what dies is started again.</param>
+/// <param name="RestartAfter">How long after its death something is started again; <see langword="null"/>: it stays dead.</param>
 /// <param name="Dashboard">Whether to start the Aspire dashboard.</param>
 /// <param name="Nginx">What an nginx is put in front of, if any.</param>
 /// <param name="NginxPort">Its port.</param>
@@ -17,7 +17,7 @@ internal sealed record UpOptions(
     int Balancers,
     int Port,
     string? Redis,
-    bool Restart,
+    TimeSpan? RestartAfter,
     bool Dashboard,
     NginxFront Nginx,
     int NginxPort,

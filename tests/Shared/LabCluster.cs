@@ -14,7 +14,7 @@ public sealed record LabClusterOptions
     /// <summary>Connection string of a Redis; by default the cluster has one of its own.</summary>
     public string? Redis { get; init; }
 
-    /// <summary>Whether dead replicas are replaced (after 2 s).</summary>
+    /// <summary>Whether what dies is replaced, after 2 s or what <c>--restart-after</c> says.</summary>
     public bool Restart { get; init; } = true;
 
     /// <summary>What an nginx is put in front of: <c>replicas</c> or <c>balancers</c>; none by default. See <see cref="LabCluster.NginxUnavailable"/>.</summary>

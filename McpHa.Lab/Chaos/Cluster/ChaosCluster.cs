@@ -123,7 +123,7 @@ internal sealed class ChaosCluster : IAsyncDisposable
             Role.Nginx,
             () => new Launch(
                 "nginx", url, NginxServer.At(url.Port, servers, folder, Log("nginx")), cancellationToken => Probe.AnswersAsync(url, cancellationToken)),
-            restart: true,
+            restartAfter: TimeSpan.Zero,
             say,
             static () => { });
     }
@@ -140,6 +140,6 @@ internal sealed class ChaosCluster : IAsyncDisposable
         };
         var launch = new Launch(
             name, url, SolutionProgram.Balancer.At(name, url, environment, Log(name)), cancellationToken => Probe.HealthAsync(url, cancellationToken));
-        return new Member(Role.Balancer, () => launch, restart: true, say, static () => { }, static _ => Task.CompletedTask);
+        return new Member(Role.Balancer, () => launch, restartAfter: TimeSpan.Zero, say, static () => { }, static _ => Task.CompletedTask);
     }
 }

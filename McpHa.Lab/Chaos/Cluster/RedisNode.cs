@@ -13,7 +13,7 @@ internal sealed class RedisNode
     {
         _folder = folder;
         _mayStart.SetResult();
-        Member = new Member(Role.Redis, () => Launch(logFile), restart: true, say, static () => { }, HoldAsync);
+        Member = new Member(Role.Redis, () => Launch(logFile), restartAfter: TimeSpan.Zero, say, static () => { }, HoldAsync);
     }
 
     /// <summary>Its process.</summary>

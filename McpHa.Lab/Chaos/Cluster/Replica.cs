@@ -19,7 +19,7 @@ internal sealed class Replica : IAsyncDisposable
         _settings = settings;
         _port = settings.KeepsPort ? Ports.Free() : null;
         _toRedis = settings.WithLinks ? new Link(settings.RedisPort) : null;
-        Member = new Member(Role.Replica, Launch, restart: true, say, Changed, static _ => Task.CompletedTask, settings.GivesWay);
+        Member = new Member(Role.Replica, Launch, restartAfter: TimeSpan.Zero, say, Changed, static _ => Task.CompletedTask, settings.GivesWay);
     }
 
     /// <summary>Its process.</summary>

@@ -94,8 +94,9 @@ internal static partial class ShortForm
     {
         Exists(match.Groups["path"].Value);
         // Evaluated, not run: a target would be.
-        var evaluated = string.Join('\n', await shell.RunAsync($"{Target().Replace(match.Value, "")} -getProperty:PublishReadyToRun -getProperty:TieredPGO -getProperty:ContainerRepository"));
-        Assert.Contains("\"PublishReadyToRun\": \"true\"", evaluated, StringComparison.Ordinal);
+        var evaluated = string.Join('\n', await shell.RunAsync($"{Target().Replace(match.Value, "")} -getProperty:PublishReadyToRunComposite -getProperty:SelfContained -getProperty:TieredPGO -getProperty:ContainerRepository"));
+        Assert.Contains("\"PublishReadyToRunComposite\": \"true\"", evaluated, StringComparison.Ordinal);
+        Assert.Contains("\"SelfContained\": \"true\"", evaluated, StringComparison.Ordinal);
         Assert.Contains("\"TieredPGO\": \"false\"", evaluated, StringComparison.Ordinal);
     }
 
