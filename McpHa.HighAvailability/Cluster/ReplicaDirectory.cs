@@ -16,35 +16,27 @@ public sealed partial class ReplicaDirectory : BackgroundService
     /// <summary>Topic of the event bus on which replicas say that they joined, started to drain, or left.</summary>
     public const string Topic = "replicas";
 
-    // Who has not checked its sessions by then is not waited for any longer.
-    private static readonly TimeSpan CheckLimit = TimeSpan.FromSeconds(30);
-
     // A replica that is not bound yet looks this often whether it is.
     private static readonly TimeSpan BindPoll = TimeSpan.FromMilliseconds(25);
 
     private readonly IReplicaRegistry _registry;
     private readonly ISelfReplica? _self;
-    private readonly IEventBus? _bus;
+    private readonly ReplicaNews? _news;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly ClusterOptions _options;
     private readonly ReplicaView _view;
+    private readonly StoreRuns _runs;
     private readonly PeerWatch? _watch;
     private readonly long _origin;
     private readonly ITimer _sweep;
     private readonly SemaphoreSlim _wake = new(0, 1);
     private readonly SemaphoreSlim _reading = new(1, 1);
-    private IAsyncDisposable? _subscription;
     private TimeSpan _lastReadAsked = TimeSpan.MinValue;
     private volatile bool _away;
-    private TaskCompletionSource _interrupted = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private long _runRead;
-    private int _runs;
     private long _lastBeat;
     private int _lapses;
-    private bool _read;
     private bool _joined;
-    private (bool Joined, bool Draining, bool Stays) _told;
 
     /// <summary>Creates the directory; it knows nobody until it runs (or is refreshed).</summary>
     public ReplicaDirectory(
@@ -56,7 +48,9 @@ public sealed partial class ReplicaDirectory : BackgroundService
         IEventBus? bus = null,
         PeerProbe? probe = null)
     {
-        (_registry, _self, _bus, _time, _logger, _options) = (registry, self, bus, time, logger, options.Value);
+        (_registry, _self, _time, _logger, _options) = (registry, self, time, logger, options.Value);
+        _runs = new StoreRuns(_options, time);
+        _news = bus is null ? null : new ReplicaNews(bus, Announce);
         _view = new ReplicaView(_options, self?.Id, heartbeatIsEnough: probe is null);
         _origin = time.GetTimestamp();
         if (probe is not null)
@@ -89,10 +83,10 @@ public sealed partial class ReplicaDirectory : BackgroundService
     public TimeSpan ReadTook { get; private set; }
 
     /// <summary>The run of the store as of the last reading.</summary>
-    public StoreRun? Run { get; private set; }
+    public StoreRun? Run => _runs.Current;
 
     /// <summary>Completes when the store's next run begins, or when the registry is next back. Take it before looking at <see cref="Run"/>.</summary>
-    public Task Interrupted => _interrupted.Task;
+    public Task Interrupted => _runs.Interrupted;
 
     /// <summary>
     /// The run of the store, if all replicas that are alive have checked their sessions in it: what the store does not know then, nobody has. The
@@ -102,24 +96,7 @@ public sealed partial class ReplicaDirectory : BackgroundService
     /// As of the last reading. A look into the store lies within the run if this is the same before it and after a <see cref="RefreshAsync"/>
     /// behind it. A replica that does not check in time holds the others up for so long only.
     /// </remarks>
-    public string? SettledRun
-    {
-        get
-        {
-            if (_away || !_read)
-                return null;
-            if (Run is not { } run)
-                return "";
-
-            // In the first run that it sees a process may not have heard of all others yet.
-            var age = run.Age + _time.GetElapsedTime(_runRead);
-            if (age > CheckLimit)
-                return run.Id;
-            return (_runs > 1 || age > _options.Overdue + _options.HeartbeatInterval) && Alive.All(r => r.Id == _self?.Id || r.Checked == run.Id)
-                ? run.Id
-                : null;
-        }
-    }
+    public string? SettledRun => _away ? null : _runs.Settled(Alive.Where(replica => replica.Id != _self?.Id));
 
     /// <summary>A replica that is alive, by id.</summary>
     public ReplicaInfo? Find(string replicaId) => _view.Find(replicaId);
@@ -184,8 +161,8 @@ public sealed partial class ReplicaDirectory : BackgroundService
             try
             {
                 await RefreshAsync(stoppingToken);
-                if (!_away)
-                    await TellOthersAsync(stoppingToken);
+                if (!_away && _news is not null)
+                    await _news.TellAsync(_joined, _self is null ? null : Find(_self.Id), stoppingToken);
             }
             catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
             {
@@ -209,14 +186,14 @@ public sealed partial class ReplicaDirectory : BackgroundService
         await base.StopAsync(cancellationToken);
         try
         {
-            if (_subscription is not null)
-                await _subscription.DisposeAsync();
+            if (_news is not null)
+                await _news.DisposeAsync();
 
             if (_self is not null && _joined)
             {
                 await _registry.LeaveAsync(_self.Id, cancellationToken);
-                if (_bus is not null)
-                    await _bus.PublishAsync(Topic, ReadOnlyMemory<byte>.Empty, cancellationToken);
+                if (_news is not null)
+                    await _news.LeftAsync(cancellationToken);
             }
         }
         catch (Exception exception) when (exception is StoreUnavailableException or OperationCanceledException)
@@ -252,11 +229,12 @@ public sealed partial class ReplicaDirectory : BackgroundService
             var after = Now;
             ReadTook = after - before;
             _view.Apply(self, reading, before, after);
-            TakeNote(reading.Run);
+            if (_runs.TakeNote(reading.Run))
+                LogRun();
             if (before - new TimeSpan(_lastBeat) >= _options.Overdue && _joined)
             {
                 Interlocked.Increment(ref _lapses);
-                Interrupt();
+                _runs.Interrupt();
             }
 
             Volatile.Write(ref _lastBeat, before.Ticks);
@@ -282,54 +260,7 @@ public sealed partial class ReplicaDirectory : BackgroundService
             LogBack(Alive.Count);
             _away = false;
             AwaySince = null;
-            Interrupt();
-        }
-    }
-
-    private void TakeNote(StoreRun? run)
-    {
-        var changed = run?.Id != Run?.Id;
-        (Run, _runRead, _read) = (run, _time.GetTimestamp(), true);
-        if (!changed)
-            return;
-        if (++_runs > 1)
-            LogRun();
-        Interrupt();
-    }
-
-    private void Interrupt() =>
-        Interlocked.Exchange(ref _interrupted, new(TaskCreationOptions.RunContinuationsAsynchronously)).TrySetResult();
-
-    private async ValueTask TellOthersAsync(CancellationToken cancellationToken)
-    {
-        if (_bus is null)
-            return;
-
-        try
-        {
-            if (_subscription is null)
-            {
-                _subscription = await _bus.SubscribeAsync(Topic, _ =>
-                {
-                    Announce();
-                    return ValueTask.CompletedTask;
-                }, cancellationToken);
-
-                // Whoever joined between the last reading and this subscription has said so to nobody here.
-                Announce();
-            }
-
-            var self = _self is null ? null : Find(_self.Id);
-            var now = (_joined, self is { Draining: true }, self is { Stays: true });
-            if (now == _told)
-                return;
-
-            _told = now;
-            await _bus.PublishAsync(Topic, ReadOnlyMemory<byte>.Empty, cancellationToken);
-        }
-        catch (StoreUnavailableException)
-        {
-            // The bus only saves time; the next heartbeats say the same, and its backend is the one that the readings report on.
+            _runs.Interrupt();
         }
     }
 

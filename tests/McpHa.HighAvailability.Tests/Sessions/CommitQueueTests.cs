@@ -54,8 +54,10 @@ public sealed class CommitQueueTests
     {
         await using var cluster = await InProcessCluster.StartAsync(1, o => o.Durability = Durability.Fast);
         using var client = await cluster.ConnectAsync();
+        var read = new TaskCompletionSource();
         cluster.Tool.Body = async run =>
         {
+            await cluster.Tool.UntilAsync(read.Task);
             await run.ProgressAsync(1);
             await run.ProgressAsync(2);
             return "done";
@@ -63,6 +65,7 @@ public sealed class CommitQueueTests
         using var call = await client.PostAsync(cluster[0], client.Call("once", progress: true));
         await call.NextAsync();
         var primed = call.LastId;
+        read.SetResult();
         await call.MessagesAsync();
         var committing = cluster[0].Store.StopBefore("CommitAsync");
         await client.CallAsync(cluster[0], "again");

@@ -115,9 +115,16 @@ public sealed class StoreOutageTests
     {
         await using var cluster = await InProcessCluster.StartAsync(1);
         using var client = await cluster.ConnectAsync();
+        var read = new TaskCompletionSource();
+        cluster.Tool.Body = async run =>
+        {
+            await cluster.Tool.UntilAsync(read.Task);
+            return run.Argument;
+        };
         using var call = await client.PostAsync(cluster[0], client.Call("once", "x"));
         await call.NextAsync();
         var primed = call.LastId;
+        read.SetResult();
         await call.AnswerAsync();
         cluster[0].Store.Away = true;
         var resuming = client.GetAsync(cluster[0], primed);
