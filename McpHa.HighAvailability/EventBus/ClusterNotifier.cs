@@ -10,11 +10,11 @@ using ModelContextProtocol.Protocol;
 namespace McpHa.HighAvailability.EventBus;
 
 /// <summary>Broadcasts over the event bus; every replica hands them to the sessions that it owns and to the clients that listen there.</summary>
-internal sealed partial class ClusterNotifier(IEventBus bus, SessionHost host, ListenStreams listens, ILogger<ClusterNotifier> logger) : IClusterNotifier, IHostedService
+internal sealed partial class ClusterNotifier(IEventBus bus, SessionHost host, ListenStreams listens, TimeProvider time, ILogger<ClusterNotifier> logger) : IClusterNotifier, IHostedService
 {
     private const string Topic = "notifications";
 
-    // A broadcast on the bus is its id, 128 random bits, and the notification.
+    // A broadcast on the bus is its id, 128 bits, and the notification.
     private const int IdSize = 16;
 
     private static readonly TimeSpan Retry = TimeSpan.FromSeconds(1);
@@ -82,7 +82,7 @@ internal sealed partial class ClusterNotifier(IEventBus bus, SessionHost host, L
     {
         var notification = JsonRpc.Serialize(new JsonRpcNotification { Method = method, Params = parameters });
         var payload = new byte[IdSize + notification.Length];
-        Random.Shared.NextBytes(payload.AsSpan(0, IdSize));
+        BinaryPrimitives.WriteUInt128BigEndian(payload, RecentBroadcasts.NewId(time.GetUtcNow()));
         notification.CopyTo(payload.AsSpan(IdSize));
         try
         {

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using McpHa.HighAvailability.Sessions;
 using ModelContextProtocol.Protocol;
 
@@ -10,6 +11,9 @@ namespace McpHa.HighAvailability.EventBus;
 /// <remarks>
 /// A broadcast meets all sessions of the replica in one step, and a session arrives in one step. So each broadcast either meets the session or is
 /// older than its arrival. What is older, and was not handed on by the former owner, the session gets as it arrives: before anything newer.
+/// Only what was published lately can have missed both: a replica that was frozen or cut off hears late what every owner of that time handed on
+/// long ago. The time is that of the publisher's clock; should clocks differ by more than a hand-over may take, a session can miss a broadcast that
+/// comes in the middle of one.
 /// </remarks>
 internal sealed class RecentBroadcasts(TimeProvider time)
 {
@@ -25,6 +29,14 @@ internal sealed class RecentBroadcasts(TimeProvider time)
     private readonly Dictionary<string, (long Epoch, IReadOnlySet<UInt128> HandedOn)> _expected = new(StringComparer.Ordinal);
     private long _last;
     private long? _forgotten;
+
+    /// <summary>A new id of a broadcast. Ids tell when they were made (UUID version 7).</summary>
+    public static UInt128 NewId(DateTimeOffset now)
+    {
+        Span<byte> bytes = stackalloc byte[16];
+        Guid.CreateVersion7(now).TryWriteBytes(bytes, bigEndian: true, out _);
+        return BinaryPrimitives.ReadUInt128BigEndian(bytes);
+    }
 
     /// <summary>Hands a broadcast to a session, if it wants it. Whether the session takes it is decided before this returns.</summary>
     public Action<LiveSession, JsonRpcNotification, UInt128> Hand { get; set; } = static (_, _, _) => { };
@@ -90,9 +102,13 @@ internal sealed class RecentBroadcasts(TimeProvider time)
 
     private void CatchUp(LiveSession session, IReadOnlySet<UInt128> handedOn)
     {
-        foreach (var heard in _heard.Where(heard => time.GetElapsedTime(heard.At) < Missable && !handedOn.Contains(heard.Id)).ToList())
+        var now = time.GetUtcNow().ToUnixTimeMilliseconds();
+        foreach (var heard in _heard.Where(heard => now - Published(heard.Id) < Missable.TotalMilliseconds && !handedOn.Contains(heard.Id)).ToList())
             Hand(session, heard.Broadcast, heard.Id);
     }
+
+    // In milliseconds of Unix time, the first 48 bits.
+    private static long Published(UInt128 id) => (long)(id >> 80);
 
     private readonly record struct Heard(UInt128 Id, JsonRpcNotification Broadcast, long At);
 }
