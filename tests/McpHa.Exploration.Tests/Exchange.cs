@@ -68,15 +68,17 @@ internal sealed class Exchange(World world, string name, string method, string b
     {
         if (Wire is not { } wire)
             return;
+        // First whether it is over, then what has come: whatever else is still writing, what was written before the end is seen then.
+        var (broken, complete) = (wire.Broken, wire.Complete);
         if (wire.Failure is { } failure)
             world.Violated($"{name}: {At!.Id} threw {failure}");
         if (wire.IsStream)
             Parse(wire.Text);
         if (wire is { IsStream: true, HasStarted: true } && Cursor.Length == 0 && wire.Headers.TryGetValue("Mcp-Ha-Cursor", out var cursor))
             SetCursor(cursor.ToString());
-        if (wire.Broken)
+        if (broken)
             Wire = null;
-        else if (wire.Complete)
+        else if (complete)
             End(wire);
     }
 

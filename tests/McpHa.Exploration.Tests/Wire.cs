@@ -13,6 +13,7 @@ internal sealed class Wire : Stream, IHttpResponseFeature, IHttpResponseBodyFeat
     private readonly MemoryStream _bytes = new();
     private readonly PipeWriter _writer;
     private readonly DefaultHttpContext _context = new();
+    private bool _complete;
 
     public Wire(string method, string body, IEnumerable<KeyValuePair<string, string>> headers)
     {
@@ -34,7 +35,7 @@ internal sealed class Wire : Stream, IHttpResponseFeature, IHttpResponseBodyFeat
     }
 
     /// <summary>The response has come to its end.</summary>
-    public bool Complete { get; private set; }
+    public bool Complete => Volatile.Read(ref _complete);
 
     /// <summary>The connection was cut, by either side.</summary>
     public bool Broken { get; private set; }
@@ -136,7 +137,7 @@ internal sealed class Wire : Stream, IHttpResponseFeature, IHttpResponseBodyFeat
     {
         await _writer.FlushAsync();
         HasStarted = true;
-        Complete = true;
+        Volatile.Write(ref _complete, true);
     }
 
     public override bool CanRead => false;
