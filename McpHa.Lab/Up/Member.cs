@@ -82,14 +82,17 @@ internal sealed class Member(
                 if (_stopping.IsCancellationRequested)
                     return;
 
-                var delay = failures == 0
-                    ? restartAfter ?? TimeSpan.Zero
-                    : TimeSpan.FromSeconds(Math.Min(RetryDelay.TotalSeconds * (1 << Math.Min(failures, 10)), MaxRetryDelay.TotalSeconds));
-                var held = hold is not null && failures == 0;
-                say($"{Status.Id} (pid {child.Id}) {Describe(code)}; {(restartAfter is null ? "it stays down" : held ? "it is replaced" : $"it is replaced in {delay.TotalSeconds:0.###} s")}");
-                if (restartAfter is null)
+                var what = $"{Status.Id} (pid {child.Id}) {Describe(code)}";
+                if (restartAfter is not { } delay)
+                {
+                    say($"{what}; it stays down");
                     return;
+                }
 
+                if (failures > 0)
+                    delay = TimeSpan.FromSeconds(Math.Min(RetryDelay.TotalSeconds * (1 << Math.Min(failures, 10)), MaxRetryDelay.TotalSeconds));
+                var held = hold is not null && failures == 0;
+                say(held ? $"{what}; it is replaced" : $"{what}; it is replaced in {delay.TotalSeconds:0.###} s");
                 await (held ? hold!(_stopping.Token) : Task.Delay(delay, _stopping.Token));
                 await child.DisposeAsync();
                 var next = await LaunchAsync(_stopping.Token);

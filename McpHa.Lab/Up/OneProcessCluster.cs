@@ -98,11 +98,14 @@ internal sealed class OneProcessCluster(UpOptions options, AspireDashboard? dash
         {
             Set(slot, slot.Status with { ProcessId = null, State = MemberState.Down });
             await EndAsync(slot);
-            say($"{slot.Status.Id} was stopped; {(options.RestartAfter is { } delay ? $"it is replaced in {delay.TotalSeconds:0.###} s" : "it stays down")}");
-            if (options.RestartAfter is null)
+            if (options.RestartAfter is not { } delay)
+            {
+                say($"{slot.Status.Id} was stopped; it stays down");
                 return;
+            }
 
-            await Task.Delay(options.RestartAfter.Value, _stopping.Token);
+            say($"{slot.Status.Id} was stopped; it is replaced in {delay.TotalSeconds:0.###} s");
+            await Task.Delay(delay, _stopping.Token);
             await StartAsync(slot, _stopping.Token);
             say($"{slot.Status.Id} serves at {slot.Status.Url!.GetLeftPart(UriPartial.Authority)}");
         }

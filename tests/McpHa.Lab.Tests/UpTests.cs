@@ -145,6 +145,18 @@ public sealed class UpTests : IAsyncLifetime
         Assert.Contains("--port", output, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("-1")]
+    [InlineData("3601")]
+    [InlineData("NaN")]
+    public async Task A_time_to_restart_that_makes_no_sense_is_an_error_that_names_the_option(string seconds)
+    {
+        var (exitCode, output) = await LabCluster.StartAndFailAsync(new() { Arguments = ["--restart-after", seconds] });
+
+        Assert.NotEqual(0, exitCode);
+        Assert.Contains("--restart-after must be between 0 and 3600", output, StringComparison.Ordinal);
+    }
+
     [SkippableFact]
     public async Task An_unreachable_Redis_is_an_error_that_names_the_address_and_no_password()
     {
