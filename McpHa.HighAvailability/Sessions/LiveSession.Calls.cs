@@ -23,7 +23,8 @@ internal sealed partial class LiveSession
         Touch();
         var key = CallKey.Of(body.Span);
         // A POST of HTTP+SSE is answered when the call is written down, for its client never sends it again.
-        var lazy = !IsLegacy && RerunPolicy.Allows(request, _runtime.ServerOptions);
+        var mayRunTwice = RerunPolicy.Allows(request, _runtime.ServerOptions);
+        var lazy = mayRunTwice && !IsLegacy;
         var kept = CallTrace.Keep(request, body);
         OpenCall call = null!;
         StreamSubscription reader = null!;
@@ -48,7 +49,7 @@ internal sealed partial class LiveSession
                 if (_earlyCancellations.Contains(request.Id) || Calls.WasWithdrawn(key))
                     return Withdrawn();
 
-                pause = _pause;
+                pause = _pause ?? (mayRunTwice ? null : _hold);
                 if (pause is null)
                 {
                     call = new(this, new EventStream(NextCallStream(), GetStreams.Only), key, request, kept);

@@ -18,6 +18,9 @@ internal sealed partial class LiveSession
     // While new calls wait: completes when the session has moved, or stays after all.
     private TaskCompletionSource? _pause;
 
+    // The same for those alone that must not run twice, and might be broken off here.
+    private TaskCompletionSource? _hold;
+
     // Completes when no call is in flight. Then the session has closed, if it was to.
     private TaskCompletionSource? _quiet;
     private bool _closesWhenQuiet;
@@ -35,29 +38,41 @@ internal sealed partial class LiveSession
     /// <summary>Hands the session over when its calls have finished, or when it is overdue: then the next owner takes them up as after a crash.</summary>
     /// <remarks>
     /// Most sessions come to rest between two calls, and close in that very moment. One that is used all the time never does. So when
-    /// <paramref name="hurry"/> ends, new calls wait while those that began before finish; a little only, and longer in every
-    /// further round, because one of them may take long.
+    /// the hurry begins, new calls wait while those that began before finish; a little only, and longer in every
+    /// further round, because one of them may take long. Late, what must not run twice does not begin here any more.
     /// </remarks>
     /// <param name="offers">Finds the next owner.</param>
-    /// <param name="hurry">Ends the waiting for a moment without calls.</param>
-    /// <param name="overdue">Ends the waiting for calls.</param>
+    /// <param name="when">How long the session may wait for its calls.</param>
     /// <param name="cancellationToken">Ends the session here without handing it over.</param>
-    /// <param name="calledOff">Lets a session that has not moved yet stay.</param>
-    public async Task HandOverAsync(
-        SessionOffers offers, CancellationToken hurry, CancellationToken overdue, CancellationToken cancellationToken, CancellationToken calledOff = default)
+    public async Task HandOverAsync(SessionOffers offers, HandOverTimes when, CancellationToken cancellationToken)
     {
         using (var turn = await offers.Turns.EnterAsync(cancellationToken).ConfigureAwait(false))
         {
-            if (calledOff.IsCancellationRequested)
+            if (when.CalledOff.IsCancellationRequested)
                 return;
             if (await ReleaseAsync(evenWithCalls: false, cancellationToken, offers).ConfigureAwait(false))
             {
-                await turn.RestAsync(hurry).ConfigureAwait(false);
+                await turn.RestAsync(when.Hurry).ConfigureAwait(false);
                 return;
             }
         }
 
-        using (var either = CancellationTokenSource.CreateLinkedTokenSource(hurry, overdue))
+        var hold = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        try
+        {
+            using var late = when.Late.UnsafeRegister(_ => Hold(hold), null);
+            await WhenQuietAsync(offers, when, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            Hold(null);
+            hold.SetResult();
+        }
+    }
+
+    private async Task WhenQuietAsync(SessionOffers offers, HandOverTimes when, CancellationToken cancellationToken)
+    {
+        using (var either = CancellationTokenSource.CreateLinkedTokenSource(when.Hurry, when.Overdue, when.CalledOff))
         {
             if (await CloseWhenQuietAsync(either.Token).ConfigureAwait(false))
             {
@@ -66,13 +81,13 @@ internal sealed partial class LiveSession
             }
         }
 
-        for (var pause = FirstPause; !overdue.IsCancellationRequested; pause = pause * 2 < LongestPause ? pause * 2 : LongestPause)
+        for (var pause = FirstPause; !when.IsOver; pause = pause * 2 < LongestPause ? pause * 2 : LongestPause)
         {
-            if (await TryHandOverAsync(offers, pause, overdue, cancellationToken).ConfigureAwait(false))
+            if (await TryHandOverAsync(offers, pause, when, cancellationToken).ConfigureAwait(false))
                 return;
         }
 
-        if (!calledOff.IsCancellationRequested)
+        if (!when.CalledOff.IsCancellationRequested)
             await ReleaseAsync(evenWithCalls: true, cancellationToken, offers).ConfigureAwait(false);
     }
 
@@ -149,16 +164,17 @@ internal sealed partial class LiveSession
         }
     }
 
-    private async Task<bool> TryHandOverAsync(SessionOffers offers, TimeSpan longest, CancellationToken overdue, CancellationToken cancellationToken)
+    private async Task<bool> TryHandOverAsync(SessionOffers offers, TimeSpan longest, HandOverTimes when, CancellationToken cancellationToken)
     {
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(when.Overdue, when.CalledOff);
         OpenCall[] first;
         lock (Gate)
             first = [.. Calls.Open.Where(call => !call.AwaitsCaller)];
         while (first.Any(call => !call.Ended) && Serves)
         {
-            if (overdue.IsCancellationRequested)
+            if (over.IsCancellationRequested)
                 return false;
-            await Task.Delay(Poll, _runtime.Time, overdue).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(Poll, _runtime.Time, over.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
         var pause = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -171,8 +187,11 @@ internal sealed partial class LiveSession
 
         try
         {
-            await quiet.Task.WaitAsync(longest, _runtime.Time, overdue).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            return await ReleaseAsync(evenWithCalls: false, cancellationToken, offers).ConfigureAwait(false);
+            await quiet.Task.WaitAsync(longest, _runtime.Time, over.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+
+            // What waits is not let in for the last instant.
+            var evenWithCalls = when.Overdue.IsCancellationRequested && !when.CalledOff.IsCancellationRequested;
+            return await ReleaseAsync(evenWithCalls, cancellationToken, offers).ConfigureAwait(false);
         }
         finally
         {
@@ -180,6 +199,12 @@ internal sealed partial class LiveSession
                 (_pause, _quiet) = (null, null);
             pause.SetResult();
         }
+    }
+
+    private void Hold(TaskCompletionSource? hold)
+    {
+        lock (Gate)
+            _hold = hold;
     }
 
     // Under the gate.

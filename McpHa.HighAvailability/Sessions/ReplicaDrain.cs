@@ -20,8 +20,9 @@ internal sealed partial class ReplicaDrain(
     // What comes back to a replica that an operator has drained is handed over again.
     private static readonly TimeSpan LazyPoll = TimeSpan.FromMilliseconds(500);
 
-    // For this part of the time for draining, sessions that are used all the time are left alone in the hope of a moment without calls.
-    private const int HurryAfter = 4;
+    // In the first quarter of the time for draining, sessions that are used all the time are left alone in the hope of a moment without calls. In the
+    // last one, what must not run twice does not begin here any more, so that it is not broken off.
+    private const int Quarters = 4;
 
     private readonly Lock _gate = new();
     private readonly CancellationTokenSource _shutDown = new();
@@ -83,10 +84,12 @@ internal sealed partial class ReplicaDrain(
             LogDraining(sessions, host.CallCount);
         using var patience = new CancellationTokenSource(options.Value.DrainTimeout, time);
         using var overdue = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
-        using var hurry = new CancellationTokenSource(options.Value.DrainTimeout / HurryAfter, time);
+        using var hurry = new CancellationTokenSource(options.Value.DrainTimeout / Quarters, time);
+        using var late = new CancellationTokenSource(options.Value.DrainTimeout / Quarters * (Quarters - 1), time);
+        var when = new HandOverTimes(hurry.Token, late.Token, overdue.Token, CalledOff: default);
         while (host.SessionCount > 0)
         {
-            await Task.WhenAll(host.Sessions.Select(s => s.HandOverAsync(offers, hurry.Token, overdue.Token, cancellationToken))).ConfigureAwait(false);
+            await Task.WhenAll(host.Sessions.Select(s => s.HandOverAsync(offers, when, cancellationToken))).ConfigureAwait(false);
             if (host.SessionCount > 0)
                 await Task.Delay(Poll, time, CancellationToken.None).ConfigureAwait(false);
         }
@@ -105,14 +108,15 @@ internal sealed partial class ReplicaDrain(
         var sessions = host.SessionCount;
         LogDrainingForOperator(sessions, host.CallCount);
         listens.EndAll(forGood: false);
-        using var hurry = new CancellationTokenSource(options.Value.DrainTimeout / HurryAfter, time);
+        using var hurry = new CancellationTokenSource(options.Value.DrainTimeout / Quarters, time);
+        var when = new HandOverTimes(hurry.Token, Late: default, Overdue: default, calledOff);
         for (var empty = false; !calledOff.IsCancellationRequested;)
         {
             try
             {
                 // While nobody could take them, sessions stay where they are served.
                 if (host.SessionCount > 0 && host.Successor(self.Id) is not null && !directory.RegistryAway)
-                    await Task.WhenAll(host.Sessions.Select(s => s.HandOverAsync(offers, hurry.Token, calledOff, _shutDown.Token, calledOff))).ConfigureAwait(false);
+                    await Task.WhenAll(host.Sessions.Select(s => s.HandOverAsync(offers, when, _shutDown.Token))).ConfigureAwait(false);
             }
             catch (Exception e) when (!calledOff.IsCancellationRequested)
             {

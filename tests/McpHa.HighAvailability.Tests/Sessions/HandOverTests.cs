@@ -125,4 +125,103 @@ public sealed class HandOverTests
         Assert.Equal("replica-b", cluster.Snapshot(elsewhere.Header("Mcp-Session-Id")!)!.Record.Owner);
         Assert.Equal(1, cluster.Tool.Runs);
     }
+
+    [Fact]
+    public async Task Late_in_a_drain_what_must_not_run_twice_waits_for_the_next_owner_and_everything_else_goes_on()
+    {
+        await using var cluster = await InProcessCluster.StartAsync();
+        using var client = await cluster.ConnectAsync();
+        var finish = new TaskCompletionSource();
+        cluster.Tool.Body = async run =>
+        {
+            if (run.Argument == "long")
+                await cluster.Tool.UntilAsync(finish.Task);
+            return run.Replica.ReplicaId;
+        };
+        using var late = new CancellationTokenSource();
+        var running = client.CallAsync(cluster[0], "once", "long");
+        await Wait.UntilAsync(() => cluster.Tool.Runs == 1, "the call to run");
+        var moving = HandOverAsync(cluster[0], client, new(Hurry: default, late.Token, Overdue: default, CalledOff: default));
+        Assert.Equal("replica-a", await client.CallAsync(cluster[0], "once"));
+
+        await late.CancelAsync();
+        var held = client.CallAsync(cluster[0], "once");
+        Assert.Equal("replica-a", await client.CallAsync(cluster[0], "again"));
+        Assert.Equal(3, cluster.Tool.Runs);
+        Assert.False(held.IsCompleted);
+
+        finish.SetResult();
+        Assert.Equal("replica-a", await running);
+        await moving.WaitAsync(Wait.Limit);
+        Assert.Equal("replica-b", await held);
+    }
+
+    [Fact]
+    public async Task What_waits_when_a_drain_is_over_is_served_by_the_next_owner_and_not_broken_off()
+    {
+        await using var cluster = await InProcessCluster.StartAsync();
+        using var client = await cluster.ConnectAsync();
+        var finish = new TaskCompletionSource();
+        List<string> quick = [];
+        cluster.Tool.Body = async run =>
+        {
+            if (run.Argument == "long")
+                await cluster.Tool.UntilAsync(finish.Task);
+            else
+                quick.Add(run.Replica.ReplicaId);
+            return run.Replica.ReplicaId;
+        };
+        using var late = new CancellationTokenSource();
+        using var overdue = new CancellationTokenSource();
+        using var running = await client.PostAsync(cluster[0], client.Call("once", "long"));
+        await Wait.UntilAsync(() => cluster.Tool.Runs == 1, "the call to run");
+        var moving = HandOverAsync(cluster[0], client, new(Hurry: late.Token, late.Token, overdue.Token, CalledOff: default));
+        await late.CancelAsync();
+        var held = client.CallAsync(cluster[0], "once", "quick");
+        await Task.WhenAny(held, Task.Delay(50));
+        Assert.False(held.IsCompleted);
+
+        await overdue.CancelAsync();
+
+        await moving.WaitAsync(Wait.Limit);
+        Assert.Equal("replica-b", await held);
+        Assert.Equal(["replica-b"], quick);
+        Assert.Empty(await running.MessagesAsync());
+        using var resumed = await client.GetAsync(cluster[1], running.Seen[^1].Id);
+        Assert.Equal(JsonRpc.MayHaveRun, (int)(await resumed.AnswerAsync())["error"]!["code"]!);
+        finish.SetResult();
+    }
+
+    [Fact]
+    public async Task A_drain_that_is_called_off_lets_in_what_has_waited()
+    {
+        await using var cluster = await InProcessCluster.StartAsync();
+        using var client = await cluster.ConnectAsync();
+        var finish = new TaskCompletionSource();
+        cluster.Tool.Body = async run =>
+        {
+            if (run.Argument == "long")
+                await cluster.Tool.UntilAsync(finish.Task);
+            return run.Replica.ReplicaId;
+        };
+        using var late = new CancellationTokenSource();
+        using var calledOff = new CancellationTokenSource();
+        var running = client.CallAsync(cluster[0], "once", "long");
+        await Wait.UntilAsync(() => cluster.Tool.Runs == 1, "the call to run");
+        var moving = HandOverAsync(cluster[0], client, new(Hurry: late.Token, late.Token, Overdue: default, calledOff.Token));
+        await late.CancelAsync();
+        var held = client.CallAsync(cluster[0], "once");
+        await Task.WhenAny(held, Task.Delay(50));
+        Assert.False(held.IsCompleted);
+
+        await calledOff.CancelAsync();
+
+        await moving.WaitAsync(Wait.Limit);
+        Assert.Equal("replica-a", await held);
+        finish.SetResult();
+        Assert.Equal("replica-a", await running);
+    }
+
+    private static Task HandOverAsync(InProcessReplica replica, RawClient client, HandOverTimes when) =>
+        replica.Session(client.SessionId!)!.HandOverAsync(replica.Get<SessionOffers>(), when, CancellationToken.None);
 }
