@@ -12,10 +12,8 @@ namespace McpHa.HighAvailability.EventBus;
 /// <summary>Broadcasts over the event bus; every replica hands them to the sessions that it owns and to the clients that listen there.</summary>
 internal sealed partial class ClusterNotifier(IEventBus bus, SessionHost host, ListenStreams listens, TimeProvider time, ILogger<ClusterNotifier> logger) : IClusterNotifier, IHostedService
 {
+    // A broadcast on the bus is its id, and the notification.
     private const string Topic = "notifications";
-
-    // A broadcast on the bus is its id, 128 bits, and the notification.
-    private const int IdSize = 16;
 
     private static readonly TimeSpan Retry = TimeSpan.FromSeconds(1);
 
@@ -81,9 +79,9 @@ internal sealed partial class ClusterNotifier(IEventBus bus, SessionHost host, L
     private async ValueTask PublishAsync(string method, JsonObject? parameters, CancellationToken cancellationToken)
     {
         var notification = JsonRpc.Serialize(new JsonRpcNotification { Method = method, Params = parameters });
-        var payload = new byte[IdSize + notification.Length];
-        BinaryPrimitives.WriteUInt128BigEndian(payload, RecentBroadcasts.NewId(time.GetUtcNow()));
-        notification.CopyTo(payload.AsSpan(IdSize));
+        var payload = new byte[BroadcastIds.Size + notification.Length];
+        BinaryPrimitives.WriteUInt128BigEndian(payload, BroadcastIds.New(time.GetUtcNow()));
+        notification.CopyTo(payload.AsSpan(BroadcastIds.Size));
         try
         {
             await bus.PublishAsync(Topic, payload, cancellationToken).ConfigureAwait(false);
@@ -97,7 +95,7 @@ internal sealed partial class ClusterNotifier(IEventBus bus, SessionHost host, L
 
     private ValueTask DeliverAsync(ReadOnlyMemory<byte> payload)
     {
-        if (payload.Length <= IdSize || JsonRpc.Parse(payload.Span[IdSize..]) is not JsonRpcNotification notification)
+        if (payload.Length <= BroadcastIds.Size || JsonRpc.Parse(payload.Span[BroadcastIds.Size..]) is not JsonRpcNotification notification)
             return ValueTask.CompletedTask;
         var id = BinaryPrimitives.ReadUInt128BigEndian(payload.Span);
         listens.Publish(notification);

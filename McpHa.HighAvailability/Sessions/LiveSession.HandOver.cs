@@ -26,12 +26,6 @@ internal sealed partial class LiveSession
     private bool _closesWhenQuiet;
     private bool _closedQuiet;
 
-    // Broadcasts that came after the session had closed.
-    private List<UInt128>? _unheard;
-
-    /// <summary>Number of the last broadcast that came before this replica had the session.</summary>
-    public long ArrivedAfter { get; set; }
-
     /// <summary>Whether the session was given up in good order, so that a client may be told to come back for it.</summary>
     public bool HandedOver { get; private set; }
 

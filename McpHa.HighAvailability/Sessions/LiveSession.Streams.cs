@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Security.Claims;
+using McpHa.HighAvailability.EventBus;
 using McpHa.HighAvailability.Journal;
 using ModelContextProtocol.Protocol;
 
@@ -36,15 +37,12 @@ internal sealed partial class LiveSession
         return WriteUnrelatedAsync(outgoing).WaitAsync(cancellationToken);
     }
 
-    /// <summary>Sends a notification that goes to many sessions; one that comes when this replica has given the session up is in <see cref="Unheard"/> then.</summary>
-    public Task BroadcastAsync(JsonRpcNotification notification, UInt128 id) => WriteUnrelatedAsync(notification, id);
+    /// <summary>Sends a notification that goes to many sessions, unless a former owner has.</summary>
+    public Task BroadcastAsync(JsonRpcNotification notification, UInt128 id) => WasHandedBefore(id) ? Task.CompletedTask : WriteUnrelatedAsync(notification, id);
 
-    /// <summary>Ids of the broadcasts that came too late.</summary>
-    public IReadOnlyList<UInt128> Unheard()
-    {
-        lock (Gate)
-            return [.. _unheard ?? []];
-    }
+    /// <summary>Whether a former owner has handed a broadcast to this session.</summary>
+    public bool WasHandedBefore(UInt128 broadcast) =>
+        _record.Handshake.TryGetValue(HandshakeKeys.Broadcasts, out var before) && BroadcastIds.Contain(before.Span, broadcast);
 
     private Task WriteUnrelatedAsync(JsonRpcMessage outgoing, UInt128? broadcast = null)
     {
@@ -53,21 +51,26 @@ internal sealed partial class LiveSession
         lock (Gate)
         {
             if (_closed)
-            {
-                if (broadcast is { } late)
-                    (_unheard ??= []).Add(late);
                 return Task.CompletedTask;
-            }
-
             var target = GetStreams.Target;
             var entry = Append(target, payload);
             if (target == GetStreams.Waiting && GetStreams.AddWaiting(entry.Position) is > 0 and var oldest)
                 Remove(oldest);
+            if (broadcast is { } id)
+                NoteHanded(id);
             done = _runtime.Durable ? Queue.Open().Done : Task.CompletedTask;
         }
 
         Queue.Flush();
         return done;
+    }
+
+    // Under the gate. In the same commit as the message itself: a new owner finds both or neither.
+    private void NoteHanded(UInt128 broadcast)
+    {
+        var ids = BroadcastIds.Add(_handshake.GetValueOrDefault(HandshakeKeys.Broadcasts).Span, broadcast);
+        Remember(HandshakeKeys.Broadcasts, ids);
+        Queue.Open().SetHandshake(HandshakeKeys.Broadcasts, ids);
     }
 
     /// <summary>Opens a GET stream. <see langword="null"/>: the session is no longer served here.</summary>

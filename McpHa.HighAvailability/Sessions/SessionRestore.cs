@@ -42,7 +42,7 @@ internal static class SessionRestore
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(HandshakeTimeout);
-        foreach (var (key, json) in record.Handshake.Where(h => h.Key != HandshakeKeys.LegacySse).OrderBy(h => Order(h.Key)).ThenBy(h => h.Key, StringComparer.Ordinal))
+        foreach (var (key, json) in record.Handshake.Where(h => HandshakeKeys.IsMessage(h.Key)).OrderBy(h => Order(h.Key)).ThenBy(h => h.Key, StringComparer.Ordinal))
         {
             var answer = await Handshake.RunAsync(session, JsonRpc.Parse(json.Span), limit.Token).ConfigureAwait(false);
             if (answer is JsonRpcError { Error: var error } && key == HandshakeKeys.Initialize)
