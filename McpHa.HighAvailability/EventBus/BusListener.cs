@@ -23,6 +23,7 @@ internal sealed partial class BusListener(IEventBus bus, string topic, TimeProvi
 
     private async Task<IAsyncDisposable?> SubscribeAsync(Func<ReadOnlyMemory<byte>, ValueTask> handler)
     {
+        var level = LogLevel.Warning;
         while (!_stopping.IsCancellationRequested)
         {
             try
@@ -32,7 +33,8 @@ internal sealed partial class BusListener(IEventBus bus, string topic, TimeProvi
             catch (Exception e)
             {
                 if (!_stopping.IsCancellationRequested)
-                    LogNotSubscribed(topic, e.Message);
+                    LogNotSubscribed(level, topic, e.Message);
+                level = LogLevel.Debug;
                 await Task.Delay(Retry, time, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
@@ -40,6 +42,6 @@ internal sealed partial class BusListener(IEventBus bus, string topic, TimeProvi
         return null;
     }
 
-    [LoggerMessage(Level = LogLevel.Debug, Message = "Topic {Topic} is not heard yet: {Reason}")]
-    private partial void LogNotSubscribed(string topic, string reason);
+    [LoggerMessage(Message = "What others say on the topic '{Topic}' is not heard yet, which is tried again: {Reason}")]
+    private partial void LogNotSubscribed(LogLevel level, string topic, string reason);
 }

@@ -15,10 +15,7 @@ internal sealed partial class ClusterNotifier(IEventBus bus, SessionHost host, L
     // A broadcast on the bus is its id, and the notification.
     private const string Topic = "notifications";
 
-    private static readonly TimeSpan Retry = TimeSpan.FromSeconds(1);
-
-    private readonly CancellationTokenSource _stopping = new();
-    private IAsyncDisposable? _subscription;
+    private readonly BusListener _listener = new(bus, Topic, time, logger);
 
     public ValueTask LogAsync(LoggingLevel level, string? logger, JsonElement data, CancellationToken cancellationToken = default)
     {
@@ -47,34 +44,11 @@ internal sealed partial class ClusterNotifier(IEventBus bus, SessionHost host, L
     public Task StartAsync(CancellationToken cancellationToken)
     {
         host.Broadcasts.Hand = Hand;
-        _ = SubscribeAsync();
+        _listener.Start(DeliverAsync);
         return Task.CompletedTask;
     }
 
-    public async Task StopAsync(CancellationToken cancellationToken)
-    {
-        await _stopping.CancelAsync().ConfigureAwait(false);
-        if (_subscription is { } subscription)
-            await subscription.DisposeAsync().ConfigureAwait(false);
-    }
-
-    private async Task SubscribeAsync()
-    {
-        while (!_stopping.IsCancellationRequested)
-        {
-            try
-            {
-                _subscription = await bus.SubscribeAsync(Topic, DeliverAsync, _stopping.Token).ConfigureAwait(false);
-                return;
-            }
-            catch (Exception e)
-            {
-                if (!_stopping.IsCancellationRequested)
-                    LogNotSubscribed(e);
-                await Task.Delay(Retry, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            }
-        }
-    }
+    public Task StopAsync(CancellationToken cancellationToken) => _listener.StopAsync();
 
     private async ValueTask PublishAsync(string method, JsonObject? parameters, CancellationToken cancellationToken)
     {
@@ -132,9 +106,6 @@ internal sealed partial class ClusterNotifier(IEventBus bus, SessionHost host, L
             // The session was fenced or has ended meanwhile; its new owner hears the bus as well.
         }
     }
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Broadcasts of other replicas are not heard yet; the next attempt follows.")]
-    private partial void LogNotSubscribed(Exception exception);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The event bus is away, {Method} reaches only the sessions of this replica: {Reason}")]
     private partial void LogOnlyLocal(string method, string reason);

@@ -1,12 +1,8 @@
 using System.Security.Claims;
-using System.Text.Json;
 using System.Text.Json.Nodes;
-using McpHa.HighAvailability.Authorization;
 using McpHa.HighAvailability.Diagnostics;
 using McpHa.HighAvailability.Http;
 using McpHa.HighAvailability.Journal;
-using Microsoft.Extensions.Logging;
-using ModelContextProtocol;
 using ModelContextProtocol.Protocol;
 
 namespace McpHa.HighAvailability.Sessions;
@@ -37,8 +33,9 @@ internal sealed partial class LiveSession
             TaskCompletionSource? pause;
             lock (Gate)
             {
+                // A call that has waited here may have been cancelled meanwhile, of which the next owner does not know.
                 if (_closed)
-                    return null;
+                    return _earlyCancellations.Contains(request.Id) ? Withdrawn() : null;
                 repeated = Safeguards.DuplicateRecognition ? Repeated(key) : null;
                 if (repeated is not null)
                 {
@@ -103,48 +100,6 @@ internal sealed partial class LiveSession
         return true;
     }
 
-    /// <summary>Takes up a call of the table that was in flight in an earlier owner: runs it again if it may be, ends it with an error otherwise.</summary>
-    public bool Resume(OpenCall call)
-    {
-        call.Stream.Prime();
-        if (RerunPolicy.Allows(call.Request, _runtime.ServerOptions))
-        {
-            // What the user may do is not written down, for it changes, and the store must not be able to say it. Issuer and subject are enough
-            // where nothing asks for more.
-            call.AwaitsCaller = User.Length > 0 && PrimitiveAuthorization.IsUsed(_runtime.ServerOptions);
-            if (!call.AwaitsCaller)
-                RunAgain(call, UserKey.ToPrincipal(User));
-            return true;
-        }
-
-        _runtime.Metrics.Refused();
-        var error = JsonRpc.Error(
-            new RequestId(call.Stream.Id),
-            JsonRpc.MayHaveRun,
-            $"The server that worked on this request was lost. It may have run, wholly or in part, and was not run again because '{Describe(call.Request)}' is not marked as safe to repeat.",
-            new JsonObject { ["reason"] = "replica-lost", ["requestId"] = JsonSerializer.SerializeToNode(call.ClientId, McpJsonUtilities.DefaultOptions), ["mayHaveRun"] = true });
-        _ = AnswerAsync(call, error);
-        return false;
-    }
-
-    // Under the gate. The call, if it has waited for somebody who asks for it.
-    private static OpenCall? StopAwaiting(OpenCall? call)
-    {
-        if (call is not { AwaitsCaller: true })
-            return null;
-        call.AwaitsCaller = false;
-        return call;
-    }
-
-    // In a flow of execution of its own, as whoever came for it is not whose trace it belongs to.
-    private void RunAgain(OpenCall? call, ClaimsPrincipal? user)
-    {
-        if (call is null)
-            return;
-        _runtime.Metrics.Rerun();
-        Dispatch(call, user, null);
-    }
-
     /// <summary>Journals a call's answer together with everything that the call has done to the session, then shows it.</summary>
     public Task AnswerAsync(OpenCall call, JsonRpcMessageWithId message)
     {
@@ -194,9 +149,6 @@ internal sealed partial class LiveSession
         await done.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         return done.IsCompletedSuccessfully;
     }
-
-    private static string Describe(JsonRpcRequest request) =>
-        request.Method == RequestMethods.ToolsCall ? JsonRpc.TextParam(request.Params, "name") ?? request.Method : request.Method;
 
     // The SDK tells running requests and questions apart by id alone, so requests get ids that no question can have.
     private void Dispatch(OpenCall call, ClaimsPrincipal? user, ExecutionContext? flow)

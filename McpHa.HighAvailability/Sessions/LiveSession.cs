@@ -155,56 +155,6 @@ internal sealed partial class LiveSession : ICommitOwner
     /// <summary>The log level that the client asked for; <see langword="null"/> if it did not.</summary>
     public ModelContextProtocol.Protocol.LoggingLevel? ClientLogLevel => _server?.LoggingLevel;
 
-    void ICommitOwner.Fenced() => Close();
-
-    (SessionSnapshot Snapshot, IReadOnlyDictionary<string, ReadOnlyMemory<byte>> State) ICommitOwner.Copy(long lastCommit)
-    {
-        var record = _record with
-        {
-            ProtocolVersion = ProtocolVersion,
-            Handshake = new Dictionary<string, ReadOnlyMemory<byte>>(_handshake),
-            LastPosition = Queue.LastPosition,
-            LastCommit = lastCommit,
-            Hops = _hops,
-        };
-        return (new(record, InFlight(), Tail.Entries), State.Copy());
-    }
-
-    /// <summary>Ends the session for good, everywhere. <see langword="false"/>: it is no longer served here, its owner has to end it.</summary>
-    /// <exception cref="StoreUnavailableException">Not known whether it has ended; the local copy has.</exception>
-    public async Task<bool> EndAsync(string reason, CancellationToken cancellationToken)
-    {
-        StopServing();
-        try
-        {
-            if (await _runtime.Store.EndAsync(Id, Epoch, cancellationToken).ConfigureAwait(false) == CommitResult.Fenced)
-                return false;
-        }
-        finally
-        {
-            Close();
-        }
-
-        using var span = Trace(SpanNames.End, reason);
-        using var scope = BeginScope();
-        _runtime.Metrics.Ended(reason);
-        LogEnded(Id, reason);
-        return true;
-    }
-
-    /// <summary>Ends the session if nobody has used it for that long.</summary>
-    public Task EndIdleAsync(TimeSpan idle, CancellationToken cancellationToken)
-    {
-        lock (Gate)
-        {
-            if (_closed || Calls.AnyRunning || GetStreams.HasReader || _runtime.Time.GetElapsedTime(LastUsed) < idle)
-                return Task.CompletedTask;
-            _closed = true;
-        }
-
-        return EndAsync("idle", cancellationToken);
-    }
-
     /// <summary>
     /// Cuts the connections, and lets go of requests that wait for the store, so that clients go to a replica that has it. The session stays:
     /// it goes on if it is still ours when the store is back.
@@ -217,32 +167,6 @@ internal sealed partial class LiveSession : ICommitOwner
         foreach (var stream in streams)
             stream.Cut();
         Interlocked.Exchange(ref _elsewhere, null)?.TrySetResult();
-    }
-
-    /// <summary>Ends the local copy: no byte and no write follows. Connections are cut, so that clients come back to the new owner.</summary>
-    public void Close()
-    {
-        StopServing();
-        if (!_gone.TrySetResult())
-            return;
-
-        StopAwaitingListener();
-        Queue.Stop();
-        Transport.Close();
-        _onGone(this);
-        EventStream[] streams;
-        OpenCall[] calls;
-        lock (Gate)
-        {
-            calls = [.. Calls.Open];
-            streams = [.. GetStreams.Known, .. calls.Select(c => c.Stream)];
-        }
-
-        foreach (var stream in streams)
-            stream.Move();
-        foreach (var call in calls)
-            call.ForgetState();
-        _ = DisposeServerAsync();
     }
 
     /// <summary>Notes in the session's trace that a client has come back for the rest of a stream.</summary>
@@ -265,41 +189,6 @@ internal sealed partial class LiveSession : ICommitOwner
         return span;
     }
 
-    // Under the gate. The in-flight table as it has to be.
-    private Dictionary<string, ReadOnlyMemory<byte>> InFlight()
-    {
-        Dictionary<string, ReadOnlyMemory<byte>> table = [];
-        foreach (var call in Calls.Open)
-        {
-            table[call.Stream.Id] = new InFlightCall(call.Key, call.Body).ToBytes();
-            foreach (var (question, answer) in call.StoredAnswers ?? [])
-                table[question] = answer;
-        }
-
-        foreach (var (stream, key) in Calls.Withdrawn)
-            table[stream] = InFlightCall.Withdrawn(key);
-        return table;
-    }
-
-    // Under the gate. Entries that a later owner needs: to go on with open calls, for GET streams to come, and to notice a gap.
-    private bool IsNeeded(JournalEntry entry) =>
-        Calls.Find(entry.Stream) is not null || entry.Stream == GetStreams.WaitingStream || GetStreams.IsLast(entry);
-
-    // Under the gate. Puts a message into the open batch, at the next position of its stream.
-    private JournalEntry Append(EventStream stream, ReadOnlyMemory<byte> payload, string answers = "", bool question = false)
-    {
-        var entry = Queue.Append(stream, payload, answers);
-        Tail.Add(entry, question);
-        return entry;
-    }
-
-    // Under the gate. Takes a message out of the journal again.
-    private void Remove(long position)
-    {
-        Queue.Open().Remove(position);
-        Tail.Remove(position);
-    }
-
     private string NextCallStream() => SseEventId.NameStream(SseEventId.CallStream, Epoch, ++_streams);
 
     // What a request has begun goes on when the request itself is sent elsewhere. False: it was, or the session is no longer served here.
@@ -313,17 +202,6 @@ internal sealed partial class LiveSession : ICommitOwner
         }
 
         return await work.ConfigureAwait(false);
-    }
-
-    private bool StopServing()
-    {
-        lock (Gate)
-        {
-            if (_closed)
-                return false;
-            _closed = true;
-            return true;
-        }
     }
 
     private async Task RunAsync(McpServer server)
@@ -342,23 +220,6 @@ internal sealed partial class LiveSession : ICommitOwner
             // The usual end.
         }
     }
-
-    private async Task DisposeServerAsync()
-    {
-        try
-        {
-            await _stopping.CancelAsync().ConfigureAwait(false);
-            if (_server is { } server)
-                await server.DisposeAsync().ConfigureAwait(false);
-        }
-        catch (Exception e)
-        {
-            LogServerFailed(e, Id);
-        }
-    }
-
-    [LoggerMessage(Level = LogLevel.Information, Message = "Session {SessionId} ended: {Reason}.")]
-    private partial void LogEnded(string sessionId, string reason);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Session {SessionId}: its server failed.")]
     private partial void LogServerFailed(Exception exception, string sessionId);

@@ -20,7 +20,6 @@ internal sealed partial class SessionOffers(
     // So many idle sessions move at once. More would only wait for each other, with their clients.
     private static readonly int AtOnce = Math.Clamp(Environment.ProcessorCount, 2, 8);
 
-    private static readonly TimeSpan Retry = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(250);
 
     // Nothing is offered for so long to who did not take the last offer: it may be ending, too.
@@ -29,7 +28,7 @@ internal sealed partial class SessionOffers(
     private readonly ConcurrentDictionary<string, long> _deaf = new(StringComparer.Ordinal);
 
     private readonly CancellationTokenSource _stopping = new();
-    private IAsyncDisposable? _subscription;
+    private readonly BusListener _listener = new(bus, Topic, time, logger);
 
     /// <summary>Turns of sessions that could move at any time.</summary>
     public HandOverTurns Turns { get; } = new(time, AtOnce);
@@ -48,33 +47,14 @@ internal sealed partial class SessionOffers(
 
     public Task StartAsync(CancellationToken cancellationToken)
     {
-        _ = SubscribeAsync();
+        _listener.Start(Hear);
         return Task.CompletedTask;
     }
 
     public async Task StopAsync(CancellationToken cancellationToken)
     {
         await _stopping.CancelAsync().ConfigureAwait(false);
-        if (_subscription is { } subscription)
-            await subscription.DisposeAsync().ConfigureAwait(false);
-    }
-
-    private async Task SubscribeAsync()
-    {
-        while (!_stopping.IsCancellationRequested)
-        {
-            try
-            {
-                _subscription = await bus.SubscribeAsync(Topic, Hear, _stopping.Token).ConfigureAwait(false);
-                return;
-            }
-            catch (Exception e)
-            {
-                if (!_stopping.IsCancellationRequested)
-                    LogNotSubscribed(e.Message);
-                await Task.Delay(Retry, time, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            }
-        }
+        await _listener.StopAsync().ConfigureAwait(false);
     }
 
     private ValueTask Hear(ReadOnlyMemory<byte> payload)
@@ -97,9 +77,6 @@ internal sealed partial class SessionOffers(
                 LogNotTaken(e, sessionId);
         }
     }
-
-    [LoggerMessage(Level = LogLevel.Debug, Message = "Sessions that others hand over are not heard of yet: {Reason}")]
-    private partial void LogNotSubscribed(string reason);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Session {SessionId} was offered and could not be taken over; its next request tries again.")]
     private partial void LogNotTaken(Exception exception, string sessionId);

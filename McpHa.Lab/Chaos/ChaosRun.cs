@@ -19,6 +19,7 @@ internal sealed class ChaosRun(ChaosOptions options, RunLog log)
     private readonly HistoryLog _history = new();
     private readonly List<string> _troubles = [];
     private CheckOptions? _toCheck;
+    private FirstFinding? _first;
     private bool _interrupted;
 
     /// <summary>Runs until all faults are injected, the time is over, or <paramref name="cancellationToken"/> ends it early.</summary>
@@ -57,7 +58,7 @@ internal sealed class ChaosRun(ChaosOptions options, RunLog log)
         await using var cluster = new ChaosCluster(options, server, log.Write);
         await cluster.StartAsync(cancellationToken);
 
-        var loop = new FaultLoop(options, cluster, _history, Tell);
+        var loop = new FaultLoop(options, cluster, _history, () => _first is { IsEnough: true }, Tell);
         await DriveAsync(cluster.Route, loop.RunAsync, Deliveries, cancellationToken);
         return (loop.Records, Deliveries());
 
@@ -81,10 +82,11 @@ internal sealed class ChaosRun(ChaosOptions options, RunLog log)
         Say($"Opening {options.Sessions + options.TypeScript} sessions.");
         await fleet.StartAsync(cancellationToken);
         _toCheck = fleet.ToCheck(options.Direct);
+        _first = new(_history, deliveries, _toCheck, expected: options.Mutation is not null, Say);
         Say($"{options.Sessions + options.TypeScript} sessions work.");
 
         using var newsEnd = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var news = Task.WhenAll(TellNewsAsync(newsEnd.Token), new FirstFinding(_history, deliveries, _toCheck, Say).LookAsync(newsEnd.Token));
+        var news = Task.WhenAll(TellNewsAsync(newsEnd.Token), _first.LookAsync(newsEnd.Token));
         try
         {
             await meanwhile(cancellationToken);

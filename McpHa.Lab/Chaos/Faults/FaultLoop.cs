@@ -4,7 +4,7 @@ using McpHa.Lab.Chaos.History;
 namespace McpHa.Lab.Chaos.Faults;
 
 /// <summary>Carries the plan out: one fault after the other, and as many at once as <see cref="FaultRules"/> allow.</summary>
-internal sealed class FaultLoop(ChaosOptions options, ChaosCluster cluster, HistoryLog history, Action<FaultRecord> began)
+internal sealed class FaultLoop(ChaosOptions options, ChaosCluster cluster, HistoryLog history, Func<bool> enough, Action<FaultRecord> began)
 {
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(100);
 
@@ -23,7 +23,7 @@ internal sealed class FaultLoop(ChaosOptions options, ChaosCluster cluster, Hist
         }
     }
 
-    /// <summary>Injects until the time is over or the number is reached, and completes when the cluster has recovered from the last.</summary>
+    /// <summary>Injects until the time is over, the number is reached or it is enough, and completes when the cluster has recovered from the last.</summary>
     /// <exception cref="NotRecoveredException">It does not recover; no more faults follow.</exception>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
@@ -76,7 +76,7 @@ internal sealed class FaultLoop(ChaosOptions options, ChaosCluster cluster, Hist
         }
     }
 
-    private bool IsOver(TimeSpan begun) => history.Now - begun >= options.Duration;
+    private bool IsOver(TimeSpan begun) => history.Now - begun >= options.Duration || enough();
 
     private TimeSpan? Remaining(TimeSpan until) => until > history.Now ? until - history.Now : null;
 

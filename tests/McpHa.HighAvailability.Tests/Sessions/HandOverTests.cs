@@ -193,6 +193,38 @@ public sealed class HandOverTests
     }
 
     [Fact]
+    public async Task A_call_that_is_cancelled_while_it_waits_does_not_run_at_the_next_owner()
+    {
+        await using var cluster = await InProcessCluster.StartAsync();
+        using var client = await cluster.ConnectAsync();
+        var finish = new TaskCompletionSource();
+        cluster.Tool.Body = async _ =>
+        {
+            await cluster.Tool.UntilAsync(finish.Task);
+            return "";
+        };
+        using var late = new CancellationTokenSource();
+        var running = client.CallAsync(cluster[0], "once");
+        await Wait.UntilAsync(() => cluster.Tool.Runs == 1, "the call to run");
+        var moving = HandOverAsync(cluster[0], client, new(Hurry: default, late.Token, Overdue: default, CalledOff: default));
+        await late.CancelAsync();
+        var call = client.Call("once");
+        var held = client.PostAsync(cluster[0], call);
+        await Task.WhenAny(held, Task.Delay(50));
+        Assert.False(held.IsCompleted);
+        using var accepted = await client.PostAsync(cluster[0], RawClient.Cancel(call));
+
+        finish.SetResult();
+
+        await moving.WaitAsync(Wait.Limit);
+        using var withdrawn = await held;
+        Assert.Equal(HttpStatusCode.Accepted, withdrawn.Status);
+        await running;
+        Assert.Equal("", await client.CallAsync(cluster[1], "once"));
+        Assert.Equal(2, cluster.Tool.Runs);
+    }
+
+    [Fact]
     public async Task A_drain_that_is_called_off_lets_in_what_has_waited()
     {
         await using var cluster = await InProcessCluster.StartAsync();
