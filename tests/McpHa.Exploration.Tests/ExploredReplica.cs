@@ -39,6 +39,7 @@ internal sealed class ExploredReplica
             new CommitContext(store, standing, time, metrics, options, storeOptions, NullLogger<CommitQueue>.Instance), new LazyFlusher(time), metrics, options,
             services.GetRequiredService<IOptions<McpServerOptions>>(), NullLoggerFactory.Instance, services, time);
         Host = new SessionHost(runtime, Directory, toBus, NullLogger<SessionHost>.Instance);
+        Host.Broadcasts.Hand = static (session, broadcast, id) => _ = session.BroadcastAsync(broadcast, id);
         var gate = new SessionGate(Host, self, services.GetRequiredService<PeerRelay>(), metrics, time, options);
         var keepAlive = new KeepAliveClock(standing, options, time);
         var limits = new SessionLimits(Host);

@@ -29,7 +29,7 @@ internal sealed class World
     private readonly Dictionary<string, int> _runs = [];
     private readonly List<Exchange> _exchanges = [];
     private readonly Dictionary<string, int> _asked = [];
-    private readonly List<(string By, int Number)> _broadcast = [];
+    private readonly Announcer _announcer = new();
     private readonly List<int> _delivered = [];
     private readonly List<string> _trace = [];
     private readonly List<string> _violations = [];
@@ -161,8 +161,10 @@ internal sealed class World
         choices.Add(("time passes", 2, () => _time.Next()));
         if (_plans.Count < 4)
             choices.Add(("a new call", 5, Call));
-        if (_broadcast.Count < 4 && Living.Any(r => Session(r) is { Serves: true }))
+        if (_announcer.Count < 4)
             choices.Add(("a broadcast", 2, Broadcast));
+        foreach (var replica in Living.Where(_announcer.HasFor))
+            choices.Add(($"{replica.Id} hears a broadcast", 2, () => _announcer.Bring(replica)));
         if (_drops > 0)
         {
             foreach (var exchange in _exchanges.Where(e => e.Wire is not null))
@@ -217,11 +219,12 @@ internal sealed class World
             // Time passes for those, too, who ask again and again.
             if (round % RoundsPerTick == RoundsPerTick - 1)
                 _time.Next();
-            if (gates.Count > 0 || waiting.Count > 0)
-                continue;
-            if (IsOver)
+            if (Living.FirstOrDefault(_announcer.HasFor) is { } behind)
+                _announcer.Bring(behind);
+            else if (gates.Count == 0 && waiting.Count == 0 && IsOver)
                 return;
-            _time.Next();
+            else if (gates.Count == 0 && waiting.Count == 0)
+                _time.Next();
         }
 
         if (_violations.Count == 0)
@@ -280,12 +283,8 @@ internal sealed class World
             Violated($"The state counts {n}; answered calls say {least}{(most > least ? $" to {most}" : "")}.");
         if (_delivered.Distinct().Count() != _delivered.Count)
             Violated($"Broadcasts came twice: {string.Join(",", _delivered)}.");
-        foreach (var sender in _broadcast.GroupBy(b => b.By))
-        {
-            var order = _delivered.Where(sender.Select(b => b.Number).Contains).ToList();
-            if (!order.SequenceEqual(order.Order()))
-                Violated($"Broadcasts came out of order: {string.Join(",", order)}.");
-        }
+        if (!_delivered.SequenceEqual(_delivered.Order()))
+            Violated($"Broadcasts came out of order: {string.Join(",", _delivered)}.");
     }
 
     private void Look()
@@ -320,13 +319,9 @@ internal sealed class World
 
     private void Broadcast()
     {
-        var senders = Living.Where(r => Session(r) is { Serves: true }).ToList();
-        var by = senders[_random.Next(senders.Count)];
-        var session = Session(by)!;
-        var number = _broadcast.Count + 1;
-        _broadcast.Add(($"{by.Id}{session.Epoch}", number));
-        _ = session.SendUnrelatedAsync(
-            new JsonRpcNotification { Method = "notifications/message", Params = new JsonObject { ["level"] = "info", ["data"] = number } }, default);
+        // Ids tell the time in milliseconds.
+        _time.Advance(TimeSpan.FromMilliseconds(1));
+        _announcer.Announce(_time.GetUtcNow(), _replicas);
     }
 
     // Broadcasts that the journal has must arrive, unless they are on a stream of whose existence the client never heard: it was cut off before the
@@ -334,7 +329,7 @@ internal sealed class World
     private IEnumerable<int> Accepted()
     {
         var stream = _exchanges.First(e => e.IsGet);
-        return _broadcast.Select(b => b.Number).Where(n => Ledger.LastStreamOf($"\"data\":{n}}}") is { } on && (on == "w" || stream.Knows(on)));
+        return Enumerable.Range(1, _announcer.Count).Where(n => Ledger.LastStreamOf($"\"data\":{n}}}") is { } on && (on == "w" || stream.Knows(on)));
     }
 
     private void Drop(Exchange exchange)
