@@ -52,6 +52,13 @@ internal sealed partial class PeerWatch : IDisposable
             Ask(replica);
     }
 
+    /// <summary>Asks replicas of which the registry has not heard since it lost its data: who does not answer is not awaited any longer.</summary>
+    public void AskAwaited()
+    {
+        foreach (var replica in _view.Awaited())
+            Ask(replica);
+    }
+
     public void Dispose()
     {
         _timer.Dispose();

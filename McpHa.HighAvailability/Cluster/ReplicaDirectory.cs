@@ -89,14 +89,14 @@ public sealed partial class ReplicaDirectory : BackgroundService
     public Task Interrupted => _runs.Interrupted;
 
     /// <summary>
-    /// The run of the store, if all replicas that are alive have checked their sessions in it: what the store does not know then, nobody has. The
+    /// The run of the store, if all replicas that are alive, or may be without the store's having heard of them, have checked their sessions in it: what the store does not know then, nobody has. The
     /// empty string where nothing can be lost; <see langword="null"/> when it cannot be told.
     /// </summary>
     /// <remarks>
     /// As of the last reading. A look into the store lies within the run if this is the same before it and after a <see cref="RefreshAsync"/>
     /// behind it. A replica that does not check in time holds the others up for so long only.
     /// </remarks>
-    public string? SettledRun => _away ? null : _runs.Settled(Alive.Where(replica => replica.Id != _self?.Id));
+    public string? SettledRun => _away ? null : _runs.Settled([.. Alive.Where(replica => replica.Id != _self?.Id), .. _view.Awaited()]);
 
     /// <summary>A replica that is alive, by id.</summary>
     public ReplicaInfo? Find(string replicaId) => _view.Find(replicaId);
@@ -228,8 +228,9 @@ public sealed partial class ReplicaDirectory : BackgroundService
             var reading = await _registry.BeatAsync(self, either.Token).AsTask().WaitAsync(either.Token);
             var after = Now;
             ReadTook = after - before;
-            _view.Apply(self, reading, before, after);
-            if (_runs.TakeNote(reading.Run))
+            var another = _runs.TakeNote(reading.Run);
+            _view.Apply(self, reading, before, after, mayHaveForgotten: another);
+            if (another)
                 LogRun();
             if (before - new TimeSpan(_lastBeat) >= _options.Overdue && _joined)
             {
@@ -241,6 +242,7 @@ public sealed partial class ReplicaDirectory : BackgroundService
             _joined |= self is not null;
             Sweep();
             _watch?.AskSuspected();
+            _watch?.AskAwaited();
         }
         catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
         {

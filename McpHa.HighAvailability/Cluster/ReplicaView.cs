@@ -10,6 +10,7 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId, bool h
     private static readonly CancellationToken AlreadyLost = new(canceled: true);
 
     private readonly Dictionary<string, Entry> _entries = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, ReplicaInfo> _awaited = new(StringComparer.Ordinal);
     private readonly Lock _lock = new();
     private TimeSpan? _lastRead;
     private volatile Published _published = new([], new Dictionary<string, Entry>());
@@ -36,6 +37,16 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId, bool h
     public IReadOnlyList<ReplicaInfo> Suspected(bool registryAway) =>
         Where(entry => entry.Suspected is not null && !entry.Left && (registryAway || entry.HasBeaten));
 
+    /// <summary>
+    /// Replicas that were alive when the registry lost its data, and of which it has not heard since. They may have no more than a slow connection to it,
+    /// and sessions that nobody else has.
+    /// </summary>
+    public IReadOnlyList<ReplicaInfo> Awaited()
+    {
+        lock (_lock)
+            return [.. _awaited.Values];
+    }
+
     /// <summary>Everything that was read last, dead replicas included, with ages as of now.</summary>
     public IReadOnlyList<RegisteredReplica> Known(TimeSpan now)
     {
@@ -47,11 +58,17 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId, bool h
         }
     }
 
-    /// <summary>Takes over a reading of the registry that was asked for at <paramref name="before"/> and arrived at <paramref name="after"/>.</summary>
-    public void Apply(ReplicaInfo? self, IReadOnlyList<RegisteredReplica> reading, TimeSpan before, TimeSpan after)
+    /// <summary>
+    /// Takes over a reading of the registry that was asked for at <paramref name="before"/> and arrived at <paramref name="after"/>.
+    /// <paramref name="mayHaveForgotten"/>: it may know less than at the last reading.
+    /// </summary>
+    public void Apply(ReplicaInfo? self, IReadOnlyList<RegisteredReplica> reading, TimeSpan before, TimeSpan after, bool mayHaveForgotten = false)
     {
         lock (_lock)
         {
+            foreach (var entry in mayHaveForgotten ? _entries.Values.Where(entry => entry.Alive && entry.Info.Id != selfId) : [])
+                _awaited[entry.Info.Id] = entry.Info;
+
             // Peers could not be heard while we were cut off or paused: that silence is ours, not theirs.
             var wasDeaf = _lastRead is { } last && after - last > 1.5 * options.HeartbeatInterval;
             _lastRead = after;
@@ -92,6 +109,8 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId, bool h
                 _entries[self.Id] = new Entry(self) { LastBeat = after, Heard = after };
 
             Publish(after);
+            foreach (var entry in _entries.Values.Where(entry => entry.Left || (entry.Alive && entry.Heard == after)))
+                _awaited.Remove(entry.Info.Id);
             foreach (var id in _entries.Where(pair => pair.Value.Heard != after && !pair.Value.Alive).Select(pair => pair.Key).ToList())
                 _entries.Remove(id);
         }
@@ -111,6 +130,7 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId, bool h
     {
         lock (_lock)
         {
+            _awaited.Remove(id);
             if (id == selfId || !_entries.TryGetValue(id, out var entry))
                 return false;
 

@@ -35,7 +35,7 @@ internal sealed class StoreRuns(ClusterOptions options, TimeProvider time)
         Interlocked.Exchange(ref _interrupted, new(TaskCreationOptions.RunContinuationsAsynchronously)).TrySetResult();
 
     /// <summary>The present run, if all have checked their sessions in it; the empty string where nothing can be lost; <see langword="null"/> when it cannot be told.</summary>
-    /// <param name="others">All replicas that are alive, without this process's own.</param>
+    /// <param name="others">All replicas that are alive, and those of which it is not known, without this process's own.</param>
     public string? Settled(IEnumerable<ReplicaInfo> others)
     {
         if (!_read)

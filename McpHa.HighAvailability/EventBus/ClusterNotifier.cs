@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using McpHa.HighAvailability.Sessions;
@@ -15,6 +14,7 @@ internal sealed partial class ClusterNotifier(IEventBus bus, SessionHost host, L
     // A broadcast on the bus is its id, and the notification.
     private const string Topic = "notifications";
 
+    private readonly BroadcastIds _ids = new(time);
     private readonly BusListener _listener = new(bus, Topic, time, logger);
 
     public ValueTask LogAsync(LoggingLevel level, string? logger, JsonElement data, CancellationToken cancellationToken = default)
@@ -54,7 +54,7 @@ internal sealed partial class ClusterNotifier(IEventBus bus, SessionHost host, L
     {
         var notification = JsonRpc.Serialize(new JsonRpcNotification { Method = method, Params = parameters });
         var payload = new byte[BroadcastIds.Size + notification.Length];
-        BinaryPrimitives.WriteUInt128BigEndian(payload, BroadcastIds.New(time.GetUtcNow()));
+        BroadcastIds.Write(_ids.Next()).CopyTo(payload, 0);
         notification.CopyTo(payload.AsSpan(BroadcastIds.Size));
         try
         {
@@ -71,9 +71,8 @@ internal sealed partial class ClusterNotifier(IEventBus bus, SessionHost host, L
     {
         if (payload.Length <= BroadcastIds.Size || JsonRpc.Parse(payload.Span[BroadcastIds.Size..]) is not JsonRpcNotification notification)
             return ValueTask.CompletedTask;
-        var id = BinaryPrimitives.ReadUInt128BigEndian(payload.Span);
-        listens.Publish(notification);
-        host.Broadcasts.Deliver(id, notification, host.Sessions);
+        if (host.Broadcasts.Deliver(BroadcastIds.Read(payload.Span), notification, host.Sessions))
+            listens.Publish(notification);
         return ValueTask.CompletedTask;
     }
 

@@ -8,10 +8,8 @@ namespace McpHa.HighAvailability.EventBus;
 /// </summary>
 /// <remarks>
 /// A broadcast meets all sessions of the replica in one step, and a session arrives in one step. So each broadcast either meets the session or is
-/// older than its arrival. What is older, and was not handed on by a former owner, whose record of that comes with the session, it gets as it
-/// arrives: before anything newer. Every replica hears broadcasts in the same order, so what came before the last one that was handed on was
-/// handed on as well, or missed by an owner that did not hear it; it would be out of order now. Nothing is kept for long: a session whose owner
-/// died a while ago has missed what came meanwhile. How old a broadcast is, the clock of its publisher says.
+/// older than its arrival. What is older, and newer than the newest that a former owner has handed on, the session gets as it arrives: before
+/// anything that comes later. Nothing is handed on that is too long ago: a session whose owner died a while before has missed what came meanwhile.
 /// </remarks>
 internal sealed class RecentBroadcasts(TimeProvider time)
 {
@@ -25,16 +23,20 @@ internal sealed class RecentBroadcasts(TimeProvider time)
     /// <summary>Hands a broadcast to a session, if it wants it. Whether the session takes it is decided before this returns.</summary>
     public Action<LiveSession, JsonRpcNotification, UInt128> Hand { get; set; } = static (_, _, _) => { };
 
-    /// <summary>Hands a broadcast to sessions.</summary>
-    public void Deliver(UInt128 id, JsonRpcNotification broadcast, IEnumerable<LiveSession> sessions)
+    /// <summary>Hands a broadcast to sessions. <see langword="false"/>: that was done before.</summary>
+    /// <remarks>The bus may bring what its publisher took for lost and has handed on by itself.</remarks>
+    public bool Deliver(UInt128 id, JsonRpcNotification broadcast, IEnumerable<LiveSession> sessions)
     {
         lock (_gate)
         {
-            while (_heard.Count >= Most || _heard.TryPeek(out var oldest) && !IsRecent(oldest.Id))
+            if (_heard.Any(heard => heard.Id == id))
+                return false;
+            if (_heard.Count >= Most)
                 _heard.Dequeue();
             _heard.Enqueue(new(id, broadcast));
             foreach (var session in sessions)
                 Hand(session, broadcast, id);
+            return true;
         }
     }
 
@@ -46,21 +48,10 @@ internal sealed class RecentBroadcasts(TimeProvider time)
         lock (_gate)
         {
             show();
-            List<Heard> missed = [];
-            foreach (var heard in _heard)
-            {
-                if (session.WasHandedBefore(heard.Id))
-                    missed.Clear();
-                else if (IsRecent(heard.Id) && BroadcastIds.Published(heard.Id) > session.Record.Created)
-                    missed.Add(heard);
-            }
-
-            foreach (var heard in missed)
+            foreach (var heard in _heard.Where(heard => !session.IsPast(heard.Id) && time.GetUtcNow() - BroadcastIds.Published(heard.Id) < Recent))
                 Hand(session, heard.Broadcast, heard.Id);
         }
     }
-
-    private bool IsRecent(UInt128 id) => time.GetUtcNow() - BroadcastIds.Published(id) < Recent;
 
     private readonly record struct Heard(UInt128 Id, JsonRpcNotification Broadcast);
 }

@@ -89,7 +89,7 @@ internal sealed class BatchEndpoint(SessionGate sessions, SessionLimits limits, 
                     continue;
                 }
 
-                if (await session.AdmitAsync(request, body, McpEndpoint.Authenticated(context)).ConfigureAwait(false) is not { } reader)
+                if (await session.AdmitAsync(request, body, McpEndpoint.Authenticated(context), joins: calls.Count > 0).ConfigureAwait(false) is not { } reader)
                     return false;
                 calls.Add(new(reader.Stream!.Id, reader) { RequestId = request.Id });
             }

@@ -14,7 +14,11 @@ internal sealed partial class LiveSession
     /// Takes a client's request, and returns what reads its answer. A request that is in flight or was lately answered is not run
     /// again: the reader gets the answer of the first one. <see langword="null"/>: the session is no longer served here.
     /// </summary>
-    public async ValueTask<StreamSubscription?> AdmitAsync(JsonRpcRequest request, ReadOnlyMemory<byte> body, ClaimsPrincipal? user)
+    /// <param name="request">The request.</param>
+    /// <param name="body">Its bytes.</param>
+    /// <param name="user">Who sends it.</param>
+    /// <param name="joins">Whether others of its batch are in flight, which would wait for it.</param>
+    public async ValueTask<StreamSubscription?> AdmitAsync(JsonRpcRequest request, ReadOnlyMemory<byte> body, ClaimsPrincipal? user, bool joins = false)
     {
         Touch();
         var key = CallKey.Of(body.Span);
@@ -46,7 +50,7 @@ internal sealed partial class LiveSession
                 if (_earlyCancellations.Contains(request.Id) || Calls.WasWithdrawn(key))
                     return Withdrawn();
 
-                pause = _pause ?? (mayRunTwice ? null : _hold);
+                pause = _pause ?? (mayRunTwice || joins ? null : Hold);
                 if (pause is null)
                 {
                     call = new(this, new EventStream(NextCallStream(), GetStreams.Only), key, request, kept);
@@ -62,7 +66,8 @@ internal sealed partial class LiveSession
                 }
             }
 
-            await pause.Task.ConfigureAwait(false);
+            if (!await UnlessSentElsewhereAsync(WrittenAsync(pause.Task).AsTask()).ConfigureAwait(false))
+                return null;
         }
 
         if (repeated is not null)

@@ -40,26 +40,26 @@ internal sealed partial class LiveSession
     /// <param name="cancellationToken">Ends the session here without handing it over.</param>
     public async Task HandOverAsync(SessionOffers offers, HandOverTimes when, CancellationToken cancellationToken)
     {
-        using (var turn = await offers.Turns.EnterAsync(cancellationToken).ConfigureAwait(false))
-        {
-            if (when.CalledOff.IsCancellationRequested)
-                return;
-            if (await ReleaseAsync(evenWithCalls: false, cancellationToken, offers).ConfigureAwait(false))
-            {
-                await turn.RestAsync(when.Hurry).ConfigureAwait(false);
-                return;
-            }
-        }
-
         var hold = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         try
         {
-            using var late = when.Late.UnsafeRegister(_ => Hold(hold), null);
+            using var late = when.Late.UnsafeRegister(_ => SetHold(hold), null);
+            using (var turn = await offers.Turns.EnterAsync(cancellationToken).ConfigureAwait(false))
+            {
+                if (when.CalledOff.IsCancellationRequested)
+                    return;
+                if (await ReleaseAsync(evenWithCalls: false, cancellationToken, offers).ConfigureAwait(false))
+                {
+                    await turn.RestAsync(when.Hurry).ConfigureAwait(false);
+                    return;
+                }
+            }
+
             await WhenQuietAsync(offers, when, cancellationToken).ConfigureAwait(false);
         }
         finally
         {
-            Hold(null);
+            SetHold(null);
             hold.SetResult();
         }
     }
@@ -181,7 +181,7 @@ internal sealed partial class LiveSession
 
         try
         {
-            await quiet.Task.WaitAsync(longest, _runtime.Time, over.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await ((Task)Task.WhenAny(quiet.Task, _gone.Task)).WaitAsync(longest, _runtime.Time, over.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
             // What waits is not let in for the last instant.
             var evenWithCalls = when.Overdue.IsCancellationRequested && !when.CalledOff.IsCancellationRequested;
@@ -195,7 +195,10 @@ internal sealed partial class LiveSession
         }
     }
 
-    private void Hold(TaskCompletionSource? hold)
+    // Under the gate. What a call that must not run twice waits for. Not while the client has been asked something: it may have to call before it answers.
+    private TaskCompletionSource? Hold => _hold is { } hold && _questions.IsEmpty ? hold : null;
+
+    private void SetHold(TaskCompletionSource? hold)
     {
         lock (Gate)
             _hold = hold;

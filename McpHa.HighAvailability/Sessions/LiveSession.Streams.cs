@@ -37,12 +37,11 @@ internal sealed partial class LiveSession
         return WriteUnrelatedAsync(outgoing).WaitAsync(cancellationToken);
     }
 
-    /// <summary>Sends a notification that goes to many sessions, unless a former owner has.</summary>
-    public Task BroadcastAsync(JsonRpcNotification notification, UInt128 id) => WasHandedBefore(id) ? Task.CompletedTask : WriteUnrelatedAsync(notification, id);
+    /// <summary>Sends a notification that goes to many sessions, unless it is past.</summary>
+    public Task BroadcastAsync(JsonRpcNotification notification, UInt128 id) => IsPast(id) ? Task.CompletedTask : WriteUnrelatedAsync(notification, id);
 
-    /// <summary>Whether a former owner has handed a broadcast to this session.</summary>
-    public bool WasHandedBefore(UInt128 broadcast) =>
-        _record.Handshake.TryGetValue(HandshakeKeys.Broadcasts, out var before) && BroadcastIds.Contain(before.Span, broadcast);
+    /// <summary>Whether a broadcast is none for this owner any more: a former one has handed on it or a newer one, or the session came later.</summary>
+    public bool IsPast(UInt128 broadcast) => broadcast <= _past;
 
     private Task WriteUnrelatedAsync(JsonRpcMessage outgoing, UInt128? broadcast = null)
     {
@@ -65,13 +64,18 @@ internal sealed partial class LiveSession
         return done;
     }
 
-    // Under the gate. In the same commit as the message itself: a new owner finds both or neither.
+    // Under the gate. In the commit of the message itself, so that a new owner finds both or neither.
     private void NoteHanded(UInt128 broadcast)
     {
-        var ids = BroadcastIds.Add(_handshake.GetValueOrDefault(HandshakeKeys.Broadcasts).Span, broadcast);
-        Remember(HandshakeKeys.Broadcasts, ids);
-        Queue.Open().SetHandshake(HandshakeKeys.Broadcasts, ids);
+        if (broadcast <= Handed(_handshake))
+            return;
+        var id = BroadcastIds.Write(broadcast);
+        Remember(HandshakeKeys.Broadcast, id);
+        Queue.Open().SetHandshake(HandshakeKeys.Broadcast, id);
     }
+
+    private static UInt128 Handed(IReadOnlyDictionary<string, ReadOnlyMemory<byte>> handshake) =>
+        handshake.TryGetValue(HandshakeKeys.Broadcast, out var id) ? BroadcastIds.Read(id.Span) : 0;
 
     /// <summary>Opens a GET stream. <see langword="null"/>: the session is no longer served here.</summary>
     /// <remarks>It begins with a byte that no commit goes before: one is made when the session may be somebody else's.</remarks>

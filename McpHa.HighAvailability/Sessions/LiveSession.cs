@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using McpHa.HighAvailability.Diagnostics;
+using McpHa.HighAvailability.EventBus;
 using McpHa.HighAvailability.Journal;
 using Microsoft.Extensions.Logging;
 using ModelContextProtocol.Server;
@@ -18,6 +19,7 @@ internal sealed partial class LiveSession : ICommitOwner
     private readonly Action<LiveSession> _onGone;
     private readonly SessionRecord _record;
     private readonly SessionScope _scope;
+    private readonly UInt128 _past;
     private SessionHops _hops;
     private McpServer? _server;
     private TaskCompletionSource? _elsewhere;
@@ -33,6 +35,7 @@ internal sealed partial class LiveSession : ICommitOwner
         _onGone = onGone;
         _handshake = new(record.Handshake);
         _hops = record.Hops;
+        _past = record.Epoch == 1 ? 0 : UInt128.Max(Handed(record.Handshake), BroadcastIds.LastOf(record.Created));
         Queue = new(record, runtime.Commits, this);
         Transport = new(this);
         Calls = new(runtime.Options.RememberedCalls);

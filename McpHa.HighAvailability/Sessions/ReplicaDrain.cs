@@ -21,8 +21,9 @@ internal sealed partial class ReplicaDrain(
     private static readonly TimeSpan LazyPoll = TimeSpan.FromMilliseconds(500);
 
     // In the first quarter of the time for draining, sessions that are used all the time are left alone in the hope of a moment without calls. In the
-    // last one, what must not run twice does not begin here any more, so that it is not broken off.
+    // last one, what must not run twice does not begin here any more, so that it is not broken off; but nobody waits for that for too long.
     private const int Quarters = 4;
+    private static readonly TimeSpan LongestHold = TimeSpan.FromSeconds(10);
 
     private readonly Lock _gate = new();
     private readonly CancellationTokenSource _shutDown = new();
@@ -85,20 +86,32 @@ internal sealed partial class ReplicaDrain(
         using var patience = new CancellationTokenSource(options.Value.DrainTimeout, time);
         using var overdue = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
         using var hurry = new CancellationTokenSource(options.Value.DrainTimeout / Quarters, time);
-        using var late = new CancellationTokenSource(options.Value.DrainTimeout / Quarters * (Quarters - 1), time);
+        using var late = new CancellationTokenSource(options.Value.DrainTimeout - LateFor(options.Value.DrainTimeout), time);
         var when = new HandOverTimes(hurry.Token, late.Token, overdue.Token, CalledOff: default);
+        // Also those that were on their way here when it began, and come later.
+        Dictionary<LiveSession, Task> moving = [];
         while (host.SessionCount > 0)
         {
-            await Task.WhenAll(host.Sessions.Select(s => s.HandOverAsync(offers, when, cancellationToken))).ConfigureAwait(false);
-            if (host.SessionCount > 0)
-                await Task.Delay(Poll, time, CancellationToken.None).ConfigureAwait(false);
+            foreach (var session in host.Sessions)
+            {
+                if (!moving.TryGetValue(session, out var move) || move.IsCompleted)
+                    moving[session] = session.HandOverAsync(offers, when, cancellationToken);
+            }
+
+            await Task.WhenAny(Task.WhenAll(moving.Values), Task.Delay(Poll, time, CancellationToken.None)).ConfigureAwait(false);
+            foreach (var failed in moving.Values.Where(move => move.IsFaulted || move.IsCanceled))
+                await failed.ConfigureAwait(false);
         }
+
+        await Task.WhenAll(moving.Values).ConfigureAwait(false);
 
         // Streams of other replicas' sessions, which clients have open through this one.
         relay.EndStreams();
         if (sessions > 0)
             LogDrained(sessions, time.GetElapsedTime(begun).TotalMilliseconds);
     }
+
+    private static TimeSpan LateFor(TimeSpan drain) => drain / Quarters < LongestHold ? drain / Quarters : LongestHold;
 
     private async Task ForOperatorAsync(Task before, CancellationToken calledOff)
     {

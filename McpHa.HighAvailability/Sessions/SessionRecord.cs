@@ -39,7 +39,7 @@ public sealed record SessionRecord
 
     /// <summary>
     /// Client messages to replay into a fresh server, as JSON, by <see cref="HandshakeKeys"/>:
-    /// <c>initialize</c>, <c>initialized</c>, <c>level</c>, <c>sub:{uri}</c>. Beside them, and no messages: <c>sse</c>, <c>broadcasts</c>.
+    /// <c>initialize</c>, <c>initialized</c>, <c>level</c>, <c>sub:{uri}</c>. Beside them, and no messages: <c>sse</c>, <c>broadcast</c>.
     /// </summary>
     public IReadOnlyDictionary<string, ReadOnlyMemory<byte>> Handshake { get; init; } = new Dictionary<string, ReadOnlyMemory<byte>>();
 }
@@ -60,14 +60,14 @@ public static class HandshakeKeys
     public const string LegacySse = "sse";
 
     /// <summary>
-    /// Ids of the last broadcasts that the session was handed, oldest first, 16 bytes each (UUID version 7, big-endian). No message of the client:
-    /// they tell a new owner what it need not hand on.
+    /// Id of the newest broadcast that the session was handed, 16 bytes (UUID version 7, big-endian). No message of the client: a new owner hands on
+    /// what is newer.
     /// </summary>
-    public const string Broadcasts = "broadcasts";
+    public const string Broadcast = "broadcast";
 
     /// <summary>Prefix of one entry per subscribed resource; the URI follows.</summary>
     public const string Subscription = "sub:";
 
     /// <summary>Whether an entry is a message of the client.</summary>
-    internal static bool IsMessage(string key) => key is not (LegacySse or Broadcasts);
+    internal static bool IsMessage(string key) => key is not (LegacySse or Broadcast);
 }

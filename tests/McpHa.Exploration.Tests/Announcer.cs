@@ -5,17 +5,18 @@ using ModelContextProtocol.Protocol;
 namespace McpHa.Tests;
 
 /// <summary>Whoever makes broadcasts, and the bus that brings them: to every replica in the same order, to each when it is chosen.</summary>
-internal sealed class Announcer
+internal sealed class Announcer(TimeProvider time)
 {
+    private readonly BroadcastIds _ids = new(time);
     private readonly Dictionary<ExploredReplica, Queue<(UInt128 Id, JsonRpcNotification Broadcast)>> _onTheirWay = [];
 
     /// <summary>How many were made. They are numbered from one.</summary>
     public int Count { get; private set; }
 
-    public void Announce(DateTimeOffset now, IEnumerable<ExploredReplica> replicas)
+    public void Announce(IEnumerable<ExploredReplica> replicas)
     {
         var number = ++Count;
-        var id = BroadcastIds.New(now);
+        var id = _ids.Next();
         foreach (var replica in replicas)
         {
             if (!_onTheirWay.TryGetValue(replica, out var queue))

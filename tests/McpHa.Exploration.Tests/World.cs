@@ -29,7 +29,7 @@ internal sealed class World
     private readonly Dictionary<string, int> _runs = [];
     private readonly List<Exchange> _exchanges = [];
     private readonly Dictionary<string, int> _asked = [];
-    private readonly Announcer _announcer = new();
+    private readonly Announcer _announcer;
     private readonly List<int> _delivered = [];
     private readonly List<string> _trace = [];
     private readonly List<string> _violations = [];
@@ -43,6 +43,7 @@ internal sealed class World
     private World(int seed)
     {
         _random = new Random(seed);
+        _announcer = new(_time);
         _sessions = new(_time, Options.Create(new SessionStoreOptions()));
         var bus = new GatedBus(Scheduler);
         _registry = new([.. new[] { "a", "b", "c" }.Select(ExploredReplica.Info)]);
@@ -321,7 +322,7 @@ internal sealed class World
     {
         // Ids tell the time in milliseconds.
         _time.Advance(TimeSpan.FromMilliseconds(1));
-        _announcer.Announce(_time.GetUtcNow(), _replicas);
+        _announcer.Announce(_replicas);
     }
 
     // Broadcasts that the journal has must arrive, unless they are on a stream of whose existence the client never heard: it was cut off before the

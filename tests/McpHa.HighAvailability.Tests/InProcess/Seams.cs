@@ -177,6 +177,12 @@ internal sealed class CutOffRegistry(IReplicaRegistry inner) : IReplicaRegistry
             _cut.Add(replica);
     }
 
+    public void Heal(string replica)
+    {
+        lock (_cut)
+            _cut.Remove(replica);
+    }
+
     public async ValueTask<RegistryReading> BeatAsync(ReplicaInfo? self, CancellationToken cancellationToken = default)
     {
         if (IsAway || self is not null && AwayFrom.ContainsKey(self.Id))

@@ -192,6 +192,60 @@ public sealed class HandOverTests
         finish.SetResult();
     }
 
+    // The client may have to call before it can answer, and the call that asks does not end before that.
+    [Fact]
+    public async Task Late_in_a_drain_a_client_that_was_asked_may_still_call()
+    {
+        await using var cluster = await InProcessCluster.StartAsync();
+        using var client = await cluster.ConnectAsync();
+        cluster.Tool.Body = async run => run.Argument == "asks" ? await run.AskAsync("name?") : run.Replica.ReplicaId;
+        using var late = new CancellationTokenSource();
+        using var asking = await client.PostAsync(cluster[0], client.Call("once", "asks"));
+        var question = await asking.MessageAsync();
+        var moving = HandOverAsync(cluster[0], client, new(Hurry: default, late.Token, Overdue: default, CalledOff: default));
+        await late.CancelAsync();
+
+        Assert.Equal("replica-a", await client.CallAsync(cluster[0], "once"));
+
+        using var accepted = await client.PostAsync(cluster[0], RawClient.Answer(question, "Ada"));
+        Assert.Equal("Ada", RawClient.TextOf(await asking.AnswerAsync()));
+        await moving.WaitAsync(Wait.Limit);
+        Assert.Equal("replica-b", await client.CallAsync(cluster[1], "once"));
+    }
+
+    // A session opened as SIGTERM came is handed over with the rest, whatever else a long call of another one holds up.
+    [Fact]
+    public async Task A_session_that_comes_while_a_replica_drains_is_handed_over_beside_the_others()
+    {
+        await using var cluster = await InProcessCluster.StartAsync(options: o => o.DrainTimeout = TimeSpan.FromMinutes(5));
+        using var busy = await cluster.ConnectAsync();
+        using var late = await cluster.ConnectAsync(1);
+        var finish = new TaskCompletionSource();
+        cluster.Tool.Body = async run =>
+        {
+            await cluster.Tool.UntilAsync(finish.Task);
+            return run.Replica.ReplicaId;
+        };
+        var call = busy.CallAsync(cluster[0], "once");
+        await Wait.UntilAsync(() => cluster.Tool.Runs == 1, "the call to run");
+        await cluster.CutOffAsync(cluster[1]);
+        var taking = cluster[0].Store.StopAfter("TakeOverAsync");
+        var request = late.PostAsync(cluster[0], late.Request("ping"));
+        await taking.Reached;
+        var stopping = cluster[0].StopAsync();
+        await Wait.UntilAsync(() => cluster[0].Get<SessionHost>().Draining, "the drain to begin");
+        await Task.Delay(50);
+        taking.LetGo();
+
+        await Wait.UntilAsync(() => cluster.Snapshot(late.SessionId!)!.Record is { Epoch: 2, Owner: "" } or { Epoch: > 2 }, "the session to be handed over");
+
+        Assert.False(call.IsCompleted);
+        finish.SetResult();
+        Assert.Equal("replica-a", await call);
+        await stopping.WaitAsync(Wait.Limit);
+        await Task.WhenAny(request);
+    }
+
     [Fact]
     public async Task A_call_that_is_cancelled_while_it_waits_does_not_run_at_the_next_owner()
     {

@@ -60,10 +60,32 @@ public sealed class StoreRunTests
         var call = client.PostAsync(cluster[2], client.Call("again"));
         await Assert.ThrowsAsync<TimeoutException>(() => call.WaitAsync(TimeSpan.FromMilliseconds(300)));
 
-        await cluster.CutOffAsync(cluster[1]);
+        cluster[2].Get<ReplicaDirectory>().ReportUnreachable(cluster[1].Id);
 
         using var gone = await call;
         Assert.Equal(HttpStatusCode.NotFound, gone.Status);
+    }
+
+    // Its connection to the store comes back late: the others have heard no heartbeat of it since, and for too long.
+    [Fact]
+    public async Task An_owner_of_which_the_emptied_store_has_not_heard_yet_is_waited_for()
+    {
+        await using var cluster = await StartAsync();
+        using var client = await TakenOverByAsync(cluster, 1);
+        cluster[1].Store.Away = true;
+        cluster.Wipe();
+        cluster.Registry.Cut(cluster[1].Id);
+        await RefreshAsync(cluster, 0, 2);
+        Assert.DoesNotContain(cluster[2].Get<ReplicaDirectory>().Alive, replica => replica.Id == cluster[1].Id);
+        await RefreshAsync(cluster, 0, 2);
+        var call = client.CallAsync(cluster[2], "again", "x");
+        await Assert.ThrowsAsync<TimeoutException>(() => call.WaitAsync(TimeSpan.FromMilliseconds(300)));
+
+        cluster[1].Store.Away = false;
+        cluster.Registry.Heal(cluster[1].Id);
+        await RefreshAsync(cluster, 1, 0, 2);
+
+        Assert.Equal("x", await call);
     }
 
     [Fact]
@@ -141,9 +163,9 @@ public sealed class StoreRunTests
         return client;
     }
 
-    private static async Task RefreshAsync(InProcessCluster cluster)
+    private static async Task RefreshAsync(InProcessCluster cluster, params int[] replicas)
     {
-        for (var n = 0; n < 3; n++)
+        foreach (var n in replicas is [] ? [0, 1, 2] : replicas)
             await cluster[n].Get<ReplicaDirectory>().RefreshAsync();
     }
 }
