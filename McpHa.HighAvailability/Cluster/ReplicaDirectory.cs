@@ -89,8 +89,8 @@ public sealed partial class ReplicaDirectory : BackgroundService
     public Task Interrupted => _runs.Interrupted;
 
     /// <summary>
-    /// The run of the store, if all replicas that are alive, or may be without the store's having heard of them, have checked their sessions in it: what the store does not know then, nobody has. The
-    /// empty string where nothing can be lost; <see langword="null"/> when it cannot be told.
+    /// The run of the store, if all replicas that are alive, or may be without the store's having heard of them, have checked their sessions in it:
+    /// what the store does not know then, nobody has. The empty string where nothing can be lost; <see langword="null"/> when it cannot be told.
     /// </summary>
     /// <remarks>
     /// As of the last reading. A look into the store lies within the run if this is the same before it and after a <see cref="RefreshAsync"/>

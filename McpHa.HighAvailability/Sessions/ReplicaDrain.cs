@@ -88,6 +88,7 @@ internal sealed partial class ReplicaDrain(
         using var hurry = new CancellationTokenSource(options.Value.DrainTimeout / Quarters, time);
         using var late = new CancellationTokenSource(options.Value.DrainTimeout - LateFor(options.Value.DrainTimeout), time);
         var when = new HandOverTimes(hurry.Token, late.Token, overdue.Token, CalledOff: default);
+
         // Also those that were on their way here when it began, and come later.
         Dictionary<LiveSession, Task> moving = [];
         while (host.SessionCount > 0)
@@ -98,7 +99,7 @@ internal sealed partial class ReplicaDrain(
                     moving[session] = session.HandOverAsync(offers, when, cancellationToken);
             }
 
-            await Task.WhenAny(Task.WhenAll(moving.Values), Task.Delay(Poll, time, CancellationToken.None)).ConfigureAwait(false);
+            await Task.Delay(Poll, time, CancellationToken.None).ConfigureAwait(false);
             foreach (var failed in moving.Values.Where(move => move.IsFaulted || move.IsCanceled))
                 await failed.ConfigureAwait(false);
         }

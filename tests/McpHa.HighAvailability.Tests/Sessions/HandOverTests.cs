@@ -132,12 +132,7 @@ public sealed class HandOverTests
         await using var cluster = await InProcessCluster.StartAsync();
         using var client = await cluster.ConnectAsync();
         var finish = new TaskCompletionSource();
-        cluster.Tool.Body = async run =>
-        {
-            if (run.Argument == "long")
-                await cluster.Tool.UntilAsync(finish.Task);
-            return run.Replica.ReplicaId;
-        };
+        HoldUp(cluster, finish.Task);
         using var late = new CancellationTokenSource();
         var running = client.CallAsync(cluster[0], "once", "long");
         await Wait.UntilAsync(() => cluster.Tool.Runs == 1, "the call to run");
@@ -284,12 +279,7 @@ public sealed class HandOverTests
         await using var cluster = await InProcessCluster.StartAsync();
         using var client = await cluster.ConnectAsync();
         var finish = new TaskCompletionSource();
-        cluster.Tool.Body = async run =>
-        {
-            if (run.Argument == "long")
-                await cluster.Tool.UntilAsync(finish.Task);
-            return run.Replica.ReplicaId;
-        };
+        HoldUp(cluster, finish.Task);
         using var late = new CancellationTokenSource();
         using var calledOff = new CancellationTokenSource();
         var running = client.CallAsync(cluster[0], "once", "long");
@@ -307,6 +297,14 @@ public sealed class HandOverTests
         finish.SetResult();
         Assert.Equal("replica-a", await running);
     }
+
+    // Calls with "long" go on until then; all of them say where they ran.
+    private static void HoldUp(InProcessCluster cluster, Task until) => cluster.Tool.Body = async run =>
+    {
+        if (run.Argument == "long")
+            await cluster.Tool.UntilAsync(until);
+        return run.Replica.ReplicaId;
+    };
 
     private static Task HandOverAsync(InProcessReplica replica, RawClient client, HandOverTimes when) =>
         replica.Session(client.SessionId!)!.HandOverAsync(replica.Get<SessionOffers>(), when, CancellationToken.None);
