@@ -18,7 +18,7 @@ public abstract class JournalContract
 
     protected abstract (ISessionStore Store, ISessionJournal Journal) Backend(SessionStoreOptions? options = null);
 
-    [SkippableFact]
+    [Fact]
     public async Task A_stream_is_read_alone_in_order_and_above_a_position()
     {
         var (store, journal) = Backend();
@@ -33,7 +33,7 @@ public abstract class JournalContract
         Assert.Empty(await ReadAsync(journal, id, "c", 0));
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task All_streams_are_read_together_in_order_and_above_a_position()
     {
         var (store, journal) = Backend();
@@ -43,7 +43,7 @@ public abstract class JournalContract
         Assert.Equal(Enumerable.Range(101, 500).Select(n => (long)n), (await ReadAsync(journal, id, "", 100)).Select(entry => entry.Position));
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task The_journal_of_an_unknown_session_is_empty()
     {
         var (_, journal) = Backend();
@@ -51,7 +51,7 @@ public abstract class JournalContract
         Assert.Empty(await ReadAsync(journal, NewId(), "a", 0));
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_long_journal_is_read_whole_and_only_once()
     {
         var (store, journal) = Backend();
@@ -64,7 +64,7 @@ public abstract class JournalContract
         Assert.Equal(entries.Where(entry => entry.Stream == "a" && entry.Position > 150).Select(entry => entry.Position), read.Select(entry => entry.Position));
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task Removed_positions_are_gone_and_the_others_stay()
     {
         var (store, journal) = Backend();
@@ -76,7 +76,7 @@ public abstract class JournalContract
         Assert.Equal([4], await PositionsAsync(journal, id, "b"));
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task Above_the_bound_on_entries_the_oldest_go_and_the_gap_shows()
     {
         long trimmed = 0;
@@ -102,7 +102,7 @@ public abstract class JournalContract
         Assert.Equal(2, kept[0].Previous);
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_full_journal_never_holds_more_than_its_bound_and_always_the_newest()
     {
         var (store, journal) = Backend(new() { JournalEntries = 32 });
@@ -116,7 +116,7 @@ public abstract class JournalContract
         }
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task Above_the_bound_on_bytes_the_oldest_go_but_never_the_newest()
     {
         var (store, journal) = Backend(new() { JournalBytes = 100 });
@@ -131,7 +131,7 @@ public abstract class JournalContract
         Assert.Equal([5], await PositionsAsync(journal, id, "a"));
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task Bytes_that_were_removed_or_trimmed_count_no_longer()
     {
         var (store, journal) = Backend(new() { JournalBytes = 100 });
@@ -142,7 +142,7 @@ public abstract class JournalContract
         Assert.Equal([2, 3], await PositionsAsync(journal, id, "a"));
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_touch_removes_entries_that_are_too_old_but_never_the_newest()
     {
         var (store, journal) = Backend(new() { JournalAge = TimeSpan.FromMinutes(10) });

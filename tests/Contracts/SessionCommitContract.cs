@@ -8,7 +8,7 @@ public abstract class SessionCommitContract
 {
     protected abstract ISessionStore Store();
 
-    [SkippableFact]
+    [Fact]
     public async Task A_commit_of_an_older_epoch_is_fenced_and_leaves_no_trace()
     {
         var store = Store();
@@ -38,7 +38,7 @@ public abstract class SessionCommitContract
         Assert.Empty(await store.ReadStateAsync(id));
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_repeated_commit_is_applied_once()
     {
         var store = Store();
@@ -55,7 +55,7 @@ public abstract class SessionCommitContract
         Assert.Equal([1, 2], journal.Select(entry => entry.Position));
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task Commit_numbers_go_on_after_a_take_over()
     {
         var store = Store();
@@ -68,7 +68,7 @@ public abstract class SessionCommitContract
         Assert.Equal(2, (await store.FindAsync(id))!.LastPosition);
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_store_that_misses_a_commit_or_a_take_over_answers_lost()
     {
         var store = Store();
@@ -79,7 +79,7 @@ public abstract class SessionCommitContract
         Assert.Equal(0, (await store.FindAsync(id))!.LastCommit);
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_position_is_never_used_twice_and_the_attempt_leaves_no_trace()
     {
         var store = Store();
@@ -93,7 +93,7 @@ public abstract class SessionCommitContract
         Assert.Equal(CommitResult.Committed, await store.CommitAsync(id, Commit(2, 1, Entry(6))));
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task Changes_to_the_tables_apply_in_their_order_and_null_removes()
     {
         var store = Store();
@@ -115,7 +115,7 @@ public abstract class SessionCommitContract
         Assert.Equal(new() { ["sub:b"] = "1" }, Texts(record.Handshake));
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_take_over_reads_the_state_in_the_same_step_also_when_it_is_repeated()
     {
         var store = Store();
@@ -129,7 +129,7 @@ public abstract class SessionCommitContract
         }
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task Payloads_keys_and_values_may_be_any_bytes()
     {
         var store = Store();
@@ -153,7 +153,7 @@ public abstract class SessionCommitContract
         Assert.Equal(0, state[""].Length);
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_commit_of_another_owner_at_the_same_epoch_is_fenced_whatever_its_number()
     {
         var store = Store();

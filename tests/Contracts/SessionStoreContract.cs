@@ -8,7 +8,7 @@ public abstract class SessionStoreContract
 {
     protected abstract ISessionStore Store(SessionStoreOptions? options = null);
 
-    [SkippableFact]
+    [Fact]
     public async Task A_created_session_is_found_as_it_was_written()
     {
         var store = Store();
@@ -22,7 +22,7 @@ public abstract class SessionStoreContract
         Assert.Equal(record, found with { Handshake = record.Handshake });
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task An_id_is_given_to_one_session_only_and_a_repeated_creation_succeeds()
     {
         var store = Store();
@@ -35,7 +35,7 @@ public abstract class SessionStoreContract
         Assert.Equal("a", (await store.FindAsync(record.Id))!.Owner);
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task An_unknown_session_is_not_found_not_taken_over_and_lost_to_its_writer()
     {
         var store = Store();
@@ -49,7 +49,7 @@ public abstract class SessionStoreContract
         Assert.Empty(await store.ReadStateAsync(id));
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_take_over_makes_the_epoch_one_larger_and_reads_the_whole_session()
     {
         var store = Store();
@@ -74,7 +74,7 @@ public abstract class SessionStoreContract
         Assert.Equal(2, (await store.FindAsync(id))!.Epoch);
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_take_over_from_an_epoch_that_has_passed_is_refused_with_the_current_record()
     {
         var store = Store();
@@ -86,7 +86,7 @@ public abstract class SessionStoreContract
         Assert.Equal(("b", 2L), (refused.Current.Owner, refused.Current.Epoch));
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_repeated_take_over_answers_taken_without_a_new_epoch()
     {
         var store = Store();
@@ -98,7 +98,7 @@ public abstract class SessionStoreContract
         Assert.Equal(2, again.Snapshot.Record.Epoch);
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task Of_sixteen_contenders_exactly_one_takes_a_session_over()
     {
         var store = Store();
@@ -111,7 +111,7 @@ public abstract class SessionStoreContract
         Assert.Equal(15, outcomes.OfType<TakeOver.Refused>().Count());
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_released_session_has_no_owner_and_anybody_takes_it_over()
     {
         var store = Store();
@@ -126,7 +126,7 @@ public abstract class SessionStoreContract
         Assert.Equal("c", (await store.FindAsync(id))!.Owner);
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task An_ended_session_is_gone_and_fences_whoever_still_writes_it()
     {
         var store = Store();
@@ -149,7 +149,7 @@ public abstract class SessionStoreContract
         Assert.Null(await store.FindAsync(id));
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task The_mark_of_an_ended_session_expires()
     {
         var store = Store(new() { EndedRetention = TimeSpan.FromMilliseconds(50) });
@@ -159,7 +159,7 @@ public abstract class SessionStoreContract
         await Wait.UntilAsync(async () => await store.CommitAsync(id, Commit(1)) == CommitResult.Lost, "the mark to expire");
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_session_that_nobody_uses_expires_with_all_that_belongs_to_it()
     {
         var store = Store(new() { IdleTimeout = TimeSpan.FromMilliseconds(100) });

@@ -11,7 +11,7 @@ public abstract class SessionWriteBackContract
     /// <summary>Makes the backend lose all of its data.</summary>
     protected abstract Task WipeAsync();
 
-    [SkippableFact]
+    [Fact]
     public async Task A_wiped_store_answers_lost_and_takes_the_session_back()
     {
         var store = Store();
@@ -34,7 +34,7 @@ public abstract class SessionWriteBackContract
         Assert.Equal(new() { ["k"] = "v" }, Texts(await store.ReadStateAsync(id)));
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_write_back_without_a_journal_keeps_the_entries_that_the_store_still_has()
     {
         var store = Store();
@@ -52,7 +52,7 @@ public abstract class SessionWriteBackContract
         Assert.Equal(new() { ["new"] = "call" }, Texts(snapshot.Calls));
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_write_back_adds_to_the_journal_that_is_left_what_lies_behind_it_and_takes_out_what_was_moved_since()
     {
         var store = Store();
@@ -72,7 +72,7 @@ public abstract class SessionWriteBackContract
             (await SnapshotAsync(store, id)).Journal.Select(entry => ((int)entry.Position, Text(entry.Payload))));
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_write_back_of_an_older_epoch_or_of_another_owner_is_fenced()
     {
         var store = Store();
@@ -85,7 +85,7 @@ public abstract class SessionWriteBackContract
         Assert.Equal(("b", 2L), (await store.FindAsync(id)) is { } found ? (found.Owner, found.Epoch) : default);
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_write_back_replaces_what_is_older_and_leaves_alone_what_is_not()
     {
         var store = Store();

@@ -8,7 +8,7 @@ public abstract class StateHandleStoreContract
 {
     protected abstract IStateHandleStore Store(StateHandleOptions? options = null);
 
-    [SkippableFact]
+    [Fact]
     public async Task A_new_handle_is_empty_and_bound_to_its_user()
     {
         var store = Store();
@@ -22,7 +22,7 @@ public abstract class StateHandleStoreContract
         Assert.Empty(read.Values);
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task An_unknown_handle_is_neither_read_nor_written()
     {
         var store = Store();
@@ -33,7 +33,7 @@ public abstract class StateHandleStoreContract
         Assert.Null(await store.ReadAsync(handle));
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_repeated_creation_keeps_what_is_there()
     {
         var store = Store();
@@ -46,7 +46,7 @@ public abstract class StateHandleStoreContract
         Assert.Equal(("anna", 1L, "v"), (read!.User, read.Version, Text(read.Values["k"])));
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task Writes_apply_in_order_null_removes_and_the_version_grows_by_one()
     {
         var store = Store();
@@ -61,7 +61,7 @@ public abstract class StateHandleStoreContract
         Assert.Equal("anna", read.User);
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_commit_on_an_older_version_conflicts_and_leaves_no_trace()
     {
         var store = Store();
@@ -75,7 +75,7 @@ public abstract class StateHandleStoreContract
         Assert.IsType<StateHandleCommit.Committed>(await store.CommitAsync(handle, 1, [], "c2", Utf8("r2")));
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task The_same_call_is_applied_once_and_answers_what_it_answered_then()
     {
         var store = Store();
@@ -91,7 +91,7 @@ public abstract class StateHandleStoreContract
         Assert.Equal("1", Text((await store.ReadAsync(handle))!.Values["k"]));
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task Only_the_last_calls_are_remembered()
     {
         var store = Store(new() { RememberedCalls = 2 });
@@ -104,7 +104,7 @@ public abstract class StateHandleStoreContract
         Assert.IsType<StateHandleCommit.Conflict>(await store.CommitAsync(handle, 0, [], "c0", Utf8("r")));
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task Sixteen_writers_that_start_again_after_a_conflict_lose_nothing()
     {
         var store = Store();
@@ -124,7 +124,7 @@ public abstract class StateHandleStoreContract
         Assert.Equal("16", Text((await store.ReadAsync(handle))!.Values["n"]));
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_handle_that_nobody_uses_expires()
     {
         var store = Store(new() { Expiry = TimeSpan.FromMilliseconds(100) });

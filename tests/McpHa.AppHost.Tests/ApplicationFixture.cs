@@ -24,14 +24,14 @@ public sealed class ApplicationFixture : IAsyncLifetime
     {
         get
         {
-            Skip.If(_impossible is not null, _impossible);
+            Assert.SkipWhen(_impossible is not null, _impossible!);
             return _application!;
         }
     }
 
     public Uri McpEndpoint => new(Application.GetEndpoint("balancer", "http"), "/mcp");
 
-    public async Task InitializeAsync()
+    public async ValueTask InitializeAsync()
     {
         IDistributedApplicationTestingBuilder builder;
         try
@@ -53,7 +53,7 @@ public sealed class ApplicationFixture : IAsyncLifetime
         await AllHealthyAsync();
     }
 
-    public async Task DisposeAsync()
+    public async ValueTask DisposeAsync()
     {
         if (_application is not null)
             await _application.DisposeAsync();

@@ -9,15 +9,15 @@ public sealed class ApplicationTests(ApplicationFixture application) : IClassFix
 {
     private Session _session = null!;
 
-    public async Task InitializeAsync()
+    public async ValueTask InitializeAsync()
     {
         await application.AllHealthyAsync();
         _session = await Session.OpenAsync(application.McpEndpoint);
     }
 
-    public async Task DisposeAsync() => await (_session?.DisposeAsync() ?? default);
+    public async ValueTask DisposeAsync() => await (_session?.DisposeAsync() ?? default);
 
-    [SkippableFact]
+    [Fact]
     public async Task All_resources_are_healthy_and_the_dashboard_links_to_the_cluster_page_and_the_MCP_endpoint()
     {
         await AssertHealthyAsync(["redis", "balancer", .. ApplicationFixture.Replicas]);
@@ -31,7 +31,7 @@ public sealed class ApplicationTests(ApplicationFixture application) : IClassFix
             Assert.Equal(["drain", "kill", "resume"], OwnCommands(await application.NowAsync(replica)));
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_session_goes_on_when_its_replica_is_stopped_and_started_again()
     {
         Assert.Equal(1, await _session.CountAsync());
@@ -47,7 +47,7 @@ public sealed class ApplicationTests(ApplicationFixture application) : IClassFix
         Assert.Equal(3, await _session.CountAsync());
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_session_and_its_call_go_on_when_the_process_of_its_replica_is_killed_and_the_replica_starts_again()
     {
         Assert.Equal(1, await _session.CountAsync());
@@ -68,7 +68,7 @@ public sealed class ApplicationTests(ApplicationFixture application) : IClassFix
         Assert.Equal(3, await _session.CountAsync());
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task The_kill_command_kills_one_replica_and_says_where_its_sessions_go_on()
     {
         Assert.Equal(1, await _session.CountAsync());
@@ -84,7 +84,7 @@ public sealed class ApplicationTests(ApplicationFixture application) : IClassFix
         await application.UntilAsync(owner.Resource, ApplicationFixture.IsDead);
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_drained_replica_is_the_only_one_that_is_unhealthy_until_it_is_resumed()
     {
         Assert.Equal(1, await _session.CountAsync());

@@ -8,7 +8,7 @@ namespace McpHa.Tests.Browser;
 [Collection(PageTests.Name)]
 public sealed class AccessibilityTests(BrowserFixture browser, PageFixture fixture) : PageTest(browser, fixture)
 {
-    [SkippableTheory]
+    [Theory]
     [InlineData(ColorScheme.Light, 1400)]
     [InlineData(ColorScheme.Dark, 1400)]
     [InlineData(ColorScheme.Light, 420)]
@@ -30,7 +30,7 @@ public sealed class AccessibilityTests(BrowserFixture browser, PageFixture fixtu
         Assert.Empty(complaints);
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task Light_and_dark_are_what_the_visitor_wants()
     {
         var (light, _) = await OpenAsync(new() { ColorScheme = ColorScheme.Light });
@@ -40,7 +40,7 @@ public sealed class AccessibilityTests(BrowserFixture browser, PageFixture fixtu
         Assert.Equal("rgb(20, 23, 26)", await dark.EvaluateAsync<string>(Background));
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task It_has_landmarks_headings_and_tables_that_can_be_read_out()
     {
         var (page, _) = await OpenAsync();

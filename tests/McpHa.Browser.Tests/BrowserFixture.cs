@@ -1,6 +1,6 @@
 using Microsoft.Playwright;
 
-[assembly: CollectionBehavior(DisableTestParallelization = true)]
+[assembly: Xunit.v3.Parallelization(Mode = Xunit.Sdk.ParallelMode.None)]
 
 namespace McpHa.Tests.Browser;
 
@@ -20,12 +20,12 @@ public sealed class BrowserFixture : IAsyncLifetime
     {
         get
         {
-            Skip.If(Unavailable is not null, Unavailable);
+            Assert.SkipWhen(Unavailable is not null, Unavailable!);
             return _browser!;
         }
     }
 
-    public async Task InitializeAsync()
+    public async ValueTask InitializeAsync()
     {
         if (Unavailable is not null)
             return;
@@ -40,7 +40,7 @@ public sealed class BrowserFixture : IAsyncLifetime
         });
     }
 
-    public async Task DisposeAsync()
+    public async ValueTask DisposeAsync()
     {
         if (_browser is not null)
             await _browser.DisposeAsync();

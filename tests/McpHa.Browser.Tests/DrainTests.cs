@@ -8,7 +8,7 @@ namespace McpHa.Tests.Browser;
 [Collection(PageTests.Name)]
 public sealed partial class DrainTests(BrowserFixture browser, PageFixture fixture) : PageTest(browser, fixture)
 {
-    [SkippableFact]
+    [Fact]
     public async Task A_replica_is_drained_and_resumed_by_keyboard()
     {
         using var client = await ConnectAsync();

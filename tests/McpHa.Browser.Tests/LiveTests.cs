@@ -7,7 +7,7 @@ namespace McpHa.Tests.Browser;
 [Collection(PageTests.Name)]
 public sealed class LiveTests(BrowserFixture browser, PageFixture fixture) : PageTest(browser, fixture)
 {
-    [SkippableFact]
+    [Fact]
     public async Task A_kill_is_seen_with_its_take_over_and_the_session_shows_its_hop()
     {
         using var client = await ConnectAsync();

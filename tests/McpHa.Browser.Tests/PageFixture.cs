@@ -13,7 +13,7 @@ public sealed class PageFixture : IAsyncLifetime
     {
         get
         {
-            Skip.If(LabCluster.Unavailable is not null, LabCluster.Unavailable);
+            Assert.SkipWhen(LabCluster.Unavailable is not null, LabCluster.Unavailable!);
             return _cluster!;
         }
     }
@@ -21,7 +21,7 @@ public sealed class PageFixture : IAsyncLifetime
     /// <summary>The cluster page.</summary>
     public Uri Page => new(Cluster.Endpoint, "/");
 
-    public async Task InitializeAsync()
+    public async ValueTask InitializeAsync()
     {
         if (LabCluster.Unavailable is null && BrowserFixture.Unavailable is null)
         {
@@ -38,7 +38,7 @@ public sealed class PageFixture : IAsyncLifetime
         }
     }
 
-    public async Task DisposeAsync()
+    public async ValueTask DisposeAsync()
     {
         if (_cluster is not null)
             await _cluster.DisposeAsync();

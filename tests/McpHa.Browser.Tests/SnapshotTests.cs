@@ -7,7 +7,7 @@ namespace McpHa.Tests.Browser;
 [Collection(PageTests.Name)]
 public sealed class SnapshotTests(BrowserFixture browser, PageFixture fixture) : PageTest(browser, fixture)
 {
-    [SkippableFact]
+    [Fact]
     public async Task Without_JavaScript_the_page_is_a_readable_snapshot_and_sessions_can_be_looked_up()
     {
         using var client = await ConnectAsync();

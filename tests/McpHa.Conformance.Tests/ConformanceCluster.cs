@@ -10,12 +10,12 @@ public sealed class ConformanceCluster : IAsyncLifetime
     {
         get
         {
-            Skip.If(LabCluster.Unavailable is not null, LabCluster.Unavailable);
+            Assert.SkipWhen(LabCluster.Unavailable is not null, LabCluster.Unavailable!);
             return _cluster!;
         }
     }
 
-    public async Task InitializeAsync()
+    public async ValueTask InitializeAsync()
     {
         if (LabCluster.Unavailable is null)
         {
@@ -28,7 +28,7 @@ public sealed class ConformanceCluster : IAsyncLifetime
         }
     }
 
-    public async Task DisposeAsync()
+    public async ValueTask DisposeAsync()
     {
         if (_cluster is not null)
             await _cluster.DisposeAsync();

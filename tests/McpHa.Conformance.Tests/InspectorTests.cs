@@ -6,7 +6,7 @@ namespace McpHa.Tests.Conformance;
 [Collection(ConformanceCollection.Name)]
 public sealed class InspectorTests(ConformanceCluster fixture)
 {
-    [SkippableFact]
+    [Fact]
     public async Task The_inspector_lists_the_tools()
     {
         var tools = (await InspectAsync("--method", "tools/list"))["tools"]!.AsArray();
@@ -14,7 +14,7 @@ public sealed class InspectorTests(ConformanceCluster fixture)
         Assert.Contains("test_simple_text", tools.Select(tool => (string?)tool!["name"]));
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task The_inspector_calls_a_tool()
     {
         var result = await InspectAsync("--method", "tools/call", "--tool-name", "test_simple_text");
@@ -22,7 +22,7 @@ public sealed class InspectorTests(ConformanceCluster fixture)
         Assert.Equal("This is a simple text response for testing.", (string?)result["content"]![0]!["text"]);
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task The_inspector_reads_a_resource()
     {
         var result = await InspectAsync("--method", "resources/read", "--uri", "test://static-text");
@@ -30,7 +30,7 @@ public sealed class InspectorTests(ConformanceCluster fixture)
         Assert.Equal("This is the content of the static text resource.", (string?)result["contents"]![0]!["text"]);
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task The_inspector_calls_a_tool_by_HTTP_and_SSE()
     {
         var result = await InspectAsync(new Uri(fixture.Cluster.Endpoint, "/mcp/sse"), "sse", "--method", "tools/call", "--tool-name", "test_simple_text");
@@ -42,7 +42,7 @@ public sealed class InspectorTests(ConformanceCluster fixture)
 
     private async Task<JsonNode> InspectAsync(Uri endpoint, string transport, params string[] arguments)
     {
-        Skip.If(NodePrograms.Unavailable is not null, NodePrograms.Unavailable);
+        Assert.SkipWhen(NodePrograms.Unavailable is not null, NodePrograms.Unavailable!);
         await fixture.CompleteAsync();
         var (exitCode, output) = await NodePrograms.RunAsync(
             "@modelcontextprotocol/inspector/clients/launcher/build/index.js",

@@ -9,7 +9,7 @@ public sealed class StatelessClusterTests(ConformanceCluster fixture)
 {
     private const string Revision = "2026-07-28";
 
-    [SkippableFact]
+    [Fact]
     public async Task A_request_state_is_read_by_every_replica_and_forged_by_nobody()
     {
         var state = await fixture.CompleteAsync();
@@ -32,7 +32,7 @@ public sealed class StatelessClusterTests(ConformanceCluster fixture)
         }
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_request_state_outlives_the_replica_that_gave_it()
     {
         var state = await fixture.CompleteAsync();
@@ -44,7 +44,7 @@ public sealed class StatelessClusterTests(ConformanceCluster fixture)
         Assert.Equal("state-ok", (string?)answered["result"]!["content"]![0]!["text"]);
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_listen_stream_hears_of_changes_on_any_replica_and_outlives_its_own()
     {
         await fixture.CompleteAsync();

@@ -27,11 +27,11 @@ public sealed partial class CommandTests
     public void Every_class_that_a_block_is_run_by_runs_it() =>
         Assert.DoesNotContain(Page.Blocks(), block => block.RunBy is not null && RunsAttribute.ClassOf(block)?.Name != block.RunBy);
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(RunHere))]
     public async Task Commands_of_the_pages_run(string place)
     {
-        Skip.If(Shell.Unavailable is not null, Shell.Unavailable);
+        Assert.SkipWhen(Shell.Unavailable is not null, Shell.Unavailable!);
         var block = Commands.Single(block => block.ToString() == place);
         await using var shell = new Shell(Page.Root);
 
@@ -46,11 +46,11 @@ public sealed partial class CommandTests
             await (ShortForm.Of(command)?.Invoke(shell) ?? shell.RunAsync(command));
     }
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(NotRun))]
     public async Task Commands_that_nothing_can_run_here_are_well_formed_and_say_why(string place)
     {
-        Skip.If(Shell.Unavailable is not null, Shell.Unavailable);
+        Assert.SkipWhen(Shell.Unavailable is not null, Shell.Unavailable!);
         var block = Commands.Single(block => block.ToString() == place);
         await using var shell = new Shell(Page.Root);
 
@@ -61,11 +61,11 @@ public sealed partial class CommandTests
     }
 
     // Such as `./run --lab`, `chaos --direct`, `eng/pack.sh`.
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(DocumentationTests.Pages), MemberType = typeof(DocumentationTests))]
     public async Task Commands_in_sentences_are_understood(string page)
     {
-        Skip.If(Shell.Unavailable is not null, Shell.Unavailable);
+        Assert.SkipWhen(Shell.Unavailable is not null, Shell.Unavailable!);
         var commands = InlineCommand().Matches(Page.Read(page)).Select(match => match.Groups[1].Value).Distinct();
         await using var shell = new Shell(Page.Root);
 

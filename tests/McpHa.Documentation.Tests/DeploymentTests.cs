@@ -78,12 +78,12 @@ public sealed class DeploymentTests
         }
     }
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(NginxBlocks))]
     public async Task Nginx_takes_the_configuration(string place)
     {
-        Skip.If(Shell.Unavailable is not null, Shell.Unavailable);
-        Skip.If(LabCluster.NginxUnavailable is not null, LabCluster.NginxUnavailable);
+        Assert.SkipWhen(Shell.Unavailable is not null, Shell.Unavailable!);
+        Assert.SkipWhen(LabCluster.NginxUnavailable is not null, LabCluster.NginxUnavailable!);
         var folder = Directory.CreateTempSubdirectory("nginx-");
         var block = Page.Blocks().Single(block => block.ToString() == place);
 

@@ -9,15 +9,15 @@ public sealed partial class SecurityPageTests : IAsyncLifetime
 {
     private readonly RedisServer _redis = new();
 
-    public Task InitializeAsync() => _redis.InitializeAsync();
+    public ValueTask InitializeAsync() => _redis.InitializeAsync();
 
-    public Task DisposeAsync() => _redis.DisposeAsync();
+    public ValueTask DisposeAsync() => _redis.DisposeAsync();
 
-    [SkippableFact]
+    [Fact]
     public async Task Redis_takes_the_rights_of_the_page()
     {
         RedisServer.SkipIfMissing();
-        Skip.If(Shell.Unavailable is not null, Shell.Unavailable);
+        Assert.SkipWhen(Shell.Unavailable is not null, Shell.Unavailable!);
         await using var shell = new Shell(Page.Root);
 
         var answer = await shell.RunAsync($"redis-cli -p {_redis.Port} {string.Join(' ', Rules.Select(rule => $"'{rule}'"))}");

@@ -8,7 +8,7 @@ namespace McpHa.Tests;
 /// <summary>Whatever is wrong with a request is said, in HTTP and in JSON-RPC, and costs no session.</summary>
 public sealed class BadRequestTests(ClusterFixture fixture) : ClusterTest(fixture)
 {
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(BothWays))]
     public async Task A_body_that_is_no_JSON_is_400(Access access)
     {
@@ -23,7 +23,7 @@ public sealed class BadRequestTests(ClusterFixture fixture) : ClusterTest(fixtur
         await AssertAliveAsync(client);
     }
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(BothWays))]
     public async Task A_body_that_is_too_large_is_413(Access access)
     {
@@ -42,7 +42,7 @@ public sealed class BadRequestTests(ClusterFixture fixture) : ClusterTest(fixtur
         await AssertAliveAsync(client);
     }
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(BothWays))]
     public async Task A_client_that_accepts_only_one_of_JSON_and_event_streams_is_406(Access access)
     {
@@ -65,7 +65,7 @@ public sealed class BadRequestTests(ClusterFixture fixture) : ClusterTest(fixtur
         };
     }
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(BothWays))]
     public async Task A_request_without_a_session_is_400_unless_it_opens_one(Access access)
     {
@@ -82,7 +82,7 @@ public sealed class BadRequestTests(ClusterFixture fixture) : ClusterTest(fixtur
         await AssertAliveAsync(client);
     }
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(BothWays))]
     public async Task An_unsupported_protocol_version_is_400_and_names_the_supported_ones(Access access)
     {
@@ -98,7 +98,7 @@ public sealed class BadRequestTests(ClusterFixture fixture) : ClusterTest(fixtur
         await AssertAliveAsync(client);
     }
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(BothWays))]
     public async Task A_malformed_Last_Event_ID_is_400(Access access)
     {
@@ -113,7 +113,7 @@ public sealed class BadRequestTests(ClusterFixture fixture) : ClusterTest(fixtur
         await AssertAliveAsync(client);
     }
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(BothWays))]
     public async Task An_event_id_that_another_session_was_given_is_400(Access access)
     {

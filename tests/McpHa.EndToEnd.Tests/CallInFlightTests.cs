@@ -10,7 +10,7 @@ public sealed class CallInFlightTests(ClusterFixture fixture) : ClusterTest(fixt
 
     private static readonly object Countdown = new { seconds = 2, intervalMs = 100 };
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(Everywhere))]
     public async Task A_call_in_flight_finishes_on_another_replica_after_kill(ClientKind kind, Access access)
     {
@@ -28,7 +28,7 @@ public sealed class CallInFlightTests(ClusterFixture fixture) : ClusterTest(fixt
         AssertNoTrouble(client, access);
     }
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(BothClients))]
     public async Task A_call_in_flight_finishes_behind_a_dumb_load_balancer_by_the_clients_own_resume(ClientKind kind)
     {
@@ -45,7 +45,7 @@ public sealed class CallInFlightTests(ClusterFixture fixture) : ClusterTest(fixt
         AssertEveryStepOnce(kind, Steps, call.Progress);
     }
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(BothWays))]
     public async Task A_call_in_flight_finishes_on_the_same_HTTP_response(Access access)
     {
@@ -64,7 +64,7 @@ public sealed class CallInFlightTests(ClusterFixture fixture) : ClusterTest(fixt
         Assert.Distinct(response.Events.Where(e => e.Message is not null).Select(e => e.Id));
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_client_of_the_owner_itself_gets_the_rest_of_its_call_at_another_replica_by_Last_Event_ID()
     {
         var (first, second, _) = await ReplicasAsync();
@@ -85,7 +85,7 @@ public sealed class CallInFlightTests(ClusterFixture fixture) : ClusterTest(fixt
         Assert.Equal(7, (int)all[^1]["id"]!);
     }
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(Everywhere))]
     public async Task A_call_that_must_not_run_twice_ends_with_an_error_that_says_so(ClientKind kind, Access access)
     {

@@ -9,7 +9,7 @@ public sealed class ConversationTests(ClusterFixture fixture) : ClusterTest(fixt
     private static readonly object Ada = new { action = "accept", content = new { name = "Ada" } };
     private static readonly object Summary = new { role = "assistant", model = "test", content = new { type = "text", text = "In short." } };
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(Everywhere))]
     public async Task An_elicitation_that_outlives_its_owner_is_asked_once_and_its_answer_arrives(ClientKind kind, Access access)
     {
@@ -27,7 +27,7 @@ public sealed class ConversationTests(ClusterFixture fixture) : ClusterTest(fixt
         Assert.Equal("elicitation/create", question.Method);
     }
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(Everywhere))]
     public async Task A_sampling_request_whose_answer_is_sent_to_a_dead_owner_is_not_asked_again(ClientKind kind, Access access)
     {
@@ -44,7 +44,7 @@ public sealed class ConversationTests(ClusterFixture fixture) : ClusterTest(fixt
         Assert.Equal("sampling/createMessage", question.Method);
     }
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(Everywhere))]
     public async Task Two_questions_open_at_the_kill_get_their_own_answers(ClientKind kind, Access access)
     {

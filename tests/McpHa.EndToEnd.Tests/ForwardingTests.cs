@@ -7,7 +7,7 @@ namespace McpHa.Tests;
 /// <summary>Nothing dies here: a replica that does not own the session serves it all the same.</summary>
 public sealed class ForwardingTests(ClusterFixture fixture) : ClusterTest(fixture)
 {
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(Everywhere))]
     public async Task Progress_arrives_while_the_call_runs(ClientKind kind, Access access)
     {
@@ -22,7 +22,7 @@ public sealed class ForwardingTests(ClusterFixture fixture) : ClusterTest(fixtur
         AssertEveryStepOnce(kind, 10, call.Progress);
     }
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(Everywhere))]
     public async Task A_question_of_the_server_is_asked_and_answered(ClientKind kind, Access access)
     {
@@ -33,7 +33,7 @@ public sealed class ForwardingTests(ClusterFixture fixture) : ClusterTest(fixtur
         Assert.Equal("Hello, Grace!", (await call.Answer.WaitAsync(Limit)).Text);
     }
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(Everywhere))]
     public async Task A_client_that_cancels_withdraws_the_question_that_the_call_had_asked(ClientKind kind, Access access)
     {
@@ -47,7 +47,7 @@ public sealed class ForwardingTests(ClusterFixture fixture) : ClusterTest(fixtur
         Assert.Equal("fine", await client.CallAsync("echo", new { text = "fine" }));
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_cancellation_through_one_replica_ends_a_call_that_came_through_another_for_good()
     {
         var (first, second, third) = await ReplicasAsync();

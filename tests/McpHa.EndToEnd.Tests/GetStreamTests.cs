@@ -9,7 +9,7 @@ namespace McpHa.Tests;
 /// </remarks>
 public sealed class GetStreamTests(ClusterFixture fixture) : ClusterTest(fixture)
 {
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(Everywhere))]
     public async Task An_open_GET_stream_goes_on_after_kill_with_every_announcement_once(ClientKind kind, Access access)
     {
@@ -33,7 +33,7 @@ public sealed class GetStreamTests(ClusterFixture fixture) : ClusterTest(fixture
         AssertNoTrouble(listener, access);
     }
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(BothWays))]
     public async Task An_open_GET_stream_goes_on_after_kill_on_the_same_HTTP_response(Access access)
     {
@@ -57,7 +57,7 @@ public sealed class GetStreamTests(ClusterFixture fixture) : ClusterTest(fixture
         Assert.False(stream.Read().IsCompleted);
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task What_was_written_before_the_kill_and_not_read_is_delivered_at_resume()
     {
         var (first, second, third) = await ReplicasAsync();
@@ -88,7 +88,7 @@ public sealed class GetStreamTests(ClusterFixture fixture) : ClusterTest(fixture
         Assert.Equal(["2", "3", "4"], Heard(fromFirst));
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task What_is_announced_while_nobody_reads_waits_for_the_next_GET_stream_and_keeps_its_order()
     {
         var (first, second, third) = await ReplicasAsync();

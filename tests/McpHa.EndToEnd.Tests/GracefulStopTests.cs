@@ -6,7 +6,7 @@ namespace McpHa.Tests;
 /// <summary>The owner is told to stop (SIGTERM), as a rolling deployment does.</summary>
 public sealed class GracefulStopTests(ClusterFixture fixture) : ClusterTest(fixture)
 {
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(Everywhere))]
     public async Task An_idle_session_is_handed_over(ClientKind kind, Access access)
     {
@@ -29,7 +29,7 @@ public sealed class GracefulStopTests(ClusterFixture fixture) : ClusterTest(fixt
         Assert.Equal(owner.Epoch + 1, (await OwnerOf(client)).Epoch);
     }
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(Everywhere))]
     public async Task A_call_in_flight_finishes_first_even_one_that_must_not_run_twice(ClientKind kind, Access access)
     {
@@ -51,7 +51,7 @@ public sealed class GracefulStopTests(ClusterFixture fixture) : ClusterTest(fixt
         AssertNoTrouble(client, access);
     }
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(BothWays))]
     public async Task An_open_GET_stream_goes_on_on_the_same_HTTP_response(Access access)
     {

@@ -6,7 +6,7 @@ namespace McpHa.Tests;
 /// <summary>The owner is killed while nothing is going on.</summary>
 public sealed class IdleSessionTests(ClusterFixture fixture) : ClusterTest(fixture)
 {
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(Everywhere))]
     public async Task An_idle_session_goes_on_with_its_state_after_kill_of_its_owner(ClientKind kind, Access access)
     {
@@ -28,7 +28,7 @@ public sealed class IdleSessionTests(ClusterFixture fixture) : ClusterTest(fixtu
         AssertNoTrouble(client, access);
     }
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(Everywhere))]
     public async Task Log_level_and_subscription_are_kept_after_kill_of_the_owner(ClientKind kind, Access access)
     {

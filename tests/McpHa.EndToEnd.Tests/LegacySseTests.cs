@@ -12,7 +12,7 @@ public sealed class LegacySseTests(ClusterFixture fixture) : ClusterTest(fixture
     private static readonly object Ada = new { action = "accept", content = new { name = "Ada" } };
     private static readonly object Summary = new { role = "assistant", model = "test", content = new { type = "text", text = "In short." } };
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(BothClients))]
     public async Task A_call_in_flight_finishes_on_another_replica_after_kill(ClientKind kind)
     {
@@ -33,7 +33,7 @@ public sealed class LegacySseTests(ClusterFixture fixture) : ClusterTest(fixture
         Assert.Empty(client.Trouble);
     }
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(BothClients))]
     public async Task A_call_that_must_not_run_twice_ends_with_an_error_that_says_so(ClientKind kind)
     {
@@ -49,7 +49,7 @@ public sealed class LegacySseTests(ClusterFixture fixture) : ClusterTest(fixture
         Assert.Equal(1, Fixture.Deliveries(owner.Session!));
     }
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(BothClients))]
     public async Task Announcements_go_on_through_kill_after_kill_each_once(ClientKind kind)
     {
@@ -80,7 +80,7 @@ public sealed class LegacySseTests(ClusterFixture fixture) : ClusterTest(fixture
         Assert.Empty(listener.Trouble);
     }
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(BothClients))]
     public async Task Questions_open_at_the_kill_are_asked_once_and_get_their_own_answers(ClientKind kind)
     {
@@ -101,7 +101,7 @@ public sealed class LegacySseTests(ClusterFixture fixture) : ClusterTest(fixture
         Assert.Empty(client.Trouble);
     }
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(BothClients))]
     public async Task A_replica_that_is_told_to_stop_hands_the_session_over_when_its_calls_have_finished(ClientKind kind)
     {
@@ -119,15 +119,15 @@ public sealed class LegacySseTests(ClusterFixture fixture) : ClusterTest(fixture
         Assert.Empty(client.Trouble);
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_client_that_would_take_the_revision_without_sessions_falls_back_to_one_with()
     {
-        Skip.If(LabCluster.Unavailable is not null, LabCluster.Unavailable);
+        Assert.SkipWhen(LabCluster.Unavailable is not null, LabCluster.Unavailable!);
         await using var client = await CSharpClient.ConnectAsync(Sse(Cluster.Endpoint), null, version: null, sse: true);
         Assert.NotNull((await OwnerOf(client)).Session);
     }
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(BothClients))]
     public async Task Behind_nginx_messages_reach_the_owner_wherever_they_land(ClientKind kind)
     {
@@ -143,8 +143,8 @@ public sealed class LegacySseTests(ClusterFixture fixture) : ClusterTest(fixture
 
     private async Task<TestClient> ConnectAsync(ClientKind kind, Uri? endpoint = null)
     {
-        Skip.If(LabCluster.Unavailable is not null, LabCluster.Unavailable);
-        Skip.If(kind == ClientKind.TypeScript && TypeScriptClient.Unavailable is not null, TypeScriptClient.Unavailable);
+        Assert.SkipWhen(LabCluster.Unavailable is not null, LabCluster.Unavailable!);
+        Assert.SkipWhen(kind == ClientKind.TypeScript && TypeScriptClient.Unavailable is not null, TypeScriptClient.Unavailable!);
         var sse = Sse(endpoint ?? Cluster.Endpoint);
         return kind == ClientKind.TypeScript
             ? await TypeScriptClient.ConnectAsync(sse, null, sse: true)

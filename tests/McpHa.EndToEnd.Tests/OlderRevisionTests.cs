@@ -9,7 +9,7 @@ public sealed class OlderRevisionTests(ClusterFixture fixture) : ClusterTest(fix
     // In milliseconds.
     private const int LongestInterval = 16_000;
 
-    [SkippableTheory]
+    [Theory]
     [InlineData("2024-11-05")]
     [InlineData("2025-03-26")]
     [InlineData("2025-06-18")]
@@ -38,7 +38,7 @@ public sealed class OlderRevisionTests(ClusterFixture fixture) : ClusterTest(fix
         }
     }
 
-    [SkippableTheory]
+    [Theory]
     [InlineData("2025-03-26")]
     [InlineData("2025-06-18")]
     public async Task A_GET_stream_that_has_sent_nothing_yet_goes_on_after_kill(string version)

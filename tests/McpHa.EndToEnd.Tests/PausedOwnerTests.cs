@@ -8,7 +8,7 @@ namespace McpHa.Tests;
 /// <summary>The owner is paused (SIGSTOP), its sessions are taken over, and it comes back, believing that it owns them.</summary>
 public sealed class PausedOwnerTests(ClusterFixture fixture) : ClusterTest(fixture)
 {
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(Everywhere))]
     public async Task A_paused_owner_costs_its_clients_nothing_but_time(ClientKind kind, Access access)
     {
@@ -38,7 +38,7 @@ public sealed class PausedOwnerTests(ClusterFixture fixture) : ClusterTest(fixtu
         async Task<long> CountAsync() => (long)(await client.AskAsync("counter_increment"))["value"]!;
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task No_byte_of_a_fenced_owner_reaches_the_client()
     {
         var (first, second, _) = await ReplicasAsync();
@@ -89,7 +89,7 @@ public sealed class PausedOwnerTests(ClusterFixture fixture) : ClusterTest(fixtu
         }
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task Requests_that_waited_in_a_paused_owner_are_answered_by_the_new_owner()
     {
         var (first, second, _) = await ReplicasAsync();

@@ -7,7 +7,7 @@ namespace McpHa.Tests;
 /// <summary>The same POST, id and body, comes more than once.</summary>
 public sealed class RepeatedPostTests(ClusterFixture fixture) : ClusterTest(fixture)
 {
-    [SkippableFact]
+    [Fact]
     public async Task The_same_POST_twice_at_once_runs_once_and_both_get_the_same_events()
     {
         using var client = await ConnectRawAsync(Access.Balancer);
@@ -22,7 +22,7 @@ public sealed class RepeatedPostTests(ClusterFixture fixture) : ClusterTest(fixt
         Assert.Equal(Seen(one), Seen(two));
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task The_same_POST_at_two_replicas_at_once_runs_once()
     {
         var (first, second, third) = await ReplicasAsync();
@@ -38,7 +38,7 @@ public sealed class RepeatedPostTests(ClusterFixture fixture) : ClusterTest(fixt
         }
     }
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(AllWays))]
     public async Task The_same_POST_after_its_answer_gets_that_answer_again_also_from_the_next_owner(Access access)
     {
@@ -56,7 +56,7 @@ public sealed class RepeatedPostTests(ClusterFixture fixture) : ClusterTest(fixt
         Assert.Equal(2, (int)(await client.CallAsync("another", "counter_increment"))["result"]!["structuredContent"]!["value"]!);
     }
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(AllWays))]
     public async Task A_delivery_posted_twice_happens_once(Access access)
     {
@@ -73,7 +73,7 @@ public sealed class RepeatedPostTests(ClusterFixture fixture) : ClusterTest(fixt
         Assert.Equal(1, Fixture.Deliveries(client.SessionId!));
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task Another_body_under_the_same_id_is_another_call()
     {
         using var client = await ConnectRawAsync(Access.Balancer);

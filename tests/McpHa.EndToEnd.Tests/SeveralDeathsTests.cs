@@ -7,7 +7,7 @@ namespace McpHa.Tests;
 /// <summary>More than one replica is killed.</summary>
 public sealed class SeveralDeathsTests(ClusterFixture fixture) : ClusterTest(fixture)
 {
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(BothClients))]
     public async Task A_call_survives_three_owners_one_after_the_other(ClientKind kind)
     {
@@ -27,7 +27,7 @@ public sealed class SeveralDeathsTests(ClusterFixture fixture) : ClusterTest(fix
         Assert.Equal(4, (await OwnerOf(client)).Epoch);
     }
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(BothClients))]
     public async Task A_session_and_its_open_question_are_there_after_all_replicas_were_killed(ClientKind kind)
     {
@@ -47,7 +47,7 @@ public sealed class SeveralDeathsTests(ClusterFixture fixture) : ClusterTest(fix
         Assert.Single(client.Questions);
     }
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(BothClients))]
     public async Task A_session_is_there_behind_nginx_after_all_replicas_were_killed(ClientKind kind)
     {
@@ -69,7 +69,7 @@ public sealed class SeveralDeathsTests(ClusterFixture fixture) : ClusterTest(fix
         Assert.Equal(client.SessionId, (await OwnerOf(client)).Session);
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task The_other_balancer_takes_up_a_call_whose_balancer_and_owner_are_killed()
     {
         using var client = await ConnectRawAsync(Access.Balancer);

@@ -18,12 +18,12 @@ public sealed class SignInTests : IAsyncLifetime
     {
         get
         {
-            Skip.If(LabCluster.Unavailable is not null, LabCluster.Unavailable);
+            Assert.SkipWhen(LabCluster.Unavailable is not null, LabCluster.Unavailable!);
             return _cluster!;
         }
     }
 
-    public async Task InitializeAsync()
+    public async ValueTask InitializeAsync()
     {
         if (LabCluster.Unavailable is null)
         {
@@ -34,14 +34,14 @@ public sealed class SignInTests : IAsyncLifetime
         }
     }
 
-    public async Task DisposeAsync()
+    public async ValueTask DisposeAsync()
     {
         if (_cluster is not null)
             await _cluster.DisposeAsync();
         _issuer.Dispose();
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_session_is_its_users_on_every_replica_and_after_the_death_of_its_owner()
     {
         using var ada = Client(Cluster.Endpoint, _issuer.Issue("ada", Resource));
@@ -63,7 +63,7 @@ public sealed class SignInTests : IAsyncLifetime
         Assert.Equal(HttpStatusCode.OK, deleted.Status);
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_session_of_the_older_transport_is_its_users_on_every_replica_and_after_the_death_of_its_owner()
     {
         using var reader = Client(new Uri(Cluster.Endpoint, "/mcp/sse"), _issuer.Issue("ada", Resource));
@@ -102,7 +102,7 @@ public sealed class SignInTests : IAsyncLifetime
         }
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task Who_brings_no_good_token_is_told_where_to_get_one()
     {
         foreach (var token in new[]
@@ -133,13 +133,13 @@ public sealed class SignInTests : IAsyncLifetime
         Assert.Equal(HttpStatusCode.Forbidden, unknown.Status);
     }
 
-    [SkippableTheory]
+    [Theory]
     [InlineData("Bearer__Authority", "https://login.example.com", "Bearer:Resource")]
     [InlineData("Bearer__Resource", Resource, "Bearer:Authority")]
     [InlineData("Bearer__Audience", Resource, "Bearer:Authority")]
     public async Task Sign_in_that_is_half_set_up_keeps_the_server_from_starting(string name, string value, string missing)
     {
-        Skip.If(LabCluster.Unavailable is not null, LabCluster.Unavailable);
+        Assert.SkipWhen(LabCluster.Unavailable is not null, LabCluster.Unavailable!);
         var (exitCode, output) = await LabCluster.StartAndFailAsync(new() { Replicas = 1, Environment = new Dictionary<string, string?> { [name] = value } });
         Assert.NotEqual(0, exitCode);
         Assert.Contains(missing + " is ''", output, StringComparison.Ordinal);

@@ -10,7 +10,7 @@ public sealed class StatelessTests(ClusterFixture fixture) : ClusterTest(fixture
 {
     private const string Revision = "2026-07-28";
 
-    [SkippableFact]
+    [Fact]
     public async Task The_CSharp_client_by_default_works_without_a_session_on_any_replica()
     {
         var (first, second, third) = await ReplicasAsync();
@@ -28,7 +28,7 @@ public sealed class StatelessTests(ClusterFixture fixture) : ClusterTest(fixture
         }
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task Without_a_session_a_handle_carries_notes_and_counter_from_replica_to_replica()
     {
         var (first, second, third) = await ReplicasAsync();
@@ -50,7 +50,7 @@ public sealed class StatelessTests(ClusterFixture fixture) : ClusterTest(fixture
         }
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_handle_outlives_the_replica_that_made_it()
     {
         await using var client = await CSharpClient.ConnectAsync(Cluster.Endpoint, session: null, version: null);
@@ -63,7 +63,7 @@ public sealed class StatelessTests(ClusterFixture fixture) : ClusterTest(fixture
         Assert.Equal(2, (long)(await client.AskAsync("counter_increment", new { counter = handle }))["value"]!);
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task Basic_requests_are_answered_by_balancer_and_replicas_alike()
     {
         var (first, second, _) = await ReplicasAsync();
@@ -80,7 +80,7 @@ public sealed class StatelessTests(ClusterFixture fixture) : ClusterTest(fixture
         }
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task GET_and_DELETE_are_not_allowed_there()
     {
         using var client = new RawClient(Cluster.Endpoint);
@@ -90,7 +90,7 @@ public sealed class StatelessTests(ClusterFixture fixture) : ClusterTest(fixture
         Assert.Equal(HttpStatusCode.MethodNotAllowed, get.Status);
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_call_that_may_be_run_again_survives_its_replica_on_the_same_response_with_every_step_once()
     {
         await ReplicasAsync();
@@ -105,7 +105,7 @@ public sealed class StatelessTests(ClusterFixture fixture) : ClusterTest(fixture
         AssertEveryStepOnce(ClientKind.TypeScript, 20, [.. response.Events.Where(e => e.Progress is not null).Select(e => e.Progress!.Value)]);
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_call_that_must_not_run_twice_ends_at_once_when_its_replica_dies()
     {
         await ReplicasAsync();

@@ -8,12 +8,12 @@ public sealed class TwentyKillsTests(ClusterFixture fixture) : ClusterTest(fixtu
 {
     private const int Increments = 3;
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(BothClients))]
     public Task Notes_and_counter_are_exact_after_twenty_kills_in_a_row(ClientKind kind) => KillAsync(kind, Access.Balancer, 20);
 
     // The client's own resume takes a second each time.
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(BothClients))]
     public Task Notes_and_counter_are_exact_after_five_kills_in_a_row_behind_nginx(ClientKind kind) => KillAsync(kind, Access.Nginx, 5);
 

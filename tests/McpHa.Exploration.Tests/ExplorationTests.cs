@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Reflection;
 using McpHa.HighAvailability.Diagnostics;
-using Xunit.Abstractions;
 
 namespace McpHa.Tests;
 

@@ -23,9 +23,9 @@ public sealed class RedisBackend : IAsyncLifetime
 
     internal static RedisKeys Keys { get; } = new("mcp-ha:");
 
-    public Task InitializeAsync() => Server.InitializeAsync();
+    public ValueTask InitializeAsync() => Server.InitializeAsync();
 
-    public async Task DisposeAsync()
+    public async ValueTask DisposeAsync()
     {
         if (_client.IsValueCreated)
             _client.Value.Dispose();

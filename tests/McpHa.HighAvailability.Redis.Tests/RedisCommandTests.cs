@@ -11,7 +11,7 @@ namespace McpHa.Tests;
 [Collection(RedisCollection.Name)]
 public sealed class RedisCommandTests(RedisBackend redis)
 {
-    [SkippableFact]
+    [Fact]
     public async Task A_commit_is_one_command_and_three_steps_inside()
     {
         var store = redis.Store();
@@ -27,7 +27,7 @@ public sealed class RedisCommandTests(RedisBackend redis)
             await CommandsAsync(since: before));
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task Trimming_a_full_journal_costs_nothing_on_most_commits()
     {
         var store = redis.Store(new() { JournalEntries = 160 });
@@ -42,7 +42,7 @@ public sealed class RedisCommandTests(RedisBackend redis)
         Assert.InRange((await CommandsAsync(since: before))["xdel"], 9, 10);
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task Finding_a_session_is_one_read()
     {
         var store = redis.Store();
@@ -54,7 +54,7 @@ public sealed class RedisCommandTests(RedisBackend redis)
         Assert.Equal(new() { ["hgetall"] = 1 }, await CommandsAsync(since: before));
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task An_idle_session_sends_no_command()
     {
         var store = redis.Store(new() { IdleTimeout = TimeSpan.FromMilliseconds(300) });
@@ -69,7 +69,7 @@ public sealed class RedisCommandTests(RedisBackend redis)
         Assert.Equal([], (await CommandsAsync(since: before)).Keys.Except(["dbsize", "exists"]));
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task All_keys_of_a_session_expire()
     {
         var store = redis.Store();
@@ -87,7 +87,7 @@ public sealed class RedisCommandTests(RedisBackend redis)
         await AssertExpiryAsync(id);
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task An_ended_session_leaves_only_its_mark()
     {
         var store = redis.Store(new() { EndedRetention = TimeSpan.FromSeconds(100) });
@@ -103,7 +103,7 @@ public sealed class RedisCommandTests(RedisBackend redis)
             Assert.False(await redis.Database.KeyExistsAsync(key));
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task All_keys_of_a_session_or_handle_are_in_one_hash_slot_and_sessions_are_spread()
     {
         RedisServer.SkipIfMissing();
@@ -123,7 +123,7 @@ public sealed class RedisCommandTests(RedisBackend redis)
         Assert.True(slots.Count > 10);
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task Every_script_runs_in_cluster_mode()
     {
         RedisServer.SkipIfMissing();

@@ -20,7 +20,7 @@ public sealed class RedisFaultTests(RedisBackend redis)
 {
     private const string Password = "s3cret-w0rd";
 
-    [SkippableFact]
+    [Fact]
     public async Task Every_method_says_that_a_killed_redis_is_unavailable_and_works_when_it_is_back()
     {
         RedisServer.SkipIfMissing();
@@ -53,7 +53,7 @@ public sealed class RedisFaultTests(RedisBackend redis)
         }
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_redis_that_hangs_is_unavailable_after_the_time_out()
     {
         RedisServer.SkipIfMissing();
@@ -81,7 +81,7 @@ public sealed class RedisFaultTests(RedisBackend redis)
         }
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_redis_that_was_restarted_with_its_data_begins_a_new_run()
     {
         RedisServer.SkipIfMissing();
@@ -109,7 +109,7 @@ public sealed class RedisFaultTests(RedisBackend redis)
         }
     }
 
-    [SkippableTheory]
+    [Theory]
     [InlineData("READONLY")]
     [InlineData("OOM")]
     public async Task A_server_that_refuses_writes_is_unavailable(string word)
@@ -135,7 +135,7 @@ public sealed class RedisFaultTests(RedisBackend redis)
         }
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task Subscriptions_come_back_after_a_restart_of_redis()
     {
         RedisServer.SkipIfMissing();

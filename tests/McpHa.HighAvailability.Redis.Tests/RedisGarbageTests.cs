@@ -18,7 +18,7 @@ namespace McpHa.Tests;
 [Collection(RedisCollection.Name)]
 public sealed class RedisGarbageTests(RedisBackend redis)
 {
-    [SkippableFact]
+    [Fact]
     public async Task Scripts_survive_a_flush_of_the_script_cache()
     {
         var store = redis.Store();
@@ -36,7 +36,7 @@ public sealed class RedisGarbageTests(RedisBackend redis)
         Assert.Equal(3, (await store.FindAsync(id))!.LastPosition);
     }
 
-    [SkippableTheory]
+    [Theory]
     [InlineData(0, "hash")]
     [InlineData(1, "stream")]
     [InlineData(2, "hash")]
@@ -59,7 +59,7 @@ public sealed class RedisGarbageTests(RedisBackend redis)
         Assert.IsType<TakeOver.Taken>(await store.TakeOverAsync(good, 1, "b"));
     }
 
-    [SkippableTheory]
+    [Theory]
     [InlineData("epoch", "x")]
     [InlineData("epoch", "")]
     [InlineData("commit", "x")]
@@ -91,7 +91,7 @@ public sealed class RedisGarbageTests(RedisBackend redis)
         Assert.All(faults, fault => Assert.Contains($"'{key}'", Assert.IsType<InvalidDataException>(fault).Message, StringComparison.Ordinal));
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_hash_of_the_whole_cluster_that_has_become_something_else_is_named_and_is_used_again_when_that_is_gone()
     {
         RedisServer.SkipIfMissing();
@@ -113,7 +113,7 @@ public sealed class RedisGarbageTests(RedisBackend redis)
         }
     }
 
-    [SkippableTheory]
+    [Theory]
     [InlineData(false)]
     [InlineData(true)]
     public async Task A_handle_of_the_wrong_type_is_named_and_other_handles_go_on(bool applied)
@@ -135,7 +135,7 @@ public sealed class RedisGarbageTests(RedisBackend redis)
         Assert.IsType<StateHandleCommit.Committed>(await store.CommitAsync(good, 0, [Set("k", "v")], "call", default));
     }
 
-    [SkippableTheory]
+    [Theory]
     [InlineData("version", "x")]
     [InlineData("version", "-1")]
     [InlineData("version", "")]
@@ -154,7 +154,7 @@ public sealed class RedisGarbageTests(RedisBackend redis)
         Assert.True(refused is null or InvalidDataException, $"{refused}");
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_foreign_hash_under_the_key_of_a_session_is_no_session()
     {
         var store = redis.Store();

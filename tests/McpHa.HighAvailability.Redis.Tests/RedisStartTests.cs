@@ -66,7 +66,7 @@ public sealed class RedisStartTests(RedisBackend redis)
         Assert.Contains("RedisHighAvailabilityOptions.KeyPrefix", fault.Message, StringComparison.Ordinal);
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task UseRedis_replaces_every_seam_whatever_was_registered_before_or_after_it()
     {
         RedisServer.SkipIfMissing();

@@ -6,11 +6,11 @@ namespace McpHa.Tests;
 /// <summary><c>bench</c>, as short as it can be: that it measures everything, not how fast anything is.</summary>
 public sealed class BenchTests
 {
-    [SkippableFact]
+    [Fact]
     public async Task It_measures_every_figure_and_writes_them_all()
     {
-        Skip.IfNot(OperatingSystem.IsLinux(), "bench runs on Linux only");
-        Skip.If(LabCluster.Unavailable is not null, LabCluster.Unavailable);
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "bench runs on Linux only");
+        Assert.SkipWhen(LabCluster.Unavailable is not null, LabCluster.Unavailable!);
 
         var folder = Directory.CreateTempSubdirectory("lab-");
         try

@@ -11,17 +11,17 @@ public sealed class ChaosTests : IAsyncLifetime
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("lab-");
     private bool _passed;
 
-    public Task InitializeAsync() => Task.CompletedTask;
+    public ValueTask InitializeAsync() => ValueTask.CompletedTask;
 
-    public Task DisposeAsync()
+    public ValueTask DisposeAsync()
     {
         // What went wrong is in the logs.
         if (_passed)
             _folder.Delete(recursive: true);
-        return Task.CompletedTask;
+        return ValueTask.CompletedTask;
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task Every_promise_holds_under_faults_of_every_kind()
     {
         SkipWithoutProcesses();
@@ -43,7 +43,7 @@ public sealed class ChaosTests : IAsyncLifetime
         Passed();
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_server_of_somebody_else_is_driven_and_left_alone()
     {
         SkipWithoutProcesses();
@@ -58,7 +58,7 @@ public sealed class ChaosTests : IAsyncLifetime
         Passed();
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_server_of_ones_own_is_broken_too_and_its_own_tools_are_called()
     {
         SkipWithoutProcesses();
@@ -81,7 +81,7 @@ public sealed class ChaosTests : IAsyncLifetime
         Passed();
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task Ended_early_it_says_what_is_known_and_leaves_no_process()
     {
         SkipWithoutProcesses();
@@ -121,7 +121,7 @@ public sealed class ChaosTests : IAsyncLifetime
         Passed();
     }
 
-    private static void SkipWithoutProcesses() => Skip.If(LabCluster.Unavailable is not null, LabCluster.Unavailable);
+    private static void SkipWithoutProcesses() => Assert.SkipWhen(LabCluster.Unavailable is not null, LabCluster.Unavailable!);
 
     private void Passed() => _passed = true;
 

@@ -8,7 +8,7 @@ namespace McpHa.Tests;
 /// <summary><c>up</c> where there is no redis-server: one process, and in it the sample server with all that it has.</summary>
 public sealed class OneProcessTests(OneProcessTests.OneProcess process) : IClassFixture<OneProcessTests.OneProcess>
 {
-    [SkippableFact]
+    [Fact]
     public async Task The_first_line_says_that_it_is_one_process_and_why()
     {
         var cluster = process.Cluster;
@@ -22,7 +22,7 @@ public sealed class OneProcessTests(OneProcessTests.OneProcess process) : IClass
         Assert.All(cluster.State.ProcessIds, process => Assert.Equal(cluster.LabProcessId, process));
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_session_is_served_through_the_balancer_and_by_every_replica()
     {
         var cluster = process.Cluster;
@@ -49,7 +49,7 @@ public sealed class OneProcessTests(OneProcessTests.OneProcess process) : IClass
         }
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task The_sample_server_has_its_tools_with_their_arguments()
     {
         var cluster = process.Cluster;
@@ -78,7 +78,7 @@ public sealed class OneProcessTests(OneProcessTests.OneProcess process) : IClass
         Assert.Equal("announcements://board/latest", Assert.Single(await client.ListResourcesAsync()).Uri);
     }
 
-    [SkippableTheory]
+    [Theory]
     [InlineData("countdown", "seconds", -1, "'seconds' must be between 0 and 3600")]
     [InlineData("countdown", "seconds", "soon", "wrong type")]
     [InlineData("notes_add", "text", " ", "'text' must not be empty")]
@@ -95,7 +95,7 @@ public sealed class OneProcessTests(OneProcessTests.OneProcess process) : IClass
         Assert.Contains(explanation, Assert.IsType<TextContentBlock>(Assert.Single(result.Content)).Text, StringComparison.Ordinal);
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task The_sample_server_asks_its_client_and_reaches_subscribers()
     {
         var cluster = process.Cluster;
@@ -147,18 +147,18 @@ public sealed class OneProcessTests(OneProcessTests.OneProcess process) : IClass
         {
             get
             {
-                Skip.If(_cluster is null, "Lab is ended by a signal here");
+                Assert.SkipWhen(_cluster is null, "Lab is ended by a signal here");
                 return _cluster!;
             }
         }
 
-        public async Task InitializeAsync()
+        public async ValueTask InitializeAsync()
         {
             if (!OperatingSystem.IsWindows())
                 _cluster = await LabCluster.StartAsync(new() { Replicas = 2, Environment = new Dictionary<string, string?> { ["PATH"] = Path.GetTempPath() } });
         }
 
-        public async Task DisposeAsync()
+        public async ValueTask DisposeAsync()
         {
             if (_cluster is not null)
                 await _cluster.DisposeAsync();

@@ -11,10 +11,10 @@ public sealed class StartPriorityTests : IDisposable
 
     public void Dispose() => _folder.Delete(recursive: true);
 
-    [SkippableFact]
+    [Fact]
     public async Task A_program_gives_way_until_it_is_ready()
     {
-        Skip.IfNot(File.Exists("/proc/self/autogroup"), "This system has no autogroups.");
+        Assert.SkipUnless(File.Exists("/proc/self/autogroup"), "This system has no autogroups.");
         await using var child = await ChildProcess.StartAsync(
             new("sleep", "sleep", ["600"], new Dictionary<string, string?>(), _folder.FullName, Path.Combine(_folder.FullName, "sleep.log")));
         var before = Nice(child.Id);
@@ -29,11 +29,11 @@ public sealed class StartPriorityTests : IDisposable
         Assert.Null(StartPriority.Lowered(int.MaxValue));
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_program_of_Lab_gets_the_priority_that_Lab_was_given()
     {
-        Skip.IfNot(File.Exists("/proc/self/autogroup"), "This system has no autogroups.");
-        Skip.IfNot(File.Exists("/usr/bin/setsid"), "This system has no setsid.");
+        Assert.SkipUnless(File.Exists("/proc/self/autogroup"), "This system has no autogroups.");
+        Assert.SkipUnless(File.Exists("/usr/bin/setsid"), "This system has no setsid.");
         var sleep = new ProcessSpec("sleep", "sleep", ["600"], new Dictionary<string, string?>(), _folder.FullName, Path.Combine(_folder.FullName, "sleep.log"));
         var start = Guardian.StartInfo(sleep, priority: 7);
 

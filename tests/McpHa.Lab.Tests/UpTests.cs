@@ -9,16 +9,16 @@ public sealed class UpTests : IAsyncLifetime
     private readonly HttpClient _http = new() { Timeout = Wait.Limit };
     private LabCluster? _started;
 
-    public Task InitializeAsync() => Task.CompletedTask;
+    public ValueTask InitializeAsync() => ValueTask.CompletedTask;
 
-    public async Task DisposeAsync()
+    public async ValueTask DisposeAsync()
     {
         _http.Dispose();
         if (_started is not null)
             await _started.DisposeAsync();
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task All_that_cluster_json_names_is_alive_and_healthy()
     {
         var cluster = await StartAsync(new() { Replicas = 2, Balancers = 2 });
@@ -36,10 +36,10 @@ public sealed class UpTests : IAsyncLifetime
         Assert.Contains($"ready {cluster.Endpoint}\n", cluster.Output + "\n", StringComparison.Ordinal);
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task Nginx_hands_requests_to_one_replica_after_the_other_and_replicas_keep_their_addresses()
     {
-        Skip.If(LabCluster.NginxUnavailable is not null, LabCluster.NginxUnavailable);
+        Assert.SkipWhen(LabCluster.NginxUnavailable is not null, LabCluster.NginxUnavailable!);
         var cluster = await StartAsync(new() { Replicas = 2, Nginx = "replicas" });
         var before = cluster.State;
 
@@ -57,7 +57,7 @@ public sealed class UpTests : IAsyncLifetime
         Assert.Equal(before.Replicas.Select(replica => replica.Url.Port).Order(), after.Replicas.Select(replica => replica.Url.Port).Order());
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_killed_replica_is_replaced_by_a_new_one_with_another_id()
     {
         var cluster = await StartAsync(new() { Replicas = 2 });
@@ -76,7 +76,7 @@ public sealed class UpTests : IAsyncLifetime
         Assert.Equal(HttpStatusCode.OK, (await _http.GetAsync(new Uri(replacement.Url, "/health"))).StatusCode);
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_balancer_and_Redis_that_die_come_back_at_their_addresses()
     {
         var cluster = await StartAsync(new() { Replicas = 1 });
@@ -93,7 +93,7 @@ public sealed class UpTests : IAsyncLifetime
         Assert.Equal(before.Redis.ConnectionString, after.Redis!.ConnectionString);
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task With_no_restart_a_killed_replica_stays_dead()
     {
         var cluster = await StartAsync(new() { Replicas = 2, Restart = false });
@@ -105,7 +105,7 @@ public sealed class UpTests : IAsyncLifetime
         await Wait.UntilAsync(() => cluster.Output.Contains($"{victim.Id} (pid {victim.Pid}) was killed; it stays down", StringComparison.Ordinal), "Lab to say so");
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task SIGTERM_leaves_no_process_and_no_cluster_file()
     {
         var cluster = await StartAsync(new() { Replicas = 2 });
@@ -118,7 +118,7 @@ public sealed class UpTests : IAsyncLifetime
         Assert.False(File.Exists(Path.Combine(cluster.Folder, ".lab", "cluster.json")));
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task Killing_Lab_itself_leaves_no_process()
     {
         var cluster = await StartAsync(new() { Replicas = 2 });
@@ -130,10 +130,10 @@ public sealed class UpTests : IAsyncLifetime
         await Wait.UntilAsync(() => Guardians(cluster.Folder) == 0, "their guardians to end");
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_port_that_is_taken_is_an_error_that_names_the_option()
     {
-        Skip.If(LabCluster.Unavailable is not null, LabCluster.Unavailable);
+        Assert.SkipWhen(LabCluster.Unavailable is not null, LabCluster.Unavailable!);
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
         var port = ((IPEndPoint)listener.LocalEndpoint).Port;
@@ -157,10 +157,10 @@ public sealed class UpTests : IAsyncLifetime
         Assert.Contains("--restart-after must be between 0 and 3600", output, StringComparison.Ordinal);
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task An_unreachable_Redis_is_an_error_that_names_the_address_and_no_password()
     {
-        Skip.If(LabCluster.Unavailable is not null, LabCluster.Unavailable);
+        Assert.SkipWhen(LabCluster.Unavailable is not null, LabCluster.Unavailable!);
 
         var (exitCode, output) = await LabCluster.StartAndFailAsync(new() { Replicas = 1, Redis = "127.0.0.1:1,password=open-sesame,connectTimeout=500" });
 
@@ -169,10 +169,10 @@ public sealed class UpTests : IAsyncLifetime
         Assert.DoesNotContain("open-sesame", output, StringComparison.Ordinal);
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_replica_that_does_not_start_ends_Lab_with_its_last_lines()
     {
-        Skip.If(LabCluster.Unavailable is not null, LabCluster.Unavailable);
+        Assert.SkipWhen(LabCluster.Unavailable is not null, LabCluster.Unavailable!);
 
         // Kestrel refuses to start with an end point that makes no sense.
         var (exitCode, output) = await LabCluster.StartAndFailAsync(new()
@@ -186,7 +186,7 @@ public sealed class UpTests : IAsyncLifetime
         Assert.Contains("nonsense", output, StringComparison.Ordinal);
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_second_cluster_in_the_same_directory_is_refused()
     {
         var cluster = await StartAsync(new() { Replicas = 1 });
@@ -198,7 +198,7 @@ public sealed class UpTests : IAsyncLifetime
         Assert.Single(cluster.State.Replicas);
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task The_dashboard_runs_and_hears_of_servers_and_balancers()
     {
         var cluster = _started = await DashboardCluster.StartAsync(new() { Replicas = 1 });
@@ -217,7 +217,7 @@ public sealed class UpTests : IAsyncLifetime
 
     private async Task<LabCluster> StartAsync(LabClusterOptions options)
     {
-        Skip.If(LabCluster.Unavailable is not null, LabCluster.Unavailable);
+        Assert.SkipWhen(LabCluster.Unavailable is not null, LabCluster.Unavailable!);
         return _started = await LabCluster.StartAsync(options);
     }
 

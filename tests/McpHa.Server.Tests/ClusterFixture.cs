@@ -17,12 +17,12 @@ public sealed class ClusterFixture : IAsyncLifetime
     {
         get
         {
-            Skip.If(LabCluster.Unavailable is not null, LabCluster.Unavailable);
+            Assert.SkipWhen(LabCluster.Unavailable is not null, LabCluster.Unavailable!);
             return _cluster!;
         }
     }
 
-    public async Task InitializeAsync()
+    public async ValueTask InitializeAsync()
     {
         if (LabCluster.Unavailable is not null)
             return;
@@ -36,7 +36,7 @@ public sealed class ClusterFixture : IAsyncLifetime
 #endif
     }
 
-    public async Task DisposeAsync()
+    public async ValueTask DisposeAsync()
     {
         if (_cluster is not null)
             await _cluster.DisposeAsync();

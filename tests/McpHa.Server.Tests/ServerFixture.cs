@@ -12,9 +12,9 @@ public sealed class ServerFixture : IAsyncLifetime
 {
     private readonly WebApplication _app = Build();
 
-    public Task InitializeAsync() => _app.StartAsync();
+    public async ValueTask InitializeAsync() => await _app.StartAsync();
 
-    public async Task DisposeAsync()
+    public async ValueTask DisposeAsync()
     {
         await _app.StopAsync();
         await _app.DisposeAsync();

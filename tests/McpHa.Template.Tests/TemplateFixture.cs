@@ -14,7 +14,7 @@ public sealed class TemplateFixture : IAsyncLifetime
     /// <summary>The package.</summary>
     public string Package { get; private set; } = "";
 
-    public async Task InitializeAsync()
+    public async ValueTask InitializeAsync()
     {
         var packages = Path.Combine(_folder, "package");
         await DotNet.RunAsync(
@@ -23,10 +23,10 @@ public sealed class TemplateFixture : IAsyncLifetime
         await DotNet.RunAsync(_folder, "new", "install", Package, "--debug:custom-hive", Hive);
     }
 
-    public Task DisposeAsync()
+    public ValueTask DisposeAsync()
     {
         Directory.Delete(_folder, recursive: true);
-        return Task.CompletedTask;
+        return ValueTask.CompletedTask;
     }
 
     /// <summary>Names of all files in the package.</summary>

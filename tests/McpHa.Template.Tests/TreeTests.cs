@@ -140,7 +140,7 @@ public sealed partial class TreeTests(TemplateFixture template)
     }
 
     // The repository's own name and workings, and what the template engine should have taken away.
-    [GeneratedRegex("""McpHa|basic-feed|BasicFeed|FeedLacks|[Cc]onformance|eng/|Package\.props|#if \(|#else\b|#endif|-:cnd|failover-sample|\bgenerated\)|noSamples|noAuth|noLab|noTests|existingRedis|5f4b0d5e""")]
+    [GeneratedRegex("""McpHa|[Cc]onformance|eng/|Package\.props|#if \(|#else\b|#endif|-:cnd|failover-sample|\bgenerated\)|noSamples|noAuth|noLab|noTests|existingRedis|5f4b0d5e""")]
     private static partial Regex Forbidden();
 
     [GeneratedRegex(@"`((?!/)[^`\s]*(?:/[^`\s]+|\.(?:Server|AppHost|Balancer|Lab|ServiceDefaults|HighAvailability(?:\.Redis)?)))`")]

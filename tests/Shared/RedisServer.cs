@@ -5,7 +5,7 @@ using System.Net.Sockets;
 namespace McpHa.Tests;
 
 /// <summary>A real redis-server of its own: free port, own folder, nothing kept unless asked. A test class takes it as fixture.</summary>
-/// <remarks>Call <see cref="SkipIfMissing"/> first in each test that needs it (with <c>[SkippableFact]</c>).</remarks>
+/// <remarks>Call <see cref="SkipIfMissing"/> first in each test that needs it (with <c>[Fact]</c>).</remarks>
 public sealed class RedisServer : IAsyncLifetime
 {
     private static readonly string? Program = FindProgram();
@@ -33,9 +33,9 @@ public sealed class RedisServer : IAsyncLifetime
 
     public int ProcessId => _process!.Id;
 
-    public static void SkipIfMissing() => Skip.If(IsMissing, SkipReason);
+    public static void SkipIfMissing() => Assert.SkipWhen(IsMissing, SkipReason);
 
-    public async Task InitializeAsync()
+    public async ValueTask InitializeAsync()
     {
         if (IsMissing)
             return;
@@ -68,7 +68,7 @@ public sealed class RedisServer : IAsyncLifetime
         _process = null;
     }
 
-    public async Task DisposeAsync()
+    public async ValueTask DisposeAsync()
     {
         if (_process is not null)
             await KillAsync();

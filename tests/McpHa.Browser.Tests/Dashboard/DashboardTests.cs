@@ -6,7 +6,7 @@ namespace McpHa.Tests.Browser.Dashboard;
 /// <summary>What somebody finds out with the Aspire dashboard about a session that was taken over.</summary>
 public sealed class DashboardTests(BrowserFixture browser, FailoverStory story) : IClassFixture<BrowserFixture>, IClassFixture<FailoverStory>
 {
-    [SkippableFact]
+    [Fact]
     public async Task The_traces_page_finds_a_session_by_its_id()
     {
         var dashboard = await OpenAsync();
@@ -18,7 +18,7 @@ public sealed class DashboardTests(BrowserFixture browser, FailoverStory story) 
         await dashboard.Page.KeepAsync("dashboard-traces");
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task The_sessions_trace_has_both_replicas_and_the_balancer_with_the_take_over_between_them()
     {
         var dashboard = await OpenAsync();
@@ -34,7 +34,7 @@ public sealed class DashboardTests(BrowserFixture browser, FailoverStory story) 
         await dashboard.Page.KeepAsync("dashboard-session");
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task A_link_leads_from_the_sessions_trace_to_the_calls_own_with_both_attempts()
     {
         var dashboard = await OpenAsync();
@@ -58,7 +58,7 @@ public sealed class DashboardTests(BrowserFixture browser, FailoverStory story) 
         await Expect(failed).ToContainTextAsync("Error");
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task The_metrics_page_shows_the_take_over()
     {
         var dashboard = await OpenAsync();
@@ -70,7 +70,7 @@ public sealed class DashboardTests(BrowserFixture browser, FailoverStory story) 
         await dashboard.Page.KeepAsync("dashboard-metrics");
     }
 
-    [SkippableFact]
+    [Fact]
     public async Task The_structured_logs_of_the_session_tell_of_the_take_over_in_its_trace()
     {
         var dashboard = await OpenAsync();

@@ -22,12 +22,12 @@ public sealed class FailoverStory : IAsyncLifetime
     {
         get
         {
-            Skip.If(_missing is not null, _missing);
+            Assert.SkipWhen(_missing is not null, _missing!);
             return _cluster!.State.Dashboard!;
         }
     }
 
-    public async Task InitializeAsync()
+    public async ValueTask InitializeAsync()
     {
         _missing = BrowserFixture.Unavailable;
         if (_missing is not null)
@@ -36,7 +36,7 @@ public sealed class FailoverStory : IAsyncLifetime
         {
             _cluster = await DashboardCluster.StartAsync(new() { Restart = false });
         }
-        catch (SkipException e)
+        catch (Xunit.Sdk.SkipException e)
         {
             _missing = e.Message;
             return;
@@ -54,7 +54,7 @@ public sealed class FailoverStory : IAsyncLifetime
         await IsKnownAsync("take over");
     }
 
-    public async Task DisposeAsync()
+    public async ValueTask DisposeAsync()
     {
         if (_cluster is not null)
             await _cluster.DisposeAsync();

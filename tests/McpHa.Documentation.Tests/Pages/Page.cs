@@ -9,7 +9,7 @@ public static partial class Page
 
     /// <summary>Every page, from the root.</summary>
     public static IReadOnlyList<string> All { get; } =
-        [.. new[] { "", "docs", "eng/package", "eng/basic-feed" }
+        [.. new[] { "", "docs", "eng/package" }
             .Select(folder => Path.Combine(Root, folder))
             .Where(Directory.Exists)
             .SelectMany(folder => Directory.GetFiles(folder, "*.md"))

@@ -13,14 +13,14 @@ public sealed class ClusterFixture : IAsyncLifetime
     {
         get
         {
-            Skip.If(LabCluster.Unavailable is not null, LabCluster.Unavailable);
+            Assert.SkipWhen(LabCluster.Unavailable is not null, LabCluster.Unavailable!);
             return _cluster!;
         }
     }
 
     private string DeliveryLog { get; } = Directory.CreateTempSubdirectory("deliveries-").FullName;
 
-    public async Task InitializeAsync()
+    public async ValueTask InitializeAsync()
     {
         if (LabCluster.Unavailable is null)
         {
@@ -42,7 +42,7 @@ public sealed class ClusterFixture : IAsyncLifetime
         }
     }
 
-    public async Task DisposeAsync()
+    public async ValueTask DisposeAsync()
     {
         if (_cluster is not null)
             await _cluster.DisposeAsync();

@@ -81,14 +81,14 @@ public abstract class ClusterTest(ClusterFixture fixture)
     {
         get
         {
-            Skip.If(LabCluster.NginxUnavailable is not null, LabCluster.NginxUnavailable);
+            Assert.SkipWhen(LabCluster.NginxUnavailable is not null, LabCluster.NginxUnavailable!);
             return Cluster.NginxEndpoint;
         }
     }
 
     private protected static async Task<TestClient> ConnectAsync(ClientKind kind, Uri endpoint, string? session = null)
     {
-        Skip.If(kind == ClientKind.TypeScript && TypeScriptClient.Unavailable is not null, TypeScriptClient.Unavailable);
+        Assert.SkipWhen(kind == ClientKind.TypeScript && TypeScriptClient.Unavailable is not null, TypeScriptClient.Unavailable!);
         return kind == ClientKind.TypeScript
             ? await TypeScriptClient.ConnectAsync(endpoint, session)
             : await CSharpClient.ConnectAsync(endpoint, session);

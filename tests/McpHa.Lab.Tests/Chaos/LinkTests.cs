@@ -11,14 +11,14 @@ public sealed class LinkTests : IAsyncLifetime
     private readonly List<TcpClient> _clients = [];
     private Link _link = null!;
 
-    public Task InitializeAsync()
+    public ValueTask InitializeAsync()
     {
         _target.Start();
         _link = new Link(((IPEndPoint)_target.LocalEndpoint).Port);
-        return Task.CompletedTask;
+        return ValueTask.CompletedTask;
     }
 
-    public async Task DisposeAsync()
+    public async ValueTask DisposeAsync()
     {
         await _link.DisposeAsync();
         _clients.ForEach(client => client.Dispose());
