@@ -65,7 +65,6 @@ public static class HighAvailabilityMcpServerBuilderExtensions
         services.TryAddSingleton<StatelessEndpoint>();
         services.TryAddSingleton<KeepAliveClock>();
         services.TryAddSingleton<SessionGate>();
-        services.TryAddSingleton<BatchEndpoint>();
         services.TryAddSingleton<SessionLimits>();
         services.TryAddSingleton<McpEndpoint>();
         services.TryAddSingleton<LegacySseEndpoint>();

@@ -66,12 +66,6 @@ internal sealed class LegacySseEndpoint(
 
         if (await MessageBody.ReadAsync(context, options.Value.MaxRequestBodySize).ConfigureAwait(false) is not { } body)
             return;
-        if (Batch.IsBatch(body))
-        {
-            await HttpAnswers.BadRequestAsync(context, "HTTP+SSE has no batches: send one JSON-RPC message per POST.", (int)McpErrorCode.InvalidRequest).ConfigureAwait(false);
-            return;
-        }
-
         if (await MessageBody.ParseAsync(context, body).ConfigureAwait(false) is not { } message)
             return;
         var id = (message as JsonRpcRequest)?.Id ?? default;

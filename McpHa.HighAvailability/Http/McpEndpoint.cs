@@ -15,7 +15,6 @@ internal sealed class McpEndpoint(
     SessionHost host,
     SessionGate sessions,
     StatelessEndpoint stateless,
-    BatchEndpoint batches,
     SessionLimits limits,
     KeepAliveClock keepAlive,
     SessionMetrics metrics,
@@ -39,12 +38,6 @@ internal sealed class McpEndpoint(
 
         if (await MessageBody.ReadAsync(context, _options.MaxRequestBodySize).ConfigureAwait(false) is not { } body)
             return;
-        if (Batch.IsBatch(body))
-        {
-            await batches.PostAsync(context, body).ConfigureAwait(false);
-            return;
-        }
-
         if (await MessageBody.ParseAsync(context, body).ConfigureAwait(false) is not { } message)
             return;
         var id = (message as JsonRpcRequest)?.Id ?? default;
@@ -94,12 +87,6 @@ internal sealed class McpEndpoint(
         var sessionId = context.Request.Headers[McpHeaders.SessionId].ToString();
         var lastEventId = context.Request.Headers[McpHeaders.LastEventId].ToString();
         SseEventId after = default;
-        if (BatchCursor.TryParse(lastEventId, out var calls))
-        {
-            await sessions.ServeAsync(context, sessionId, default, default, session => batches.ResumeAsync(context, session, calls)).ConfigureAwait(false);
-            return;
-        }
-
         if (lastEventId.Length > 0 && !SseEventId.TryParse(lastEventId, out after))
         {
             await HttpAnswers.BadRequestAsync(context, "The Last-Event-ID was not given by this server. Send the id of the last event exactly as it was received, or leave the header out to open a new stream.").ConfigureAwait(false);

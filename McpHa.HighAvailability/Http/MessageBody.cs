@@ -52,6 +52,12 @@ internal static class MessageBody
     private static bool TryParse(byte[] body, out JsonRpcMessage message, out string problem)
     {
         message = null!;
+        if (body.AsSpan().TrimStart(" \t\r\n"u8) is [(byte)'[', ..])
+        {
+            problem = "JSON-RPC batches are not supported. Send one JSON-RPC message per POST.";
+            return false;
+        }
+
         problem = "Bad Request: the body is not a JSON-RPC message.";
         if (!JsonText.IsText(body))
         {

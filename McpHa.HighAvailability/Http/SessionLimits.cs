@@ -25,22 +25,9 @@ internal sealed class SessionLimits(SessionHost host, IOptions<LimitOptions>? op
     public async ValueTask<bool> RefuseCallAsync(HttpContext context, LiveSession session, JsonRpcRequest request, byte[] body)
     {
         if (session.Calls.Count >= _limits.CallsPerSession && !session.IsKnown(body))
-            await TooManyCallsAsync(context, request.Id).ConfigureAwait(false);
-        else if (SubscriptionOf(request) is { } uri && !session.MaySubscribe([uri], _limits.SubscriptionsPerSession))
-            await TooManySubscriptionsAsync(context, request.Id).ConfigureAwait(false);
-        else
-            return false;
-        return true;
-    }
-
-    /// <summary>As <see cref="RefuseCallAsync"/>, for a batch: it is served whole or not at all.</summary>
-    public async ValueTask<bool> RefuseBatchAsync(HttpContext context, LiveSession session, IReadOnlyList<(JsonRpcMessage Message, ReadOnlyMemory<byte> Body)> messages)
-    {
-        var calls = messages.Count(one => one.Message is JsonRpcRequest && !session.IsKnown(one.Body.Span));
-        if (calls > 0 && session.Calls.Count + calls > _limits.CallsPerSession)
-            await TooManyCallsAsync(context, default).ConfigureAwait(false);
-        else if (!session.MaySubscribe([.. messages.Select(one => SubscriptionOf(one.Message)).OfType<string>()], _limits.SubscriptionsPerSession))
-            await TooManySubscriptionsAsync(context, default).ConfigureAwait(false);
+            await HttpAnswers.TooManyAsync(context, $"{_limits.CallsPerSession} calls of one session in flight ({LimitOptions.SectionName}:CallsPerSession).", request.Id).ConfigureAwait(false);
+        else if (SubscriptionOf(request) is { } uri && !session.MaySubscribe(uri, _limits.SubscriptionsPerSession))
+            await HttpAnswers.TooManyAsync(context, $"{_limits.SubscriptionsPerSession} subscriptions of one session ({LimitOptions.SectionName}:SubscriptionsPerSession).", request.Id).ConfigureAwait(false);
         else
             return false;
         return true;
@@ -54,13 +41,7 @@ internal sealed class SessionLimits(SessionHost host, IOptions<LimitOptions>? op
         return true;
     }
 
-    // The resource that a message subscribes to; null if it does not.
-    private static string? SubscriptionOf(JsonRpcMessage message) =>
-        message is JsonRpcRequest { Method: RequestMethods.ResourcesSubscribe } request ? JsonRpc.TextParam(request.Params, "uri") : null;
-
-    private Task TooManyCallsAsync(HttpContext context, RequestId id) =>
-        HttpAnswers.TooManyAsync(context, $"{_limits.CallsPerSession} calls of one session in flight ({LimitOptions.SectionName}:CallsPerSession).", id);
-
-    private Task TooManySubscriptionsAsync(HttpContext context, RequestId id) =>
-        HttpAnswers.TooManyAsync(context, $"{_limits.SubscriptionsPerSession} subscriptions of one session ({LimitOptions.SectionName}:SubscriptionsPerSession).", id);
+    // The resource that a request subscribes to; null if it does not.
+    private static string? SubscriptionOf(JsonRpcRequest request) =>
+        request.Method == RequestMethods.ResourcesSubscribe ? JsonRpc.TextParam(request.Params, "uri") : null;
 }

@@ -17,8 +17,7 @@ internal sealed partial class LiveSession
     /// <param name="request">The request.</param>
     /// <param name="body">Its bytes.</param>
     /// <param name="user">Who sends it.</param>
-    /// <param name="joins">Whether others of its batch are in flight, which would wait for it.</param>
-    public async ValueTask<StreamSubscription?> AdmitAsync(JsonRpcRequest request, ReadOnlyMemory<byte> body, ClaimsPrincipal? user, bool joins = false)
+    public async ValueTask<StreamSubscription?> AdmitAsync(JsonRpcRequest request, ReadOnlyMemory<byte> body, ClaimsPrincipal? user)
     {
         Touch();
         var key = CallKey.Of(body.Span);
@@ -50,7 +49,7 @@ internal sealed partial class LiveSession
                 if (_earlyCancellations.Contains(request.Id) || Calls.WasWithdrawn(key))
                     return Withdrawn();
 
-                pause = _pause ?? (mayRunTwice || joins ? null : Hold);
+                pause = _pause ?? (mayRunTwice ? null : Hold);
                 if (pause is null)
                 {
                     call = new(this, new EventStream(NextCallStream(), GetStreams.Only), key, request, kept);

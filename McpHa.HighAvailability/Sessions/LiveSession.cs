@@ -126,14 +126,13 @@ internal sealed partial class LiveSession : ICommitOwner
             return _handshake.ContainsKey(HandshakeKeys.Subscription + uri);
     }
 
-    /// <summary>Whether subscriptions to these resources are within the limit. Those that are there already are no more for it.</summary>
-    public bool MaySubscribe(IReadOnlyCollection<string> uris, int most)
+    /// <summary>Whether a subscription to a resource is within the limit. A repeated subscription always is.</summary>
+    public bool MaySubscribe(string uri, int most)
     {
         lock (Gate)
         {
-            var added = uris.Distinct(StringComparer.Ordinal).Count(uri => !_handshake.ContainsKey(HandshakeKeys.Subscription + uri));
-            return added == 0 || _handshake.Count + added <= most ||
-                _handshake.Keys.Count(key => key.StartsWith(HandshakeKeys.Subscription, StringComparison.Ordinal)) + added <= most;
+            return _handshake.ContainsKey(HandshakeKeys.Subscription + uri) || _handshake.Count < most ||
+                _handshake.Keys.Count(key => key.StartsWith(HandshakeKeys.Subscription, StringComparison.Ordinal)) < most;
         }
     }
 

@@ -110,7 +110,7 @@ internal sealed partial class Rehearsal(
         var host = new SessionHost(runtime, directory, new InMemoryEventBus(NullLogger<InMemoryEventBus>.Instance), NullLogger<SessionHost>.Instance);
         var gate = new SessionGate(host, self, relay, metrics, time, options);
         var limits = new SessionLimits(host);
-        var endpoint = new McpEndpoint(host, gate, stateless, new BatchEndpoint(gate, limits, keepAlive, metrics), limits, keepAlive, metrics, standing, time, options);
+        var endpoint = new McpEndpoint(host, gate, stateless, limits, keepAlive, metrics, standing, time, options);
 
         var record = MakeBelieve.Record(time);
         await memory.CreateAsync(record, cancellationToken).ConfigureAwait(false);

@@ -44,7 +44,7 @@ internal sealed class ExploredReplica
         var keepAlive = new KeepAliveClock(standing, options, time);
         var limits = new SessionLimits(Host);
         Endpoint = new McpEndpoint(
-            Host, gate, services.GetRequiredService<StatelessEndpoint>(), new BatchEndpoint(gate, limits, keepAlive, metrics), limits, keepAlive, metrics, standing, time, options);
+            Host, gate, services.GetRequiredService<StatelessEndpoint>(), limits, keepAlive, metrics, standing, time, options);
         _ = new OwnershipWatch(toBus, Host, self, standing, Directory, time, NullLogger<OwnershipWatch>.Instance).StartAsync(default);
     }
 

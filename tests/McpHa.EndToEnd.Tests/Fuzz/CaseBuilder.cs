@@ -102,7 +102,7 @@ internal sealed class CaseBuilder(FuzzTarget target, Random random)
         return $$$"""{"jsonrpc":"2.0",{{{id}}}"method":"{{{Pick(Methods.Where(m => m is not "subscriptions/listen"))}}}","params":{{{parameters}}}}""";
     }
 
-    // To sessions that take them, and to others. Of all kinds of messages, right and wrong.
+    // Of all kinds of messages, right and wrong.
     private FuzzCase Batch()
     {
         var messages = Enumerable.Range(0, random.Next(1, random.Next(10) == 0 ? 80 : 6)).Select(_ => random.Next(6) switch
@@ -114,7 +114,7 @@ internal sealed class CaseBuilder(FuzzTarget target, Random random)
             4 => $$"""{"jsonrpc":"2.0","id":{{Pick(Values)}},"result":{{Pick(Values)}}}""",
             _ => Pick(Values),
         });
-        return new("batch", Wire.Post($"[{string.Join(',', messages)}{Pick(["]", "]", "]", "", ",]", "]]"])}", random.Next(4) == 0 ? MaybeSession() : Wire.Session(target.BatchSession)));
+        return new("batch", Wire.Post($"[{string.Join(',', messages)}{Pick(["]", "]", "]", "", ",]", "]]"])}", MaybeSession()));
     }
 
     private FuzzCase InvalidUtf8()

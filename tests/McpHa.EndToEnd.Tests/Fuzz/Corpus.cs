@@ -34,7 +34,7 @@ internal static class Corpus
         {
             yield return new("corpus", Wire.Post(body, session));
             yield return new("corpus without session", Wire.Post(body));
-            yield return new("corpus batch", Wire.Post($"[{body}]", Wire.Session(target.BatchSession)));
+            yield return new("corpus batch", Wire.Post($"[{body}]", session));
             yield return new("corpus HTTP+SSE", Wire.PostTo(target.Address, body));
             yield return new("corpus stateless", Wire.Post(body, "MCP-Protocol-Version: 2026-07-28", "Mcp-Method: ping"));
         }

@@ -15,7 +15,6 @@ internal sealed record FuzzCase(string Kind, byte[] Wire, bool Complete = true, 
 
 /// <summary>What cases are about: sessions that are theirs to abuse, and one that is not theirs.</summary>
 /// <param name="Sessions">Open sessions.</param>
-/// <param name="BatchSession">One more, of the revision that has batches.</param>
 /// <param name="Address">Where an open session of HTTP+SSE is posted to.</param>
 /// <param name="ForeignEventIds">Ids of events of a session that must not be disturbed.</param>
-internal sealed record FuzzTarget(IReadOnlyList<string> Sessions, string BatchSession, string Address, IReadOnlyList<string> ForeignEventIds);
+internal sealed record FuzzTarget(IReadOnlyList<string> Sessions, string Address, IReadOnlyList<string> ForeignEventIds);

@@ -38,7 +38,7 @@ public sealed class FuzzTests(ITestOutputHelper output)
         using var legacy = new RawClient(new Uri(cluster.Endpoint, "/mcp/sse"));
         using var stream = await legacy.GetAsync();
         var address = (await stream.EventAsync(e => e.Endpoint is not null, "the address of HTTP+SSE")).Endpoint!;
-        var target = new FuzzTarget(await SessionsAsync(cluster, 12), (await SessionsAsync(cluster, 1, "2025-03-26"))[0], address, await EventIdsAsync(control));
+        var target = new FuzzTarget(await SessionsAsync(cluster, 12), address, await EventIdsAsync(control));
         using var over = new CancellationTokenSource();
         var counting = CountAsync(control, over.Token);
 
@@ -114,13 +114,13 @@ public sealed class FuzzTests(ITestOutputHelper output)
         return count;
     }
 
-    private static async Task<List<string>> SessionsAsync(LabCluster cluster, int count, string version = "2025-11-25")
+    private static async Task<List<string>> SessionsAsync(LabCluster cluster, int count)
     {
         List<string> sessions = [];
         while (sessions.Count < count)
         {
             using var client = new RawClient(cluster.Endpoint);
-            sessions.Add(await client.InitializeAsync(version));
+            sessions.Add(await client.InitializeAsync());
         }
 
         return sessions;

@@ -23,7 +23,6 @@ public sealed class EndpointTests
         await RefusedAsync(client.PostTextAsync(replica, ""), 400, -32600, "JSON-RPC");
         await RefusedAsync(client.PostTextAsync(replica, "null"), 400, -32600, "JSON-RPC");
         await RefusedAsync(client.PostTextAsync(replica, "{}"), 400, -32600, "JSON-RPC");
-        await RefusedAsync(client.PostTextAsync(replica, " [" + client.Call("once").ToJsonString() + "]"), 400, -32600, "batches");
         await RefusedAsync(client.PostTextAsync(replica, """{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"\ud800"}}"""), 400, -32600, "surrogate");
         await RefusedAsync(client.PostTextAsync(replica, """{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"once","\uDC00":1}}"""), 400, -32600, "surrogate");
         await RefusedAsync(client.PostAsync(replica, client.Call("once", new string('x', 5000))), 413, -32000, "4096");
@@ -70,6 +69,20 @@ public sealed class EndpointTests
 
         Assert.Equal(0, cluster.Tool.Runs);
         Assert.Equal("x", await client.CallAsync(cluster[1], "once", "x"));
+    }
+
+    [Theory]
+    [InlineData("2025-03-26", true)]
+    [InlineData("2025-03-26", false)]
+    [InlineData("2025-11-25", true)]
+    [InlineData("2026-07-28", false)]
+    public async Task A_JSON_RPC_batch_is_refused_on_every_revision_and_nothing_of_it_runs(string version, bool session)
+    {
+        await using var cluster = await InProcessCluster.StartAsync(1);
+        using var client = session ? await cluster.ConnectAsync(version: version) : new RawClient { Version = version };
+        foreach (var batch in new[] { $" [{client.Call("once").ToJsonString()}]", "\r\n\t[]", "[" })
+            await RefusedAsync(client.PostTextAsync(cluster[0], batch), 400, -32600, "one JSON-RPC message per POST");
+        Assert.Equal(0, cluster.Tool.Runs);
     }
 
     [Fact]

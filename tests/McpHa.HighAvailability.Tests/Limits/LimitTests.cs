@@ -99,46 +99,6 @@ public sealed class LimitTests
     }
 
     [Fact]
-    public async Task A_batch_gets_past_no_limit_of_its_session()
-    {
-        await using var cluster = await StartAsync(l => (l.CallsPerSession, l.StreamsPerSession, l.SubscriptionsPerSession) = (3, 2, 2));
-        using var client = await cluster.ConnectAsync(version: "2025-03-26");
-        using var other = await cluster.ConnectAsync();
-        var finish = new TaskCompletionSource();
-        cluster.Tool.Body = async run =>
-        {
-            await run.LogAsync(run.Argument);
-            if (run.Argument == "wait")
-                await cluster.Tool.UntilAsync(finish.Task);
-            return run.Argument;
-        };
-        JsonArray batch = [client.Call("once", "wait"), client.Call("once", "wait")];
-        using var waiting = await client.PostAsync(cluster[0], batch);
-        await waiting.MessageAsync();
-
-        foreach (var replica in new[] { cluster[0], cluster[1] })
-        {
-            await RefusedAsync(client.PostAsync(replica, new JsonArray(client.Call("once", "x"), client.Call("once", "y"))), 429, "CallsPerSession");
-            await RefusedAsync(client.PostAsync(replica, new JsonArray([.. Subscribe("test://one", "test://two", "test://three")])), 429, "Per");
-            await RefusedAsync(client.GetAsync(replica, waiting.LastId), 429, "StreamsPerSession");
-        }
-
-        Assert.Equal(2, cluster.Tool.Runs);
-        Assert.Equal("z", await other.CallAsync(cluster[0], "once", "z"));
-
-        // The same batch again is no more calls.
-        var repeated = client.PostAsync(cluster[0], batch);
-        finish.SetResult();
-        using var answered = await repeated;
-        Assert.Equal(2, (await answered.MessagesAsync()).Count(message => message["result"] is not null));
-        await RefusedAsync(client.PostAsync(cluster[0], new JsonArray([.. Subscribe("test://one", "test://two", "test://three")])), 429, "SubscriptionsPerSession");
-        using var subscribed = await client.PostAsync(cluster[0], new JsonArray([.. Subscribe("test://one", "test://two", "test://one")]));
-        Assert.All((await subscribed.JsonAsync()).AsArray(), answer => Assert.NotNull(answer!["result"]));
-
-        IEnumerable<JsonNode> Subscribe(params IEnumerable<string> uris) => uris.Select(uri => client.Request("resources/subscribe", new() { ["uri"] = uri }));
-    }
-
-    [Fact]
     public async Task A_client_that_asks_too_often_is_told_so_and_others_are_not()
     {
         await using var cluster = await StartAsync(l => (l.RequestsPerSecond, l.Burst) = (1, 4), replicas: 1);
