@@ -4,6 +4,7 @@ using McpHa.Tests.Cluster;
 namespace McpHa.Tests;
 
 /// <summary>The owner is killed while it works on a call.</summary>
+[Trait("Category", "Quick")]
 public sealed class CallInFlightTests(ClusterFixture fixture) : ClusterTest(fixture)
 {
     private const int Steps = 20;

@@ -5,7 +5,7 @@ using McpHa.HighAvailability.Diagnostics;
 namespace McpHa.Tests;
 
 /// <summary>Orders of steps of three replicas, their store, journal and bus, with deaths, pauses, lost answers and lost connections in between.</summary>
-/// <remarks><c>EXPLORE_SEED=17 dotnet test …</c> makes one run again; <c>EXPLORE_RUNS=50000</c> makes more of them, <c>EXPLORE_FROM</c> other ones.</remarks>
+/// <remarks><c>EXPLORE_SEED=17 ./test Exploration</c> makes one run again; <c>EXPLORE_RUNS=50000</c> makes more of them, <c>EXPLORE_FROM</c> other ones.</remarks>
 public sealed class ExplorationTests(ITestOutputHelper output)
 {
     private static readonly TimeSpan Enough = TimeSpan.FromSeconds(45);

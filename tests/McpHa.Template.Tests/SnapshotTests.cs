@@ -2,7 +2,7 @@ namespace McpHa.Tests;
 
 /// <summary>
 /// The files that are generated and packed, listed in <c>Snapshots</c>: whatever is added to the repository and reaches users, or is lost to them, shows as
-/// a change of a list. <c>UPDATE_SNAPSHOTS=1 dotnet test tests/McpHa.Template.Tests --filter SnapshotTests</c> writes the lists anew.
+/// a change of a list. <c>UPDATE_SNAPSHOTS=1 ./test SnapshotTests</c> writes the lists anew.
 /// </summary>
 [Collection(TemplateCollection.Name)]
 public sealed class SnapshotTests(TemplateFixture template)

@@ -118,7 +118,7 @@ internal static partial class ShortForm
     [GeneratedRegex(@"^\./test(?: '?(?<filter>[^']*)'?)?$")]
     private static partial Regex TestScript();
 
-    [GeneratedRegex(@"^dotnet test (?<path>\S+).*$")]
+    [GeneratedRegex(@"^dotnet test --(?:project|solution) (?<path>\S+).*$")]
     private static partial Regex TestProject();
 
     [GeneratedRegex(@"^dotnet new install (?<package>\S+)$")]
