@@ -76,11 +76,7 @@ internal sealed partial class ClusterNotifier(IEventBus bus, SessionHost host, L
         return ValueTask.CompletedTask;
     }
 
-    private void Hand(LiveSession session, JsonRpcNotification notification, UInt128 id)
-    {
-        if (Wants(session, notification))
-            _ = SendAsync(session, new JsonRpcNotification { Method = notification.Method, Params = notification.Params }, id);
-    }
+    private void Hand(LiveSession session, JsonRpcNotification notification, UInt128 id) => _ = SendAsync(session, notification, id);
 
     private static bool Wants(LiveSession session, JsonRpcNotification notification) => notification.Method switch
     {
@@ -94,7 +90,8 @@ internal sealed partial class ClusterNotifier(IEventBus bus, SessionHost host, L
     {
         try
         {
-            await session.BroadcastAsync(notification, id).ConfigureAwait(false);
+            if (Wants(session, notification))
+                await session.BroadcastAsync(new JsonRpcNotification { Method = notification.Method, Params = notification.Params }, id).ConfigureAwait(false);
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {

@@ -203,7 +203,21 @@ internal sealed partial class CommitQueue(SessionRecord record, CommitContext co
         }
     }
 
+    // Never throws. A fault ends the session here, so that its clients go to the next owner.
     private async Task WriteAsync()
+    {
+        try
+        {
+            await WriteAllAsync().ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            LogBroken(e, record.Id);
+            owner.Fenced();
+        }
+    }
+
+    private async Task WriteAllAsync()
     {
         while (true)
         {

@@ -26,9 +26,9 @@ internal sealed partial class IdleSweep(SessionHost host, TimeProvider time, IOp
                 }
                 catch (OperationCanceledException) when (!stoppingToken.IsCancellationRequested)
                 {
-                    // Another replica owns it now.
+                    // Another replica owns the session now.
                 }
-                catch (Exception e) when (!stoppingToken.IsCancellationRequested)
+                catch (Exception e) when (e is not OperationCanceledException)
                 {
                     // What is wrong with one session is no reason to leave the others, or to stop the server.
                     LogFailed(e, session.Id);

@@ -29,13 +29,25 @@ internal sealed partial class IsolationWatch(
                 if (!isolated)
                     continue;
                 foreach (var session in host.Sessions)
-                    session.SendElsewhere();
+                    SendElsewhere(session);
                 listens.EndAll(forGood: false); // they would hear nothing here
             }
-            catch (Exception e) when (!stoppingToken.IsCancellationRequested)
+            catch (Exception e) when (e is not OperationCanceledException || !stoppingToken.IsCancellationRequested)
             {
                 LogFailed(e);
             }
+        }
+    }
+
+    private void SendElsewhere(LiveSession session)
+    {
+        try
+        {
+            session.SendElsewhere();
+        }
+        catch (Exception e)
+        {
+            LogNotSentElsewhere(e, session.Id);
         }
     }
 
@@ -55,4 +67,7 @@ internal sealed partial class IsolationWatch(
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Asking the peers for the store failed; the next attempt follows.")]
     private partial void LogFailed(Exception exception);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Session {SessionId}: its clients could not be sent to another replica. Other sessions are not affected.")]
+    private partial void LogNotSentElsewhere(Exception exception, string sessionId);
 }

@@ -1,4 +1,6 @@
 using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace McpHa.HighAvailability.Sessions;
 
@@ -11,7 +13,7 @@ namespace McpHa.HighAvailability.Sessions;
 /// <para>The moment is longer than quick calls take just then: a busy process would otherwise write twice for each of them, and be
 /// busier still.</para>
 /// </remarks>
-internal sealed class LazyFlusher : IDisposable
+internal sealed partial class LazyFlusher : IDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(2);
     private static readonly TimeSpan MostPatience = TimeSpan.FromMilliseconds(20);
@@ -22,13 +24,15 @@ internal sealed class LazyFlusher : IDisposable
     private readonly ConcurrentQueue<(CommitQueue Queue, CommitBatch Batch)> _waiting = new();
     private readonly TimeProvider _time;
     private readonly ITimer _timer;
+    private readonly ILogger _logger;
     private readonly long _most;
     private int _armed;
     private long _typical;
 
-    public LazyFlusher(TimeProvider time)
+    public LazyFlusher(TimeProvider time, ILogger<LazyFlusher>? logger = null)
     {
         _time = time;
+        _logger = logger ?? NullLogger<LazyFlusher>.Instance;
         _most = (long)(MostPatience.TotalSeconds * time.TimestampFrequency);
         _timer = time.CreateTimer(static s => ((LazyFlusher)s!).Tick(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
@@ -75,8 +79,19 @@ internal sealed class LazyFlusher : IDisposable
                 return;
             }
 
-            if (_waiting.TryDequeue(out next))
+            if (!_waiting.TryDequeue(out next))
+                continue;
+            try
+            {
                 next.Queue.Flush(next.Batch);
+            }
+            catch (Exception e)
+            {
+                LogFailed(e);
+            }
         }
     }
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "The beginning of a call could not be written. Other sessions are not affected.")]
+    private partial void LogFailed(Exception exception);
 }

@@ -134,6 +134,13 @@ internal sealed partial class LiveSession
             span?.SetStatus(ActivityStatusCode.Error, e.Message);
             LogNotReleased(Id, e.Message);
         }
+        catch (Exception e)
+        {
+            // Damaged in the store, most likely. It ends here; the drain goes on with the other sessions.
+            span?.SetTag(AttributeNames.ErrorType, e.GetType().FullName);
+            span?.SetStatus(ActivityStatusCode.Error, e.Message);
+            LogBroken(e, Id);
+        }
         finally
         {
             Close();
@@ -216,4 +223,7 @@ internal sealed partial class LiveSession
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Session {SessionId} could not be handed over: {Reason}")]
     private partial void LogNotReleased(string sessionId, string reason);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Session {SessionId} failed during its hand-over and ends here. Other sessions are not affected.")]
+    private partial void LogBroken(Exception exception, string sessionId);
 }

@@ -19,6 +19,8 @@ internal sealed partial class OwnershipWatch(
     private static readonly TimeSpan Beat = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(2.5);
 
+    private static readonly Task Never = new TaskCompletionSource().Task;
+
     private long _felt = time.GetTimestamp();
     private int _pauses;
 
@@ -39,8 +41,9 @@ internal sealed partial class OwnershipWatch(
                     var paused = pauses != Volatile.Read(ref _pauses);
                     if (paused || outages != directory.Outages || lapses != directory.Lapses || directory.Run is { } run && run.Id != self.Checked)
                     {
-                        (outages, pauses, lapses) = (directory.Outages, Volatile.Read(ref _pauses), directory.Lapses);
+                        var seen = (directory.Outages, Volatile.Read(ref _pauses), directory.Lapses);
                         await CheckAsync(paused ? "this replica stood still" : "the store was away").ConfigureAwait(false);
+                        (outages, pauses, lapses) = seen;
                         standing.Confirm(lapses);
                     }
 
@@ -50,9 +53,11 @@ internal sealed partial class OwnershipWatch(
                 {
                     LogLater(e.Message);
                 }
-                catch (Exception e) when (!stoppingToken.IsCancellationRequested)
+                catch (Exception e) when (e is not OperationCanceledException || !stoppingToken.IsCancellationRequested)
                 {
+                    // The next beat tries again, even if the store is interrupted meanwhile.
                     LogFailed(e);
+                    interrupted = Never;
                 }
 
                 await Task.WhenAny(tick, interrupted).ConfigureAwait(false);

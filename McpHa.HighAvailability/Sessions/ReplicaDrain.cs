@@ -77,7 +77,7 @@ internal sealed partial class ReplicaDrain(
         directory.Announce();
         listens.EndAll(forGood: true);
         using (cancellationToken.UnsafeRegister(static source => ((CancellationTokenSource)source!).Cancel(), _shutDown))
-            await _draining.ConfigureAwait(false);
+            await _draining.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
         var begun = time.GetTimestamp();
         var sessions = host.SessionCount;
@@ -96,12 +96,10 @@ internal sealed partial class ReplicaDrain(
             foreach (var session in host.Sessions)
             {
                 if (!moving.TryGetValue(session, out var move) || move.IsCompleted)
-                    moving[session] = session.HandOverAsync(offers, when, cancellationToken);
+                    moving[session] = HandOverAsync(session, when, cancellationToken);
             }
 
             await Task.Delay(Poll, time, CancellationToken.None).ConfigureAwait(false);
-            foreach (var failed in moving.Values.Where(move => move.IsFaulted || move.IsCanceled))
-                await failed.ConfigureAwait(false);
         }
 
         await Task.WhenAll(moving.Values).ConfigureAwait(false);
@@ -110,6 +108,21 @@ internal sealed partial class ReplicaDrain(
         relay.EndStreams();
         if (sessions > 0)
             LogDrained(sessions, time.GetElapsedTime(begun).TotalMilliseconds);
+    }
+
+    // Never throws: a session that cannot be handed over ends here, and its next request finds it elsewhere, as after a crash.
+    private async Task HandOverAsync(LiveSession session, HandOverTimes when, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await session.HandOverAsync(offers, when, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            if (!cancellationToken.IsCancellationRequested)
+                LogSessionFailed(e, session.Id);
+            session.Close();
+        }
     }
 
     private static TimeSpan LateFor(TimeSpan drain) => drain / Quarters < LongestHold ? drain / Quarters : LongestHold;
@@ -130,9 +143,9 @@ internal sealed partial class ReplicaDrain(
             {
                 // While nobody could take them, sessions stay where they are served.
                 if (host.SessionCount > 0 && host.Successor(self.Id) is not null && !directory.RegistryAway)
-                    await Task.WhenAll(host.Sessions.Select(s => s.HandOverAsync(offers, when, _shutDown.Token))).ConfigureAwait(false);
+                    await Task.WhenAll(host.Sessions.Select(s => HandOverAsync(s, when, _shutDown.Token))).ConfigureAwait(false);
             }
-            catch (Exception e) when (!calledOff.IsCancellationRequested)
+            catch (Exception e)
             {
                 LogFailed(e);
             }
@@ -162,4 +175,7 @@ internal sealed partial class ReplicaDrain(
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Handing sessions over failed; the next attempt follows.")]
     private partial void LogFailed(Exception exception);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Session {SessionId} could not be handed over and ends here. The drain goes on with the others.")]
+    private partial void LogSessionFailed(Exception exception, string sessionId);
 }

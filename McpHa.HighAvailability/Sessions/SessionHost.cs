@@ -206,9 +206,16 @@ internal sealed partial class SessionHost(
 
     private async Task TakeOverAsync(string sessionId, TaskCompletionSource<Ownership> result, ActivityContext cause)
     {
-        var ownership = await LookAgainAsync(sessionId, cause).ConfigureAwait(false);
-        _takeOvers.TryRemove(sessionId, out _);
-        result.SetResult(ownership);
+        Ownership ownership = new Ownership.Undecided("The session could not be restored.");
+        try
+        {
+            ownership = await LookAgainAsync(sessionId, cause).ConfigureAwait(false);
+        }
+        finally
+        {
+            _takeOvers.TryRemove(sessionId, out _);
+            result.SetResult(ownership);
+        }
     }
 
     // The look before may be out of date: another take-over here may have begun and ended since, and one epoch must never be served twice.

@@ -25,9 +25,9 @@ internal sealed record TakeOverNews(string SessionId, long Epoch, string From, s
         {
             await bus.PublishAsync(Topic, Write()).ConfigureAwait(false);
         }
-        catch (StoreUnavailableException)
+        catch (Exception)
         {
-            // The former owner will check by itself when the store is back.
+            // Nothing depends on it: the former owner checks by itself when the store is back.
         }
     }
 

@@ -41,6 +41,9 @@ internal abstract class Stops
     /// <summary>The backend cannot be reached.</summary>
     public bool Away { get; set; }
 
+    /// <summary>What every step throws; <see langword="null"/> for none.</summary>
+    public Exception? Fault { get; set; }
+
     /// <summary>Stops the next such step before it is done.</summary>
     public Stop StopBefore(string method, Func<object?, bool>? at = null) => Add(new(method, at ?? (static _ => true), after: false));
 
@@ -50,6 +53,7 @@ internal abstract class Stops
     public void LetGo()
     {
         Away = false;
+        Fault = null;
         foreach (var stop in _stops)
             stop.LetGo();
     }
@@ -70,6 +74,12 @@ internal abstract class Stops
 
     protected void ThrowIfAway()
     {
+        if (Fault is { } fault)
+        {
+            Interlocked.Increment(ref _refused);
+            throw fault;
+        }
+
         if (!Away)
             return;
         Interlocked.Increment(ref _refused);
@@ -141,16 +151,19 @@ internal sealed class InterceptedJournal(ISessionJournal inner, InterceptedStore
 }
 
 /// <summary>One replica's way to the bus.</summary>
-internal sealed class CutOffEventBus(IEventBus inner) : IEventBus
+internal sealed class CutOffEventBus(IEventBus inner, Exception? fault = null) : IEventBus
 {
     public bool Cut { get; set; }
 
+    /// <summary>What every step throws; <see langword="null"/> for none.</summary>
+    public Exception? Fault { get; set; } = fault;
+
     public ValueTask PublishAsync(string topic, ReadOnlyMemory<byte> payload, CancellationToken cancellationToken = default) =>
-        Cut ? ValueTask.CompletedTask : inner.PublishAsync(topic, payload, cancellationToken);
+        Fault is { } fault ? throw fault : Cut ? ValueTask.CompletedTask : inner.PublishAsync(topic, payload, cancellationToken);
 
     public ValueTask<IAsyncDisposable> SubscribeAsync(
         string topic, Func<ReadOnlyMemory<byte>, ValueTask> handler, CancellationToken cancellationToken = default) =>
-        inner.SubscribeAsync(topic, payload => Cut ? ValueTask.CompletedTask : handler(payload), cancellationToken);
+        Fault is { } fault ? throw fault : inner.SubscribeAsync(topic, payload => Cut ? ValueTask.CompletedTask : handler(payload), cancellationToken);
 }
 
 /// <summary>A registry in which replicas that are cut off have been silent for long.</summary>
@@ -161,6 +174,9 @@ internal sealed class CutOffRegistry(IReplicaRegistry inner) : IReplicaRegistry
     private int _beats;
 
     public bool IsAway { get; set; }
+
+    /// <summary>What every heartbeat throws; <see langword="null"/> for none.</summary>
+    public Exception? Fault { get; set; }
 
     /// <summary>Heartbeats of all replicas.</summary>
     public int Beats => Volatile.Read(ref _beats);
@@ -185,6 +201,8 @@ internal sealed class CutOffRegistry(IReplicaRegistry inner) : IReplicaRegistry
 
     public async ValueTask<RegistryReading> BeatAsync(ReplicaInfo? self, CancellationToken cancellationToken = default)
     {
+        if (Fault is { } fault)
+            throw fault;
         if (IsAway || self is not null && AwayFrom.ContainsKey(self.Id))
             throw new StoreUnavailableException("away");
         Interlocked.Increment(ref _beats);
