@@ -124,6 +124,7 @@ public static class HighAvailabilityMcpServerBuilderExtensions
         services.AddOptions<KestrelServerOptions>().Configure<IOptions<LimitOptions>>(static (server, limits) => server.Limits.MaxRequestHeadersTotalSize = limits.Value.HeaderBytes);
         services.AddOptions<HighAvailabilityOptions>().ValidateOnStart();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<HighAvailabilityOptions>, HighAvailabilityOptionsValidator>());
+        services.AddOptions<RelayOptions>().Configure<IOptions<HighAvailabilityOptions>>(static (relay, ha) => relay.KeepAlive = ha.Value.KeepAlive);
         services.AddOptions<McpServerOptions>().PostConfigure<StateHandleFilter, PrimitiveAuthorization, Polling>(Prepare);
         services.AddOptions<HostOptions>().PostConfigure<IOptions<HighAvailabilityOptions>>(static (host, ha) =>
         {

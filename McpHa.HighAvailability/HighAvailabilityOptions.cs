@@ -58,14 +58,23 @@ public sealed class HighAvailabilityOptions
     /// <summary>How long calls in flight may take to finish when the replica is told to stop. Default: 30 s.</summary>
     public TimeSpan DrainTimeout { get; set; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>Distance of SSE comments on a quiet stream. Default: 15 s.</summary>
-    public TimeSpan KeepAlive { get; set; } = TimeSpan.FromSeconds(15);
+    /// <summary>
+    /// How often a comment is sent on an open response: on every stream, and on a call that is silent. The first comment sends the headers of the response.
+    /// Servers and balancers read the same setting. Some clients and proxies give up after 10 s of silence. Default: 5 s.
+    /// </summary>
+    public TimeSpan KeepAlive { get; set; } = TimeSpan.FromSeconds(5);
 
     /// <summary>How many completed calls per session are remembered, to answer a repeated request without running it again. Default: 64.</summary>
     public int RememberedCalls { get; set; } = 64;
 
     /// <summary>How long a client of revision 2026-07-28 may take to send a <c>requestState</c> back. Default: 1 hour.</summary>
     public TimeSpan RequestStateLifetime { get; set; } = TimeSpan.FromHours(1);
+
+    /// <summary>
+    /// Whether clients of the session era that send no <c>Mcp-Session-Id</c> are served without a session, as clients of 2026-07-28 are. Applies to
+    /// <see cref="SessionMode.Hybrid"/>. Default: yes.
+    /// </summary>
+    public bool SessionlessRequests { get; set; } = true;
 
     /// <summary>How long a request is held while the session's owner or the store cannot be reached. Default: 30 s.</summary>
     public TimeSpan HoldTime { get; set; } = TimeSpan.FromSeconds(30);

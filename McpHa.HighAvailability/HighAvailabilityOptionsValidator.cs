@@ -28,7 +28,7 @@ internal sealed class HighAvailabilityOptionsValidator : IValidateOptions<HighAv
 
         Between(options.DurableTimeout, TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(1), nameof(options.DurableTimeout), "00:00:05");
         Between(options.DrainTimeout, TimeSpan.Zero, TimeSpan.FromHours(1), nameof(options.DrainTimeout), "00:00:30");
-        Between(options.KeepAlive, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(5), nameof(options.KeepAlive), "00:00:15");
+        Between(options.KeepAlive, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(5), nameof(options.KeepAlive), "00:00:05");
         Between(options.HoldTime, TimeSpan.Zero, TimeSpan.FromMinutes(10), nameof(options.HoldTime), "00:00:30");
         Between(options.RequestStateLifetime, TimeSpan.FromSeconds(1), TimeSpan.FromDays(7), nameof(options.RequestStateLifetime), "01:00:00");
         AtLeast(options.PendingEntries, 1, nameof(options.PendingEntries), 1_000);

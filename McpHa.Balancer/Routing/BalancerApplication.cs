@@ -1,6 +1,7 @@
 using System.Diagnostics.Metrics;
 using McpHa.Balancer.Operations;
 using McpHa.Balancer.Status;
+using McpHa.HighAvailability;
 using McpHa.HighAvailability.Access;
 using McpHa.HighAvailability.Cluster;
 using McpHa.HighAvailability.Limits;
@@ -21,7 +22,8 @@ public static class BalancerApplication
         services.AddRelay();
         services.AddOptions<BalancerOptions>().BindConfiguration(BalancerOptions.SectionName).ValidateOnStart();
         services.AddOptions<ClusterOptions>().BindConfiguration(BalancerOptions.SectionName + ":Cluster");
-        services.AddOptions<RelayOptions>().BindConfiguration(BalancerOptions.SectionName + ":Relay");
+        services.AddOptions<RelayOptions>().BindConfiguration(BalancerOptions.SectionName + ":Relay").Configure<IConfiguration>(static (relay, configuration) =>
+            relay.KeepAlive = configuration.GetValue($"{HighAvailabilityOptions.SectionName}:{nameof(HighAvailabilityOptions.KeepAlive)}", relay.KeepAlive));
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<BalancerOptions>, BalancerOptionsValidator>());
         services.AddOptions<KestrelServerOptions>().Configure<IOptions<BalancerOptions>>(static (server, balancer) =>
         {

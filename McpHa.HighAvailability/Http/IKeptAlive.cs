@@ -1,8 +1,11 @@
 namespace McpHa.HighAvailability.Http;
 
-/// <summary>An open response that gives a sign of life when it is asked to, and has nothing else to say.</summary>
+/// <summary>An open response on which keep-alives are sent.</summary>
 internal interface IKeptAlive
 {
-    /// <summary>Never waits.</summary>
+    /// <summary>Whether only the owner of a session may write on it.</summary>
+    bool NeedsOwner { get; }
+
+    /// <summary>Sends a keep-alive. Never waits.</summary>
     void KeepAlive();
 }

@@ -2,17 +2,23 @@ using Microsoft.AspNetCore.Http;
 
 namespace McpHa.HighAvailability.Http;
 
-/// <summary>A response body that somebody else writes events to, with signs of life between them.</summary>
-internal sealed class KeepAliveBody(HttpContext context) : Stream, IKeptAlive
+/// <summary>A response body that the SDK writes events to, with keep-alive comments between them.</summary>
+/// <remarks>
+/// The first comment starts a response that is still silent, and so decides its status: 200. An error that comes within <see cref="StatusDelay"/> keeps
+/// the HTTP status of its own; a later one is an event of the stream.
+/// </remarks>
+internal sealed class KeepAliveBody(HttpContext context, TimeProvider time) : Stream, IKeptAlive
 {
+    /// <summary>How long a request may be silent before a comment decides the status of its response.</summary>
+    public static readonly TimeSpan StatusDelay = TimeSpan.FromSeconds(1);
+
     private static readonly ReadOnlyMemory<byte> Comment = ":\n\n"u8.ToArray();
 
     private readonly Stream _body = context.Response.Body;
     private readonly SemaphoreSlim _gate = new(1, 1);
-    private bool _begun;
+    private readonly long _opened = time.GetTimestamp();
     private bool _lineEnded;
     private bool _betweenEvents = true;
-    private bool _quiet;
     private bool _ended;
 
     public override bool CanRead => false;
@@ -29,14 +35,16 @@ internal sealed class KeepAliveBody(HttpContext context) : Stream, IKeptAlive
         set => throw new NotSupportedException();
     }
 
-    /// <summary>Sends a comment, if nothing was sent since the last time and the response has begun: before that its status is open.</summary>
+    bool IKeptAlive.NeedsOwner => false;
+
+    /// <summary>Sends a comment, unless the request is too young or an event is being written.</summary>
     void IKeptAlive.KeepAlive()
     {
-        if (_gate.Wait(0))
+        if (time.GetElapsedTime(_opened) >= StatusDelay && _gate.Wait(0))
             _ = CommentAsync();
     }
 
-    /// <summary>Nothing is written any more once this has completed: the connection goes on to serve others.</summary>
+    /// <summary>Stops the comments. When this has completed, the connection may serve other requests.</summary>
     public async ValueTask EndAsync()
     {
         await _gate.WaitAsync().ConfigureAwait(false);
@@ -68,7 +76,6 @@ internal sealed class KeepAliveBody(HttpContext context) : Stream, IKeptAlive
         await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            _begun = true;
             await _body.FlushAsync(cancellationToken).ConfigureAwait(false);
         }
         finally
@@ -88,7 +95,6 @@ internal sealed class KeepAliveBody(HttpContext context) : Stream, IKeptAlive
     // An event ends with an empty line, which may come in a write of its own.
     private void Note(ReadOnlySpan<byte> bytes)
     {
-        _quiet = false;
         foreach (var b in bytes)
         {
             _betweenEvents = b == '\n' && _lineEnded;
@@ -100,13 +106,11 @@ internal sealed class KeepAliveBody(HttpContext context) : Stream, IKeptAlive
     {
         try
         {
-            if (!_ended && _quiet && _begun && _betweenEvents && !context.RequestAborted.IsCancellationRequested)
+            if (!_ended && _betweenEvents && !context.RequestAborted.IsCancellationRequested)
             {
                 await _body.WriteAsync(Comment, context.RequestAborted).ConfigureAwait(false);
                 await _body.FlushAsync(context.RequestAborted).ConfigureAwait(false);
             }
-
-            _quiet = true;
         }
         catch (Exception e) when (e is IOException or OperationCanceledException or ObjectDisposedException)
         {

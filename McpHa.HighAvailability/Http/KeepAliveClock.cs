@@ -4,7 +4,7 @@ using Microsoft.Extensions.Options;
 
 namespace McpHa.HighAvailability.Http;
 
-/// <summary>Reminds open streams to send a sign of life: one timer for all streams of the process.</summary>
+/// <summary>Sends keep-alives on all open responses of the process: one timer for all of them.</summary>
 internal sealed class KeepAliveClock : IDisposable
 {
     private readonly ConcurrentDictionary<IKeptAlive, byte> _readers = new();
@@ -23,12 +23,14 @@ internal sealed class KeepAliveClock : IDisposable
 
     public void Dispose() => _timer.Dispose();
 
-    private void Tick()
+    internal void Tick()
     {
-        // Not for somebody who may own these sessions no longer.
-        if (!_standing.Unchallenged)
-            return;
+        // A replica that may have lost its sessions writes nothing on their streams. Requests without a session have no owner.
+        var owner = _standing.Unchallenged;
         foreach (var (reader, _) in _readers)
-            reader.KeepAlive();
+        {
+            if (owner || !reader.NeedsOwner)
+                reader.KeepAlive();
+        }
     }
 }

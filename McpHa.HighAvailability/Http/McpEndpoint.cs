@@ -70,6 +70,8 @@ internal sealed class McpEndpoint(
             await sessions.ServeAsync(context, sessionId, body, id, session => PostAsync(context, session, message, body)).ConfigureAwait(false);
         else if (message is JsonRpcRequest { Method: RequestMethods.Initialize } initialize)
             await InitializeAsync(context, initialize, body).ConfigureAwait(false);
+        else if (IsServedWithoutSession(message))
+            await StatelessAsync(context, message, version, sessionId, id).ConfigureAwait(false);
         else
             await HttpAnswers.BadRequestAsync(context, "This request needs a session: open one with 'initialize' and send the Mcp-Session-Id that it returns.", id: id).ConfigureAwait(false);
     }
@@ -114,6 +116,14 @@ internal sealed class McpEndpoint(
     private IEnumerable<string> SupportedVersions => _options.SessionMode == SessionMode.Stateful
         ? McpHeaders.WithSessions
         : [.. McpHeaders.WithSessions, McpHeaders.Stateless];
+
+    // Some clients open a session and never send its id. Methods that change a session, and answers to a server request, have no meaning without one.
+    private bool IsServedWithoutSession(JsonRpcMessage message) => _options is { SessionlessRequests: true, SessionMode: SessionMode.Hybrid } && message switch
+    {
+        JsonRpcRequest request => request.Method is not (RequestMethods.LoggingSetLevel or RequestMethods.ResourcesSubscribe or RequestMethods.ResourcesUnsubscribe),
+        JsonRpcNotification => true,
+        _ => false,
+    };
 
     public static bool Accepts(HttpRequest request, string type)
     {

@@ -19,6 +19,7 @@ internal sealed partial class StatelessEndpoint(
     RequestStateExchange states,
     StatelessCalls calls,
     KeepAliveClock keepAlive,
+    TimeProvider time,
     ILoggerFactory loggerFactory)
 {
     public async Task PostAsync(HttpContext context, JsonRpcMessage message, string protocolVersion)
@@ -90,7 +91,7 @@ internal sealed partial class StatelessEndpoint(
         using var stop = new CancellationTokenSource();
         var running = server.RunAsync(stop.Token);
 
-        var body = new KeepAliveBody(context);
+        var body = new KeepAliveBody(context, time);
         CallScope.Current = new StatelessCall(user);
         try
         {
@@ -100,13 +101,14 @@ internal sealed partial class StatelessEndpoint(
             headers.ContentEncoding = "identity";
             headers["X-Accel-Buffering"] = "no";
             context.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
-            keepAlive.Add(body);
+            if (message is JsonRpcRequest)
+                keepAlive.Add(body); // other messages have no answer to wait for
             var wrote = await transport.HandlePostRequestAsync(
                 message,
                 body,
                 modern ? first => ChooseStatus(context, first) : null,
                 context.RequestAborted).ConfigureAwait(false);
-            if (!wrote)
+            if (!wrote && !context.Response.HasStarted)
             {
                 headers.ContentType = default;
                 headers.ContentEncoding = default;

@@ -55,6 +55,8 @@ internal sealed class StreamSubscription : IValueTaskSource, IKeptAlive
 
     public void Prime() => Signal(ref _primed);
 
+    public bool NeedsOwner => true;
+
     public void KeepAlive() => Signal(ref _keepAlive);
 
     public void Poll(TimeSpan retry)

@@ -24,7 +24,7 @@ public sealed class Relay : IDisposable
     internal Relay(ReplicaDirectory directory, RelayOptions options, RelayMetrics metrics, ILogger logger)
     {
         (Directory, Options, Metrics, Logger) = (directory, options, metrics, logger);
-        _keepAlive = new RelayKeepAlive(options.KeepAliveInterval);
+        _keepAlive = new RelayKeepAlive(options.KeepAlive);
         Invoker = new HttpMessageInvoker(new SocketsHttpHandler
         {
             UseCookies = false,

@@ -8,8 +8,8 @@ public sealed class RelayOptions
     /// <summary>How long a connection attempt to a replica may take. Default: 1 second.</summary>
     public TimeSpan ConnectTimeout { get; set; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>A comment is sent on an SSE response that was silent for this long. Default: 15 seconds.</summary>
-    public TimeSpan KeepAliveInterval { get; set; } = TimeSpan.FromSeconds(15);
+    /// <summary>A comment is sent on an SSE response that was silent for this long: <see cref="HighAvailabilityOptions.KeepAlive"/>.</summary>
+    internal TimeSpan KeepAlive { get; set; } = new HighAvailabilityOptions().KeepAlive;
 
     /// <summary>Largest JSON answer, and largest single SSE event, that is relayed, in bytes. Default: 64 MiB.</summary>
     public int MaxMessageBytes { get; set; } = 64 * 1024 * 1024;
@@ -25,8 +25,8 @@ internal sealed class RelayOptionsValidator : IValidateOptions<RelayOptions>
         List<string> failures = [];
         if (options.ConnectTimeout <= TimeSpan.Zero || options.ConnectTimeout > TimeSpan.FromSeconds(30))
             failures.Add($"RelayOptions.ConnectTimeout is {options.ConnectTimeout}; set it above zero and at most to 30 seconds: failover waits for it.");
-        if (options.KeepAliveInterval < TimeSpan.FromMilliseconds(10) || options.KeepAliveInterval > TimeSpan.FromHours(1))
-            failures.Add($"RelayOptions.KeepAliveInterval is {options.KeepAliveInterval}; set it between 10 milliseconds and 1 hour, and below the idle time-out of anything in front.");
+        if (options.KeepAlive < TimeSpan.FromMilliseconds(10) || options.KeepAlive > TimeSpan.FromMinutes(5))
+            failures.Add($"HighAvailability:KeepAlive is {options.KeepAlive}; set it between 1 second and 5 minutes, below the idle time-out of anything in front, for example 00:00:05.");
         if (options.MaxMessageBytes < 4096)
             failures.Add($"RelayOptions.MaxMessageBytes is {options.MaxMessageBytes}; set it to 4096 or more: larger answers of tools are not relayed.");
 

@@ -67,12 +67,11 @@ internal static class Nginx
                 keepalive 64;
             }
 
-            # What the servers recognise when it comes again, by id and body: everything within a session. 'initialize' (no session, no
-            # revision) may be repeated too. A request of a revision without sessions (2026-07-28) may not: it would run twice.
+            # What the servers recognise when it comes again, by id and body: everything within a session. A request without a
+            # session may not be repeated: it would run twice.
             map "$http_mcp_session_id:$http_mcp_protocol_version" $mcp_repeatable {
                 default 0;
                 "~^.+:" 1;
-                ":" 1;
             }
 
             server {
@@ -98,7 +97,7 @@ internal static class Nginx
                     # (non_idempotent).{{(balancers ? "" : " 503 is what a server answers that cannot reach the store.")}}
                     proxy_next_upstream error timeout{{(balancers ? "" : " http_503")}} non_idempotent;
                     # Streams may be open for days, but are never silent for longer than the servers' keep-alive comments
-                    # (HighAvailability:KeepAlive, 15 s by default): what is silent for longer is frozen.
+                    # (HighAvailability:KeepAlive, 5 s by default): what is silent for longer is frozen.
                     proxy_read_timeout {{silence.TotalSeconds:0}}s;
                     proxy_send_timeout {{silence.TotalSeconds:0}}s;
 
@@ -112,7 +111,7 @@ internal static class Nginx
                     proxy_pass http://servers;
                     # Only what was certainly not sent goes to the next server.
                     proxy_next_upstream error timeout{{(balancers ? "" : " http_503")}};
-                    # A call without a session may be silent until its answer.
+                    # Calls without a session are not repeated, so nothing is gained by giving up early.
                     proxy_read_timeout 1h;
                 }
             }

@@ -2,7 +2,11 @@ using System.Net;
 using System.Text;
 using McpHa.Balancer.Routing;
 using McpHa.HighAvailability.Cluster;
+using McpHa.HighAvailability.Relay;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
 
 namespace McpHa.Tests;
 
@@ -44,6 +48,46 @@ public sealed class StatelessRequestTests
 
         Assert.False(call.MayRepeat([Replica("count"), Replica("echo")]));
         Assert.False(call.MayRepeat([]));
+    }
+
+    [Theory]
+    [InlineData(Revision, "tools/call")]
+    [InlineData(Revision, "subscriptions/listen")]
+    [InlineData(null, "tools/call")]
+    public async Task A_silent_call_sends_its_headers_and_comments_to_the_client(string? version, string method)
+    {
+        await using var bench = await BalancerBench.StartAsync(services: s => s.Configure<RelayOptions>(o => o.KeepAlive = TimeSpan.FromMilliseconds(50)));
+        var replica = await bench.AddAsync("a");
+        replica.Answer = async (context, _) =>
+        {
+            await FakeReplica.EventsAsync(context, ":\n\n"); // as a replica does that has nothing to say
+            await FakeReplica.HangAsync(context);
+        };
+        var body = new StringContent($$$"""{"jsonrpc":"2.0","id":7,"method":"{{{method}}}","params":{"name":"count"}}""");
+
+        using var response = await bench.SendAsync(BalancerBench.Post(version: version, body: body));
+
+        var events = new Sse(response);
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        for (var i = 0; i < 2; i++)
+            Assert.Equal(":", await events.NextAsync(comments: true));
+    }
+
+    [Theory]
+    [InlineData(null, 5)]
+    [InlineData("00:00:07", 7)]
+    public void Servers_and_balancers_have_one_setting_for_keep_alives(string? setting, int seconds)
+    {
+        var configuration = new ConfigurationBuilder().AddInMemoryCollection(setting is null ? [] : [new("HighAvailability:KeepAlive", setting)]).Build();
+        var balancer = new ServiceCollection().AddSingleton<IConfiguration>(configuration).AddBalancer();
+        var server = new ServiceCollection().AddSingleton<IConfiguration>(configuration);
+        server.AddMcpServer().WithHighAvailability();
+
+        foreach (var services in new[] { balancer, server })
+        {
+            using var provider = services.BuildServiceProvider();
+            Assert.Equal(TimeSpan.FromSeconds(seconds), provider.GetRequiredService<IOptions<RelayOptions>>().Value.KeepAlive);
+        }
     }
 
     [Theory]

@@ -81,6 +81,28 @@ public sealed class StatelessTests(ClusterFixture fixture) : ClusterTest(fixture
     }
 
     [Fact]
+    public async Task A_client_that_never_sends_its_session_id_is_served_by_balancer_and_replicas_alike()
+    {
+        var (first, second, _) = await ReplicasAsync();
+        using var opener = new RawClient(Cluster.Endpoint);
+        await opener.InitializeAsync();
+        string? counter = null;
+        var counted = 0;
+        foreach (var endpoint in new[] { Cluster.Endpoint, LabCluster.EndpointOf(first), LabCluster.EndpointOf(second), Cluster.Endpoint })
+        {
+            using var client = new RawClient(endpoint);
+            using var listed = await client.PostAsync(RawClient.Request(1, "tools/list"));
+            Assert.NotEmpty((await listed.AnswerAsync())["result"]!["tools"]!.AsArray());
+
+            var answer = await client.CallAsync(1, "counter_increment", new { counter });
+
+            var result = JsonNode.Parse((string)answer["result"]!["content"]![0]!["text"]!)!;
+            Assert.Equal(++counted, (int)result["value"]!);
+            counter = (string?)result["handle"];
+        }
+    }
+
+    [Fact]
     public async Task GET_and_DELETE_are_not_allowed_there()
     {
         using var client = new RawClient(Cluster.Endpoint);

@@ -207,7 +207,7 @@ public class RelayStreamTests
     [Fact]
     public async Task The_client_hears_comments_while_nothing_flows_also_during_a_failover()
     {
-        await using var bench = await RelayBench.StartAsync(options => options.KeepAliveInterval = TimeSpan.FromMilliseconds(50));
+        await using var bench = await RelayBench.StartAsync(options => options.KeepAlive = TimeSpan.FromMilliseconds(50));
         var goOn = new TaskCompletionSource();
         await bench.AddAsync("a", async (context, _) =>
         {
