@@ -24,7 +24,7 @@ public sealed class ApplicationFixture : IAsyncLifetime
     {
         get
         {
-            Assert.SkipWhen(_impossible is not null, _impossible!);
+            Assert.SkipWhen(_impossible is not null, _impossible ?? "");
             return _application!;
         }
     }

@@ -20,7 +20,7 @@ public sealed class BrowserFixture : IAsyncLifetime
     {
         get
         {
-            Assert.SkipWhen(Unavailable is not null, Unavailable!);
+            Assert.SkipWhen(Unavailable is not null, Unavailable ?? "");
             return _browser!;
         }
     }

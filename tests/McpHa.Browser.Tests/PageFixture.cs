@@ -13,7 +13,7 @@ public sealed class PageFixture : IAsyncLifetime
     {
         get
         {
-            Assert.SkipWhen(LabCluster.Unavailable is not null, LabCluster.Unavailable!);
+            Assert.SkipWhen(LabCluster.Unavailable is not null, LabCluster.Unavailable ?? "");
             return _cluster!;
         }
     }

@@ -10,7 +10,7 @@ public sealed class ConformanceCluster : IAsyncLifetime
     {
         get
         {
-            Assert.SkipWhen(LabCluster.Unavailable is not null, LabCluster.Unavailable!);
+            Assert.SkipWhen(LabCluster.Unavailable is not null, LabCluster.Unavailable ?? "");
             return _cluster!;
         }
     }

@@ -32,8 +32,8 @@ public sealed class ConformanceTests(ConformanceCluster fixture, ITestOutputHelp
     private async Task PassesAsync(Suite suite, Front front)
     {
         if (front == Front.Nginx)
-            Assert.SkipWhen(LabCluster.NginxUnavailable is not null, LabCluster.NginxUnavailable!);
-        Assert.SkipWhen(NodePrograms.Unavailable is not null, NodePrograms.Unavailable!);
+            Assert.SkipWhen(LabCluster.NginxUnavailable is not null, LabCluster.NginxUnavailable ?? "");
+        Assert.SkipWhen(NodePrograms.Unavailable is not null, NodePrograms.Unavailable ?? "");
         await fixture.CompleteAsync();
         if (front != Front.BalancerWhileReplicasDie)
         {

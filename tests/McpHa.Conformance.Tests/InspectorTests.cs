@@ -42,7 +42,7 @@ public sealed class InspectorTests(ConformanceCluster fixture)
 
     private async Task<JsonNode> InspectAsync(Uri endpoint, string transport, params string[] arguments)
     {
-        Assert.SkipWhen(NodePrograms.Unavailable is not null, NodePrograms.Unavailable!);
+        Assert.SkipWhen(NodePrograms.Unavailable is not null, NodePrograms.Unavailable ?? "");
         await fixture.CompleteAsync();
         var (exitCode, output) = await NodePrograms.RunAsync(
             "@modelcontextprotocol/inspector/clients/launcher/build/index.js",

@@ -82,8 +82,8 @@ public sealed class DeploymentTests
     [MemberData(nameof(NginxBlocks))]
     public async Task Nginx_takes_the_configuration(string place)
     {
-        Assert.SkipWhen(Shell.Unavailable is not null, Shell.Unavailable!);
-        Assert.SkipWhen(LabCluster.NginxUnavailable is not null, LabCluster.NginxUnavailable!);
+        Assert.SkipWhen(Shell.Unavailable is not null, Shell.Unavailable ?? "");
+        Assert.SkipWhen(LabCluster.NginxUnavailable is not null, LabCluster.NginxUnavailable ?? "");
         var folder = Directory.CreateTempSubdirectory("nginx-");
         var block = Page.Blocks().Single(block => block.ToString() == place);
 

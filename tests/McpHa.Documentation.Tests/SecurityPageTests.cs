@@ -17,7 +17,7 @@ public sealed partial class SecurityPageTests : IAsyncLifetime
     public async Task Redis_takes_the_rights_of_the_page()
     {
         RedisServer.SkipIfMissing();
-        Assert.SkipWhen(Shell.Unavailable is not null, Shell.Unavailable!);
+        Assert.SkipWhen(Shell.Unavailable is not null, Shell.Unavailable ?? "");
         await using var shell = new Shell(Page.Root);
 
         var answer = await shell.RunAsync($"redis-cli -p {_redis.Port} {string.Join(' ', Rules.Select(rule => $"'{rule}'"))}");

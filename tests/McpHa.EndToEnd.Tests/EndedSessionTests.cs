@@ -31,7 +31,8 @@ public sealed class EndedSessionTests(ClusterFixture fixture) : ClusterTest(fixt
     }
 
     [Theory]
-    [MemberData(nameof(Everywhere))]
+    [InlineData(ClientKind.TypeScript, Access.NonOwner)]
+    [InlineData(ClientKind.CSharp, Access.Balancer)]
     public async Task A_client_that_terminates_its_session_ends_it(ClientKind kind, Access access)
     {
         await using var client = await ConnectAsync(kind, access);

@@ -122,7 +122,7 @@ public sealed class LegacySseTests(ClusterFixture fixture) : ClusterTest(fixture
     [Fact]
     public async Task A_client_that_would_take_the_revision_without_sessions_falls_back_to_one_with()
     {
-        Assert.SkipWhen(LabCluster.Unavailable is not null, LabCluster.Unavailable!);
+        Assert.SkipWhen(LabCluster.Unavailable is not null, LabCluster.Unavailable ?? "");
         await using var client = await CSharpClient.ConnectAsync(Sse(Cluster.Endpoint), null, version: null, sse: true);
         Assert.NotNull((await OwnerOf(client)).Session);
     }
@@ -143,8 +143,8 @@ public sealed class LegacySseTests(ClusterFixture fixture) : ClusterTest(fixture
 
     private async Task<TestClient> ConnectAsync(ClientKind kind, Uri? endpoint = null)
     {
-        Assert.SkipWhen(LabCluster.Unavailable is not null, LabCluster.Unavailable!);
-        Assert.SkipWhen(kind == ClientKind.TypeScript && TypeScriptClient.Unavailable is not null, TypeScriptClient.Unavailable!);
+        Assert.SkipWhen(LabCluster.Unavailable is not null, LabCluster.Unavailable ?? "");
+        Assert.SkipWhen(kind == ClientKind.TypeScript && TypeScriptClient.Unavailable is not null, TypeScriptClient.Unavailable ?? "");
         var sse = Sse(endpoint ?? Cluster.Endpoint);
         return kind == ClientKind.TypeScript
             ? await TypeScriptClient.ConnectAsync(sse, null, sse: true)

@@ -18,7 +18,7 @@ public sealed class SignInTests : IAsyncLifetime
     {
         get
         {
-            Assert.SkipWhen(LabCluster.Unavailable is not null, LabCluster.Unavailable!);
+            Assert.SkipWhen(LabCluster.Unavailable is not null, LabCluster.Unavailable ?? "");
             return _cluster!;
         }
     }
@@ -139,7 +139,7 @@ public sealed class SignInTests : IAsyncLifetime
     [InlineData("Bearer__Audience", Resource, "Bearer:Authority")]
     public async Task Sign_in_that_is_half_set_up_keeps_the_server_from_starting(string name, string value, string missing)
     {
-        Assert.SkipWhen(LabCluster.Unavailable is not null, LabCluster.Unavailable!);
+        Assert.SkipWhen(LabCluster.Unavailable is not null, LabCluster.Unavailable ?? "");
         var (exitCode, output) = await LabCluster.StartAndFailAsync(new() { Replicas = 1, Environment = new Dictionary<string, string?> { [name] = value } });
         Assert.NotEqual(0, exitCode);
         Assert.Contains(missing + " is ''", output, StringComparison.Ordinal);

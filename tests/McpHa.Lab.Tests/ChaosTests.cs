@@ -121,7 +121,7 @@ public sealed class ChaosTests : IAsyncLifetime
         Passed();
     }
 
-    private static void SkipWithoutProcesses() => Assert.SkipWhen(LabCluster.Unavailable is not null, LabCluster.Unavailable!);
+    private static void SkipWithoutProcesses() => Assert.SkipWhen(LabCluster.Unavailable is not null, LabCluster.Unavailable ?? "");
 
     private void Passed() => _passed = true;
 

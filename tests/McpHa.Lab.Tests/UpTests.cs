@@ -39,7 +39,7 @@ public sealed class UpTests : IAsyncLifetime
     [Fact]
     public async Task Nginx_hands_requests_to_one_replica_after_the_other_and_replicas_keep_their_addresses()
     {
-        Assert.SkipWhen(LabCluster.NginxUnavailable is not null, LabCluster.NginxUnavailable!);
+        Assert.SkipWhen(LabCluster.NginxUnavailable is not null, LabCluster.NginxUnavailable ?? "");
         var cluster = await StartAsync(new() { Replicas = 2, Nginx = "replicas" });
         var before = cluster.State;
 
@@ -133,7 +133,7 @@ public sealed class UpTests : IAsyncLifetime
     [Fact]
     public async Task A_port_that_is_taken_is_an_error_that_names_the_option()
     {
-        Assert.SkipWhen(LabCluster.Unavailable is not null, LabCluster.Unavailable!);
+        Assert.SkipWhen(LabCluster.Unavailable is not null, LabCluster.Unavailable ?? "");
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
         var port = ((IPEndPoint)listener.LocalEndpoint).Port;
@@ -160,7 +160,7 @@ public sealed class UpTests : IAsyncLifetime
     [Fact]
     public async Task An_unreachable_Redis_is_an_error_that_names_the_address_and_no_password()
     {
-        Assert.SkipWhen(LabCluster.Unavailable is not null, LabCluster.Unavailable!);
+        Assert.SkipWhen(LabCluster.Unavailable is not null, LabCluster.Unavailable ?? "");
 
         var (exitCode, output) = await LabCluster.StartAndFailAsync(new() { Replicas = 1, Redis = "127.0.0.1:1,password=open-sesame,connectTimeout=500" });
 
@@ -172,7 +172,7 @@ public sealed class UpTests : IAsyncLifetime
     [Fact]
     public async Task A_replica_that_does_not_start_ends_Lab_with_its_last_lines()
     {
-        Assert.SkipWhen(LabCluster.Unavailable is not null, LabCluster.Unavailable!);
+        Assert.SkipWhen(LabCluster.Unavailable is not null, LabCluster.Unavailable ?? "");
 
         // Kestrel refuses to start with an end point that makes no sense.
         var (exitCode, output) = await LabCluster.StartAndFailAsync(new()
@@ -217,7 +217,7 @@ public sealed class UpTests : IAsyncLifetime
 
     private async Task<LabCluster> StartAsync(LabClusterOptions options)
     {
-        Assert.SkipWhen(LabCluster.Unavailable is not null, LabCluster.Unavailable!);
+        Assert.SkipWhen(LabCluster.Unavailable is not null, LabCluster.Unavailable ?? "");
         return _started = await LabCluster.StartAsync(options);
     }
 

@@ -6,7 +6,7 @@ public static class DashboardCluster
     /// <summary>Starts it; skips the test where clusters cannot run, or where Lab has no dashboard and can fetch none, with what Lab says of that.</summary>
     public static async Task<LabCluster> StartAsync(LabClusterOptions options)
     {
-        Assert.SkipWhen(LabCluster.Unavailable is not null, LabCluster.Unavailable!);
+        Assert.SkipWhen(LabCluster.Unavailable is not null, LabCluster.Unavailable ?? "");
         try
         {
             return await LabCluster.StartAsync(options with { Arguments = [.. options.Arguments, "--dashboard"] });

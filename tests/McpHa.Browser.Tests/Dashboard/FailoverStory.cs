@@ -22,7 +22,7 @@ public sealed class FailoverStory : IAsyncLifetime
     {
         get
         {
-            Assert.SkipWhen(_missing is not null, _missing!);
+            Assert.SkipWhen(_missing is not null, _missing ?? "");
             return _cluster!.State.Dashboard!;
         }
     }
