@@ -37,9 +37,6 @@ internal static class RedisFaults
 
     public static bool IsGarbage(Exception fault) => fault is RedisServerException server && Names(server, RedisScripts.Garbage);
 
-    /// <summary>XADD refuses a position that is not above all earlier ones.</summary>
-    public static bool IsPositionTaken(RedisServerException fault) => fault.Message.Contains("equal or smaller", StringComparison.Ordinal);
-
     public static InvalidDataException InvalidRecord(RedisKey key, Exception? inner = null) =>
         new($"Redis key '{key}' holds something that is not ours; something else writes it. Remove the key, or give this cluster another KeyPrefix.", inner);
 

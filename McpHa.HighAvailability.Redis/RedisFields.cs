@@ -14,7 +14,7 @@ internal static class RedisFields
     public const string Position = "position";
     public const string Commit = "commit";
 
-    /// <summary>Number of journal entries, so that trimming needs no look at the stream until the bound is passed.</summary>
+    /// <summary>Number of journal entries, so that trimming needs no look at the list until the bound is passed.</summary>
     public const string Entries = "entries";
 
     /// <summary>Payload bytes in the journal.</summary>

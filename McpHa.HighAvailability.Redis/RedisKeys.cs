@@ -8,7 +8,7 @@ namespace McpHa.HighAvailability.Redis;
 /// that one script may write them. With the default prefix:
 /// <code>
 /// mcp-ha:{SESSION}:session   hash    the record; fields in <see cref="RedisFields"/>. Of an ended session only the field "ended"
-/// mcp-ha:{SESSION}:journal   stream  entry id POSITION-0, fields stream, previous, answers, time (Unix ms), payload
+/// mcp-ha:{SESSION}:journal   list    the entries in ascending position, each as <see cref="RedisJournalEntry"/> writes it
 /// mcp-ha:{SESSION}:calls     hash    the in-flight table
 /// mcp-ha:{SESSION}:state     hash    the session state
 /// mcp-ha:{HANDLE}:handle     hash    user, version, and the values as k:KEY
@@ -45,7 +45,7 @@ internal sealed class RedisKeys(string prefix)
     public RedisKey[] WholeSession(string sessionId) => [Session(sessionId), Journal(sessionId), Calls(sessionId), State(sessionId)];
 
     /// <summary>The type that Redis has to report for a key of ours.</summary>
-    public static string TypeOf(RedisKey key) => ((string?)key)!.EndsWith(JournalSuffix, StringComparison.Ordinal) ? "stream" : "hash";
+    public static string TypeOf(RedisKey key) => ((string?)key)!.EndsWith(JournalSuffix, StringComparison.Ordinal) ? "list" : "hash";
 
     private RedisKey Tagged(string tag, string suffix)
     {

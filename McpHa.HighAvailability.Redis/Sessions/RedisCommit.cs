@@ -3,16 +3,18 @@ using StackExchange.Redis;
 
 namespace McpHa.HighAvailability.Redis;
 
-/// <summary>Arguments of the commit script, as <see cref="RedisScripts.Commit"/> documents them. In the hot path: one array.</summary>
+/// <summary>Arguments of the commit script, as <see cref="RedisSessionScripts.Commit"/> documents them. In the hot path: one array.</summary>
 internal static class RedisCommit
 {
     private const int Fixed = 8;
+    private const int OfAppends = 2;
     private const int More = 5;
 
     public static RedisValue[] Arguments(SessionCommit commit, SessionStoreOptions options, DateTimeOffset now)
     {
         var onlyAppends = !commit.Touch && commit.Remove.Count == 0 && commit.Calls.Count == 0 && commit.State.Count == 0 && commit.Handshake.Count == 0 && commit.TakeOverTook is null;
-        var more = Fixed + (commit.Append.Count * RedisJournalEntry.Arguments);
+        var appends = commit.Append.Count;
+        var more = appends == 0 ? Fixed : Fixed + OfAppends + appends;
         var arguments = new RedisValue[onlyAppends ? more : more + LengthOfMore(commit)];
         arguments[0] = commit.Epoch;
         arguments[1] = commit.Number;
@@ -21,9 +23,19 @@ internal static class RedisCommit
         arguments[4] = options.JournalBytes;
         arguments[5] = RedisSessionStore.Lifetime(options);
         arguments[6] = commit.Owner;
-        arguments[7] = commit.Append.Count;
-        for (var i = 0; i < commit.Append.Count; i++)
-            RedisJournalEntry.Write(commit.Append[i], arguments.AsSpan(Fixed + (i * RedisJournalEntry.Arguments)));
+        arguments[7] = appends;
+        if (appends > 0)
+        {
+            var bytes = 0L;
+            for (var i = 0; i < appends; i++)
+            {
+                bytes += commit.Append[i].Payload.Length;
+                arguments[Fixed + OfAppends + i] = RedisJournalEntry.Write(commit.Append[i]);
+            }
+
+            arguments[Fixed] = commit.Append[0].Position;
+            arguments[Fixed + 1] = bytes;
+        }
 
         if (!onlyAppends)
             WriteMore(commit, arguments, more, commit.Touch ? Math.Max(1, (now - options.JournalAge).ToUnixTimeMilliseconds()) : 0);

@@ -9,11 +9,14 @@ namespace McpHa.HighAvailability.Redis;
 /// <summary>Keeps sessions in Redis: every write is one script under the fence, every method one command.</summary>
 internal sealed class RedisSessionStore(RedisConnection redis, IOptions<SessionStoreOptions> options, TimeProvider time, SessionMetrics? metrics = null) : ISessionStore
 {
+    // What the commit script answers to a position that was used before.
+    private const long PositionTaken = -2;
+
     public async ValueTask<bool> CreateAsync(SessionRecord record, CancellationToken cancellationToken = default)
     {
         List<RedisValue> arguments = [Lifetime(options.Value), record.Owner, record.Epoch, record.Created.UtcTicks];
         RedisSessionRecord.Write(record, arguments);
-        var result = await redis.EvaluateAsync(RedisScripts.Create, redis.Keys.WholeSession(record.Id), [.. arguments], cancellationToken);
+        var result = await redis.EvaluateAsync(RedisSessionScripts.Create, redis.Keys.WholeSession(record.Id), [.. arguments], cancellationToken);
         return (long)result == 1;
     }
 
@@ -27,7 +30,7 @@ internal sealed class RedisSessionStore(RedisConnection redis, IOptions<SessionS
     public async ValueTask<TakeOver> TakeOverAsync(string sessionId, long expectedEpoch, string newOwner, CancellationToken cancellationToken = default)
     {
         var keys = redis.Keys.WholeSession(sessionId);
-        var result = await redis.EvaluateAsync(RedisScripts.TakeOver, keys, [expectedEpoch, newOwner, Lifetime(options.Value)], cancellationToken);
+        var result = await redis.EvaluateAsync(RedisSessionScripts.TakeOver, keys, [expectedEpoch, newOwner, Lifetime(options.Value)], cancellationToken);
 
         var parts = (RedisResult[])result!;
         if ((long)parts[0] < 0)
@@ -51,29 +54,24 @@ internal sealed class RedisSessionStore(RedisConnection redis, IOptions<SessionS
             ? redis.Keys.WholeSession(sessionId)
             : [redis.Keys.Session(sessionId), redis.Keys.Journal(sessionId)];
         var arguments = RedisCommit.Arguments(commit, options.Value, time.GetUtcNow());
-        try
-        {
-            var result = (long)await redis.EvaluateAsync(RedisScripts.Commit, keys, arguments, cancellationToken);
-            if (result <= 0)
-                return Outcome(result);
-            metrics?.Trimmed((int)result - 1);
-            return CommitResult.Committed;
-        }
-        catch (RedisServerException e) when (RedisFaults.IsPositionTaken(e))
-        {
+        var result = (long)await redis.EvaluateAsync(RedisSessionScripts.Commit, keys, arguments, cancellationToken);
+        if (result == PositionTaken)
             throw JournalPositions.Taken(sessionId);
-        }
+        if (result <= 0)
+            return Outcome(result);
+        metrics?.Trimmed((int)result - 1);
+        return CommitResult.Committed;
     }
 
     public async ValueTask<IReadOnlyDictionary<string, ReadOnlyMemory<byte>>> ReadStateAsync(string sessionId, CancellationToken cancellationToken = default) =>
         RedisFields.Table(await redis.RunAsync(static (database, key) => database.HashGetAllAsync(key), redis.Keys.State(sessionId), cancellationToken));
 
     public async ValueTask<CommitResult> ReleaseAsync(string sessionId, long epoch, CancellationToken cancellationToken = default) =>
-        Outcome(await redis.EvaluateAsync(RedisScripts.Release, [redis.Keys.Session(sessionId)], [epoch], cancellationToken));
+        Outcome(await redis.EvaluateAsync(RedisSessionScripts.Release, [redis.Keys.Session(sessionId)], [epoch], cancellationToken));
 
     public async ValueTask<CommitResult> EndAsync(string sessionId, long epoch, CancellationToken cancellationToken = default) =>
         Outcome(await redis.EvaluateAsync(
-            RedisScripts.End,
+            RedisSessionScripts.End,
             redis.Keys.WholeSession(sessionId),
             [epoch, Milliseconds(options.Value.EndedRetention)],
             cancellationToken));
@@ -87,13 +85,11 @@ internal sealed class RedisSessionStore(RedisConnection redis, IOptions<SessionS
         var record = snapshot.Record;
         var fields = new List<RedisValue>();
         RedisSessionRecord.Write(record, fields);
-        var first = JournalTrimming.FirstKept(snapshot.Journal, options.Value);
-        var appends = snapshot.Journal.Count - first;
 
         List<RedisValue> arguments =
         [
             record.Epoch, record.Owner, record.LastCommit, Lifetime(options.Value),
-            fields.Count / 2, snapshot.Calls.Count, state.Count, appends,
+            fields.Count / 2, snapshot.Calls.Count, state.Count,
             .. fields,
         ];
         foreach (var (key, value) in snapshot.Calls.Concat(state))
@@ -102,12 +98,10 @@ internal sealed class RedisSessionStore(RedisConnection redis, IOptions<SessionS
             arguments.Add(RedisFields.Value(value));
         }
 
-        var all = new RedisValue[arguments.Count + (appends * RedisJournalEntry.Arguments)];
-        arguments.CopyTo(all);
-        for (int i = first, at = arguments.Count; i < snapshot.Journal.Count; i++, at += RedisJournalEntry.Arguments)
-            RedisJournalEntry.Write(snapshot.Journal[i], all.AsSpan(at));
+        for (var i = JournalTrimming.FirstKept(snapshot.Journal, options.Value); i < snapshot.Journal.Count; i++)
+            arguments.Add(RedisJournalEntry.Write(snapshot.Journal[i]));
 
-        return Outcome(await redis.EvaluateAsync(RedisScripts.WriteBack, redis.Keys.WholeSession(record.Id), all, cancellationToken));
+        return Outcome(await redis.EvaluateAsync(RedisSessionScripts.WriteBack, redis.Keys.WholeSession(record.Id), [.. arguments], cancellationToken));
     }
 
     /// <summary>Milliseconds that the keys of a session live: twice the idle time, see <see cref="SessionStoreOptions.IdleTimeout"/>.</summary>

@@ -77,6 +77,34 @@ public abstract class JournalContract
     }
 
     [Fact]
+    public async Task Scattered_positions_are_removed_from_a_long_journal_with_gaps()
+    {
+        var (store, journal) = Backend(new() { JournalEntries = 5_000 });
+        var id = await CreatedAsync(store);
+        var positions = Enumerable.Range(1, 2_500).Select(n => 3L * n).ToArray();
+        await store.CommitAsync(id, Commit(1, 1, [.. positions.Select(position => Entry(position, "a"))]));
+        long[] removed = [3, 6, 9, 4_500, 10, 3_000, 7_500, 4_500, 8_000];
+
+        await store.CommitAsync(id, new() { Epoch = 1, Number = 2, LastPosition = 7_501, Append = [Entry(7_501, "a")], Remove = removed });
+
+        Assert.Equal([.. positions.Except(removed), 7_501], await PositionsAsync(journal, id, "a"));
+        Assert.Equal([6_999, 7_002], (await ReadAsync(journal, id, "a", 6_996)).Take(2).Select(entry => entry.Position));
+    }
+
+    [Fact]
+    public async Task The_key_of_an_answered_call_may_be_any_text()
+    {
+        var (store, journal) = Backend();
+        var id = await CreatedAsync(store);
+        string[] answers = ["", " 1 2 ", "ü\n\0\"x\"", "12 "];
+        await store.CommitAsync(id, Commit(1, 1, [.. answers.Select((text, n) => Entry(n + 1, "a", $" {n}") with { Answers = text })]));
+
+        Assert.Equal(
+            answers.Select((text, n) => (text, $" {n}")),
+            (await ReadAsync(journal, id, "a", 0)).Select(entry => (entry.Answers, Text(entry.Payload))));
+    }
+
+    [Fact]
     public async Task Above_the_bound_on_entries_the_oldest_go_and_the_gap_shows()
     {
         long trimmed = 0;

@@ -8,14 +8,22 @@ using StackExchange.Redis;
 
 namespace McpHa.Tests;
 
-/// <summary>One redis-server for all contract tests, and the seams on it.</summary>
-public sealed class RedisBackend : IAsyncLifetime
+/// <summary>One server for all contract tests, and the seams on it.</summary>
+public class RedisBackend : IAsyncLifetime
 {
     private readonly Lazy<RedisClient> _client;
 
-    public RedisBackend() => _client = new(() => new RedisClient(Server.ConnectionString));
+    public RedisBackend() : this(new RedisServer())
+    {
+    }
 
-    public RedisServer Server { get; } = new();
+    protected RedisBackend(RedisServer server)
+    {
+        Server = server;
+        _client = new(() => new RedisClient(Server.ConnectionString));
+    }
+
+    public RedisServer Server { get; }
 
     public IConnectionMultiplexer Client => _client.Value.Multiplexer;
 
@@ -41,11 +49,20 @@ public sealed class RedisBackend : IAsyncLifetime
 
     internal RedisSessionStore Store(SessionStoreOptions? options = null, SessionMetrics? metrics = null)
     {
-        RedisServer.SkipIfMissing();
+        Server.SkipIfUnavailable();
         return new(Connection(), Options.Create(options ?? new()), TimeProvider.System, metrics);
     }
 
     internal RedisEventBus Bus(IConnectionMultiplexer? client = null) => new(Connection(client ?? Client), NullLogger<RedisEventBus>.Instance);
+}
+
+/// <summary>The same on Garnet.</summary>
+public sealed class GarnetBackend() : RedisBackend(new GarnetServer());
+
+[CollectionDefinition(Name)]
+public sealed class GarnetCollection : ICollectionFixture<GarnetBackend>
+{
+    public const string Name = "garnet";
 }
 
 [CollectionDefinition(Name)]

@@ -11,19 +11,19 @@ using static McpHa.Tests.SessionSamples;
 namespace McpHa.Tests;
 
 [Collection(RedisCollection.Name)]
-public sealed class RedisSessionStoreTests(RedisBackend redis) : SessionStoreContract
+public class RedisSessionStoreTests(RedisBackend redis) : SessionStoreContract
 {
     protected override ISessionStore Store(SessionStoreOptions? options = null) => redis.Store(options);
 }
 
 [Collection(RedisCollection.Name)]
-public sealed class RedisSessionCommitTests(RedisBackend redis) : SessionCommitContract
+public class RedisSessionCommitTests(RedisBackend redis) : SessionCommitContract
 {
     protected override ISessionStore Store() => redis.Store();
 }
 
 [Collection(RedisCollection.Name)]
-public sealed class RedisSessionWriteBackTests(RedisBackend redis) : SessionWriteBackContract
+public class RedisSessionWriteBackTests(RedisBackend redis) : SessionWriteBackContract
 {
     protected override ISessionStore Store() => redis.Store();
 
@@ -31,20 +31,20 @@ public sealed class RedisSessionWriteBackTests(RedisBackend redis) : SessionWrit
 }
 
 [Collection(RedisCollection.Name)]
-public sealed class RedisSessionLookupTests(RedisBackend redis) : SessionLookupContract
+public class RedisSessionLookupTests(RedisBackend redis) : SessionLookupContract
 {
     protected override (ISessionStore Store, ISessionLookup Lookup) Backend() => (redis.Store(), new RedisSessionLookup(redis.Connection()));
 }
 
 [Collection(RedisCollection.Name)]
-public sealed class RedisJournalTests(RedisBackend redis) : JournalContract
+public class RedisJournalTests(RedisBackend redis) : JournalContract
 {
     protected override (ISessionStore Store, ISessionJournal Journal) Backend(SessionStoreOptions? options = null) =>
         (redis.Store(options, Metrics), new RedisSessionJournal(redis.Connection()));
 }
 
 [Collection(RedisCollection.Name)]
-public sealed class RedisEventBusTests(RedisBackend redis) : EventBusContract, IDisposable
+public class RedisEventBusTests(RedisBackend redis) : EventBusContract, IDisposable
 {
     private readonly List<RedisClient> _clients = [];
 
@@ -52,7 +52,7 @@ public sealed class RedisEventBusTests(RedisBackend redis) : EventBusContract, I
 
     protected override (IEventBus One, IEventBus Other) Members()
     {
-        RedisServer.SkipIfMissing();
+        redis.Server.SkipIfUnavailable();
         return (Member(), Member());
     }
 
@@ -65,11 +65,11 @@ public sealed class RedisEventBusTests(RedisBackend redis) : EventBusContract, I
 }
 
 [Collection(RedisCollection.Name)]
-public sealed class RedisReplicaRegistryTests(RedisBackend redis) : ReplicaRegistryContract
+public class RedisReplicaRegistryTests(RedisBackend redis) : ReplicaRegistryContract
 {
     protected override IReplicaRegistry Registry()
     {
-        RedisServer.SkipIfMissing();
+        redis.Server.SkipIfUnavailable();
         redis.Database.KeyDelete(RedisBackend.Keys.Replicas);
         return new RedisReplicaRegistry(redis.Connection(), NullLogger<RedisReplicaRegistry>.Instance);
     }
@@ -117,22 +117,22 @@ public sealed class RedisReplicaRegistryTests(RedisBackend redis) : ReplicaRegis
 }
 
 [Collection(RedisCollection.Name)]
-public sealed class RedisKeyStoreTests(RedisBackend redis) : KeyStoreContract
+public class RedisKeyStoreTests(RedisBackend redis) : KeyStoreContract
 {
     private protected override async Task<IKeyStore> StoreAsync()
     {
-        RedisServer.SkipIfMissing();
+        redis.Server.SkipIfUnavailable();
         await redis.Database.KeyDeleteAsync(RedisBackend.Keys.Secrets);
         return new RedisKeyStore(redis.Connection());
     }
 }
 
 [Collection(RedisCollection.Name)]
-public sealed class RedisStateHandleStoreTests(RedisBackend redis) : StateHandleStoreContract
+public class RedisStateHandleStoreTests(RedisBackend redis) : StateHandleStoreContract
 {
     protected override IStateHandleStore Store(StateHandleOptions? options = null)
     {
-        RedisServer.SkipIfMissing();
+        redis.Server.SkipIfUnavailable();
         return new RedisStateHandleStore(redis.Connection(), Options.Create(options ?? new()));
     }
 }

@@ -38,7 +38,7 @@ public sealed class RedisGarbageTests(RedisBackend redis)
 
     [Theory]
     [InlineData(0, "hash")]
-    [InlineData(1, "stream")]
+    [InlineData(1, "list")]
     [InlineData(2, "hash")]
     [InlineData(3, "hash")]
     public async Task A_key_of_the_wrong_type_is_named_and_other_sessions_go_on(int index, string type)

@@ -6,7 +6,7 @@ namespace McpHa.Tests;
 
 /// <summary>A real redis-server of its own: free port, own folder, nothing kept unless asked. A test class takes it as fixture.</summary>
 /// <remarks>Call <see cref="SkipIfMissing"/> first in each test that needs it (with <c>[Fact]</c>).</remarks>
-public sealed class RedisServer : IAsyncLifetime
+public class RedisServer : IAsyncLifetime
 {
     private static readonly string? Program = FindProgram();
     private readonly string _folder = Path.Combine(Path.GetTempPath(), "redis-" + Guid.NewGuid().ToString("N"));
@@ -35,10 +35,23 @@ public sealed class RedisServer : IAsyncLifetime
 
     public static void SkipIfMissing() => Assert.SkipWhen(IsMissing, SkipReason);
 
-    public async ValueTask InitializeAsync()
+    /// <summary>Skips the test when this kind of server cannot be had on this machine.</summary>
+    public virtual void SkipIfUnavailable() => SkipIfMissing();
+
+    protected virtual ValueTask<string> ProgramAsync() => new(Program!);
+
+    protected virtual IEnumerable<string> Arguments(int port, string folder) =>
+        ["--port", $"{port}", "--bind", "127.0.0.1", "--dir", folder, "--save", "", "--appendonly", "no"];
+
+    public virtual async ValueTask InitializeAsync()
     {
         if (IsMissing)
             return;
+        await StartFreshAsync();
+    }
+
+    protected async ValueTask StartFreshAsync()
+    {
         Directory.CreateDirectory(_folder);
         Port = FreePort();
         await StartAsync();
@@ -47,16 +60,12 @@ public sealed class RedisServer : IAsyncLifetime
     /// <summary>Starts it again on the same port after <see cref="KillAsync"/>; empty, unless its arguments say <c>--appendonly yes</c>.</summary>
     public async Task StartAsync()
     {
-        var start = new ProcessStartInfo(Program!) { WorkingDirectory = _folder, RedirectStandardOutput = true };
-        string[] own = ["--port", $"{Port}", "--bind", "127.0.0.1", "--dir", _folder, "--save", "", "--appendonly", "no"];
-        foreach (var argument in own.Concat(_arguments))
-            start.ArgumentList.Add(argument);
-
+        var start = new ProcessStartInfo(await ProgramAsync(), [.. Arguments(Port, _folder), .. _arguments]) { WorkingDirectory = _folder, RedirectStandardOutput = true };
         _process = Process.Start(start)!;
         // Drained, so that the server never blocks on a full pipe.
         _process.OutputDataReceived += static (_, _) => { };
         _process.BeginOutputReadLine();
-        await Wait.UntilAsync(IsListening, $"redis-server on port {Port}");
+        await Wait.UntilAsync(IsListening, $"{start.FileName} on port {Port}");
     }
 
     /// <summary>Ends it without a good-bye; its data is gone, unless its arguments keep it.</summary>

@@ -1,0 +1,37 @@
+namespace McpHa.Tests;
+
+/// <summary>The contracts on Garnet.</summary>
+[Collection(GarnetCollection.Name)]
+public sealed class GarnetSessionStoreTests(GarnetBackend garnet) : RedisSessionStoreTests(garnet);
+
+/// <inheritdoc cref="GarnetSessionStoreTests"/>
+[Collection(GarnetCollection.Name)]
+public sealed class GarnetSessionCommitTests(GarnetBackend garnet) : RedisSessionCommitTests(garnet);
+
+/// <inheritdoc cref="GarnetSessionStoreTests"/>
+[Collection(GarnetCollection.Name)]
+public sealed class GarnetSessionWriteBackTests(GarnetBackend garnet) : RedisSessionWriteBackTests(garnet);
+
+/// <inheritdoc cref="GarnetSessionStoreTests"/>
+[Collection(GarnetCollection.Name)]
+public sealed class GarnetSessionLookupTests(GarnetBackend garnet) : RedisSessionLookupTests(garnet);
+
+/// <inheritdoc cref="GarnetSessionStoreTests"/>
+[Collection(GarnetCollection.Name)]
+public sealed class GarnetJournalTests(GarnetBackend garnet) : RedisJournalTests(garnet);
+
+/// <inheritdoc cref="GarnetSessionStoreTests"/>
+[Collection(GarnetCollection.Name)]
+public sealed class GarnetEventBusTests(GarnetBackend garnet) : RedisEventBusTests(garnet);
+
+/// <inheritdoc cref="GarnetSessionStoreTests"/>
+[Collection(GarnetCollection.Name)]
+public sealed class GarnetReplicaRegistryTests(GarnetBackend garnet) : RedisReplicaRegistryTests(garnet);
+
+/// <inheritdoc cref="GarnetSessionStoreTests"/>
+[Collection(GarnetCollection.Name)]
+public sealed class GarnetKeyStoreTests(GarnetBackend garnet) : RedisKeyStoreTests(garnet);
+
+/// <inheritdoc cref="GarnetSessionStoreTests"/>
+[Collection(GarnetCollection.Name)]
+public sealed class GarnetStateHandleStoreTests(GarnetBackend garnet) : RedisStateHandleStoreTests(garnet);
