@@ -66,6 +66,11 @@ public static class HighAvailabilityMcpServerBuilderExtensions
         services.TryAddSingleton<KeepAliveClock>();
         services.TryAddSingleton<SessionGate>();
         services.TryAddSingleton<SessionLimits>();
+        services.TryAddSingleton(static p => new RequestBodies(new BodyBudget(
+            p.GetRequiredService<IOptions<LimitOptions>>().Value.BodyBytes,
+            p.GetRequiredService<IOptions<HighAvailabilityOptions>>().Value.MaxRequestBodySize,
+            $"{LimitOptions.SectionName}:BodyBytes",
+            p.GetRequiredService<IMeterFactory>())));
         services.TryAddSingleton<McpEndpoint>();
         services.TryAddSingleton<LegacySseEndpoint>();
         services.AddCors();

@@ -4,6 +4,7 @@ using McpHa.Balancer.Status;
 using McpHa.HighAvailability;
 using McpHa.HighAvailability.Access;
 using McpHa.HighAvailability.Cluster;
+using McpHa.HighAvailability.Http;
 using McpHa.HighAvailability.Limits;
 using McpHa.HighAvailability.Relay;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -39,6 +40,11 @@ public static class BalancerApplication
         {
             var balancer = provider.GetRequiredService<IOptions<BalancerOptions>>().Value;
             return new RequestRate(balancer.RequestsPerSecond, balancer.Burst, "Balancer:RequestsPerSecond");
+        });
+        services.TryAddSingleton(static provider =>
+        {
+            var balancer = provider.GetRequiredService<IOptions<BalancerOptions>>().Value;
+            return new RequestBodies(new BodyBudget(balancer.MaxBodyBytes, balancer.MaxRequestBodySize, "Balancer:MaxBodyBytes", provider.GetService<IMeterFactory>()));
         });
         services.TryAddSingleton<Timeline>();
         services.TryAddSingleton<FailoverLog>();

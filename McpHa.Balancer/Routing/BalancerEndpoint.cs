@@ -2,13 +2,12 @@ using McpHa.Balancer.Status;
 using McpHa.HighAvailability.Affinity;
 using McpHa.HighAvailability.Http;
 using McpHa.HighAvailability.Relay;
-using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Options;
 
 namespace McpHa.Balancer.Routing;
 
 /// <summary>Every request that is not for the balancer itself goes on to a replica.</summary>
-internal sealed class BalancerEndpoint(Relay relay, RoutingState state, BalancerDrain drain, CallMeter calls, IOptions<BalancerOptions> options)
+internal sealed class BalancerEndpoint(Relay relay, RoutingState state, BalancerDrain drain, RequestBodies bodies, CallMeter calls, IOptions<BalancerOptions> options)
 {
     private const string SessionIdHeader = "Mcp-Session-Id";
     private const string ProtocolVersionHeader = "MCP-Protocol-Version";
@@ -31,10 +30,11 @@ internal sealed class BalancerEndpoint(Relay relay, RoutingState state, Balancer
     {
         drain.Mark(context);
         var begun = calls.Begin();
-        byte[]? body;
+        byte[] body;
+        BodyOutcome outcome;
         try
         {
-            body = await ReadBodyAsync(context);
+            (outcome, body) = await bodies.ReadAsync(context, _options.MaxRequestBodySize);
         }
         catch (IOException unreadable)
         {
@@ -42,7 +42,13 @@ internal sealed class BalancerEndpoint(Relay relay, RoutingState state, Balancer
             return;
         }
 
-        if (body is null)
+        if (outcome is BodyOutcome.OverBudget)
+        {
+            await RelayError.BodiesFull(bodies.Budget.Limit, bodies.Budget.Setting).AnswerAsync(context.Response, default);
+            return;
+        }
+
+        if (outcome is BodyOutcome.TooLarge)
         {
             await RefuseBodyAsync(context);
             return;
@@ -94,44 +100,8 @@ internal sealed class BalancerEndpoint(Relay relay, RoutingState state, Balancer
         : HttpMethods.IsDelete(method) ? HttpMethod.Delete
         : new HttpMethod(method);
 
-    /// <summary>The whole body: it may have to be sent more than once. <see langword="null"/> when it is too large.</summary>
-    private async ValueTask<byte[]?> ReadBodyAsync(HttpContext context)
-    {
-        var request = context.Request;
-        if (request.ContentLength > _options.MaxRequestBodySize)
-            return null;
-
-        if (request.ContentLength is { } length)
-        {
-            if (length == 0)
-                return [];
-
-            var whole = GC.AllocateUninitializedArray<byte>((int)length);
-            await request.Body.ReadExactlyAsync(whole, context.RequestAborted);
-            return whole;
-        }
-
-        if (context.Features.Get<IHttpRequestBodyDetectionFeature>() is { CanHaveBody: false })
-            return [];
-
-        LiftServerLimit(context); // counted here, to answer in JSON-RPC
-        using var chunks = new MemoryStream();
-        var buffer = new byte[8192];
-        int read;
-        while ((read = await request.Body.ReadAsync(buffer, context.RequestAborted)) > 0)
-        {
-            if (chunks.Length + read > _options.MaxRequestBodySize)
-                return null;
-
-            chunks.Write(buffer, 0, read);
-        }
-
-        return chunks.ToArray();
-    }
-
     private async Task RefuseBodyAsync(HttpContext context)
     {
-        LiftServerLimit(context);
         await RelayError.RequestTooLarge(_options.MaxRequestBodySize, "Balancer:MaxRequestBodySize").AnswerAsync(context.Response, default);
         await context.Response.CompleteAsync();
 
@@ -149,11 +119,5 @@ internal sealed class BalancerEndpoint(Relay relay, RoutingState state, Balancer
         {
             // It has its answer, or has gone.
         }
-    }
-
-    private static void LiftServerLimit(HttpContext context)
-    {
-        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
-            limit.MaxRequestBodySize = null;
     }
 }

@@ -24,10 +24,13 @@ public sealed class BalancerOptions
     /// <summary>How long a request is held while no replica can serve it. Default: 30 seconds.</summary>
     public TimeSpan HoldTime { get; set; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>Most bytes of request bodies that are held at the same time; beyond it requests are refused with 503. Default: 64 MiB.</summary>
-    public long MaxHeldBytes { get; set; } = 64 * 1024 * 1024;
+    /// <summary>
+    /// Most bytes of request bodies at the same time, from their arrival to the end of their requests; beyond it requests are refused with 503. Never
+    /// less than one body of <see cref="MaxRequestBodySize"/>. Default: a quarter of the memory that the process may use, at most 1 GiB.
+    /// </summary>
+    public long? MaxBodyBytes { get; set; }
 
-    /// <summary>Most requests that are held at the same time; beyond it they are refused with 503. Default: 10,000.</summary>
+    /// <summary>Most requests that wait for a replica at the same time; beyond it they are refused with 503. Default: 10,000.</summary>
     public int MaxHeldRequests { get; set; } = 10_000;
 
     /// <summary>
@@ -75,8 +78,8 @@ internal sealed class BalancerOptionsValidator : IValidateOptions<BalancerOption
             failures.Add("Balancer:AllowedHosts must be host names without scheme and port, separated by semicolons, such as mcp.example.com;*.example.org.");
         if (options.HoldTime < TimeSpan.Zero || options.HoldTime > TimeSpan.FromHours(1))
             failures.Add($"Balancer:HoldTime is {options.HoldTime}; set it between zero (no failover is waited for) and one hour, e.g. 00:00:30.");
-        if (options.MaxHeldBytes < options.MaxRequestBodySize)
-            failures.Add($"Balancer:MaxHeldBytes is {options.MaxHeldBytes}; set it to Balancer:MaxRequestBodySize ({options.MaxRequestBodySize}) or more, or the largest requests can never be held.");
+        if (options.MaxBodyBytes < options.MaxRequestBodySize)
+            failures.Add($"Balancer:MaxBodyBytes is {options.MaxBodyBytes}; set it to Balancer:MaxRequestBodySize ({options.MaxRequestBodySize}) or more, or leave it out.");
         if (options.MaxHeldRequests < 1)
             failures.Add($"Balancer:MaxHeldRequests is {options.MaxHeldRequests}; set it to 1 or more, for example 10000.");
         if (options.RequestsPerSecond < 0)

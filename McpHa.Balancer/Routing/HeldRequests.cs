@@ -1,7 +1,7 @@
 namespace McpHa.Balancer.Routing;
 
 /// <summary>How many requests, and bytes of their bodies, wait for a replica now, and whether more may.</summary>
-internal sealed class HeldRequests(int most, long mostBytes)
+internal sealed class HeldRequests(int most)
 {
     private long _held;
     private int _count;
@@ -12,8 +12,8 @@ internal sealed class HeldRequests(int most, long mostBytes)
 
     public bool TryHold(int bytes)
     {
-        var fits = Interlocked.Add(ref _held, bytes) <= mostBytes;
-        if (Interlocked.Increment(ref _count) <= most && fits)
+        Interlocked.Add(ref _held, bytes);
+        if (Interlocked.Increment(ref _count) <= most)
             return true;
 
         Release(bytes);

@@ -17,7 +17,7 @@ internal sealed class RoutingState(ReplicaDirectory directory, FailoverLog failo
 
     public OwnerCache Owners { get; } = new(options.Value.CachedOwners);
 
-    public HeldRequests Held { get; } = new(options.Value.MaxHeldRequests, options.Value.MaxHeldBytes);
+    public HeldRequests Held { get; } = new(options.Value.MaxHeldRequests);
 
     public PowerOfTwoChoices Loads { get; } = new();
 

@@ -19,6 +19,7 @@ internal sealed class LegacySseEndpoint(
     SessionHost host,
     SessionGate sessions,
     SessionLimits limits,
+    RequestBodies bodies,
     McpEndpoint endpoint,
     KeepAliveClock keepAlive,
     SessionMetrics metrics,
@@ -64,7 +65,7 @@ internal sealed class LegacySseEndpoint(
             return;
         }
 
-        if (await MessageBody.ReadAsync(context, options.Value.MaxRequestBodySize).ConfigureAwait(false) is not { } body)
+        if (await MessageBody.ReadAsync(context, bodies, options.Value.MaxRequestBodySize).ConfigureAwait(false) is not { } body)
             return;
         if (await MessageBody.ParseAsync(context, body).ConfigureAwait(false) is not { } message)
             return;

@@ -16,6 +16,7 @@ internal sealed class McpEndpoint(
     SessionGate sessions,
     StatelessEndpoint stateless,
     SessionLimits limits,
+    RequestBodies bodies,
     KeepAliveClock keepAlive,
     SessionMetrics metrics,
     Standing standing,
@@ -36,7 +37,7 @@ internal sealed class McpEndpoint(
             return;
         }
 
-        if (await MessageBody.ReadAsync(context, _options.MaxRequestBodySize).ConfigureAwait(false) is not { } body)
+        if (await MessageBody.ReadAsync(context, bodies, _options.MaxRequestBodySize).ConfigureAwait(false) is not { } body)
             return;
         if (await MessageBody.ParseAsync(context, body).ConfigureAwait(false) is not { } message)
             return;

@@ -10,7 +10,7 @@ namespace McpHa.HighAvailability.Http;
 internal static class MessageBody
 {
     /// <summary>Reads the body; <see langword="null"/>: it was refused.</summary>
-    public static async ValueTask<byte[]?> ReadAsync(HttpContext context, int limit)
+    public static async ValueTask<byte[]?> ReadAsync(HttpContext context, RequestBodies bodies, int limit)
     {
         // Browsers send other types across origins without asking first.
         if (!context.Request.HasJsonContentType())
@@ -22,10 +22,20 @@ internal static class MessageBody
 
         try
         {
-            var body = await RequestBody.ReadAsync(context.Request, limit, context.RequestAborted).ConfigureAwait(false);
-            if (body is null)
-                await HttpAnswers.TooLargeAsync(context, limit).ConfigureAwait(false);
-            return body;
+            var (outcome, body) = await bodies.ReadAsync(context, limit).ConfigureAwait(false);
+            switch (outcome)
+            {
+                case BodyOutcome.Whole:
+                    return body;
+                case BodyOutcome.TooLarge:
+                    await HttpAnswers.TooLargeAsync(context, limit).ConfigureAwait(false);
+                    break;
+                case BodyOutcome.OverBudget:
+                    await HttpAnswers.FullAsync(context, $"it holds {bodies.Budget.Limit} bytes of request bodies ({bodies.Budget.Setting}).").ConfigureAwait(false);
+                    break;
+            }
+
+            return null;
         }
         catch (IOException e)
         {

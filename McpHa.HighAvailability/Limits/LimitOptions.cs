@@ -31,6 +31,13 @@ public sealed class LimitOptions
     /// <summary>Requests that wait in one replica for an owner or a store that cannot be reached; beyond it they are answered with 503. Default: 10,000.</summary>
     public int HeldRequests { get; set; } = 10_000;
 
+    /// <summary>
+    /// Bytes of request bodies that are held at the same time in one replica, from their arrival to the end of their requests; beyond it requests are
+    /// answered with 503. Never less than one body of <see cref="HighAvailabilityOptions.MaxRequestBodySize"/>. Default: a quarter of the memory that
+    /// the process may use, at most 1 GiB.
+    /// </summary>
+    public long? BodyBytes { get; set; }
+
     /// <summary>Bytes of request line and headers together; larger ones are answered with 431 by the web server. Default: 32 KiB.</summary>
     public int HeaderBytes { get; set; } = 32 * 1024;
 
@@ -66,12 +73,13 @@ internal sealed class LimitOptionsValidator : IValidateOptions<LimitOptions>
         AtLeast(options.HeldRequests, 0, nameof(options.HeldRequests));
         AtLeast(options.StatelessCalls, 1, nameof(options.StatelessCalls));
         AtLeast(options.StatelessCallsPerUser, 1, nameof(options.StatelessCallsPerUser));
+        AtLeast(options.BodyBytes ?? 1024, 1024, nameof(options.BodyBytes));
         AtLeast(options.HeaderBytes, 4096, nameof(options.HeaderBytes));
         AtLeast(options.RequestsPerSecond ?? 0, 0, nameof(options.RequestsPerSecond));
         AtLeast(options.Burst ?? 1, 1, nameof(options.Burst));
         return failures.Count > 0 ? ValidateOptionsResult.Fail(failures) : ValidateOptionsResult.Success;
 
-        void AtLeast(int value, int least, string property)
+        void AtLeast(long value, int least, string property)
         {
             if (value < least)
                 failures.Add($"{LimitOptions.SectionName}:{property} is {value}; set it to {least} or more, or leave it out for the default.");

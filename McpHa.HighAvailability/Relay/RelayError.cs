@@ -28,6 +28,11 @@ internal sealed record RelayError(int Status, int Code, string Reason, string Me
     public static RelayError RequestTooLarge(long allowed, string option) => new(
         StatusCodes.Status413PayloadTooLarge, JsonRpc.BadRequest, "request-too-large", $"The request body is larger than {allowed} bytes; send less, or raise {option}.");
 
+    /// <summary>This process holds as many bytes of request bodies as it may.</summary>
+    public static RelayError BodiesFull(long limit, string option) => new(
+        StatusCodes.Status503ServiceUnavailable, JsonRpc.Unavailable, "bodies-full",
+        $"This balancer holds {limit} bytes of request bodies, its limit. Send the request again later, or raise {option}.");
+
     /// <summary>Answers a request whose response has not begun; a relay is told whether it passes by itself.</summary>
     public async Task AnswerAsync(HttpResponse response, ReadOnlyMemory<byte> request, bool transient = false)
     {

@@ -4,6 +4,7 @@ using McpHa.HighAvailability.Diagnostics;
 using McpHa.HighAvailability.EventBus;
 using McpHa.HighAvailability.Http;
 using McpHa.HighAvailability.Journal;
+using McpHa.HighAvailability.Limits;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -110,7 +111,8 @@ internal sealed partial class Rehearsal(
         var host = new SessionHost(runtime, directory, new InMemoryEventBus(NullLogger<InMemoryEventBus>.Instance), NullLogger<SessionHost>.Instance);
         var gate = new SessionGate(host, self, relay, metrics, time, options);
         var limits = new SessionLimits(host);
-        var endpoint = new McpEndpoint(host, gate, stateless, limits, keepAlive, metrics, standing, time, options);
+        var bodies = new RequestBodies(new BodyBudget(null, 0, ""));
+        var endpoint = new McpEndpoint(host, gate, stateless, limits, bodies, keepAlive, metrics, standing, time, options);
 
         var record = MakeBelieve.Record(time);
         await memory.CreateAsync(record, cancellationToken).ConfigureAwait(false);

@@ -1,4 +1,6 @@
 using System.Net;
+using System.Net.Sockets;
+using System.Text;
 using McpHa.Balancer.Routing;
 using McpHa.HighAvailability.Affinity;
 using McpHa.HighAvailability.Cluster;
@@ -117,18 +119,43 @@ public class RoutingTests
     }
 
     [Fact]
-    public async Task More_bytes_than_may_be_held_are_refused_at_once_and_the_rest_is_held()
+    public async Task More_bytes_of_bodies_than_allowed_are_refused_at_once_and_the_rest_is_served()
     {
-        await using var bench = await BalancerBench.StartAsync(options => (options.MaxRequestBodySize, options.MaxHeldBytes) = (6000, 10_000));
+        await using var bench = await BalancerBench.StartAsync(options => (options.MaxRequestBodySize, options.MaxBodyBytes) = (6000, 10_000));
         var held = bench.SendAsync(BalancerBench.Post(body: new ByteArrayContent(new byte[6000])));
         await Wait.UntilAsync(async () => (await bench.Client.GetStringAsync("/status.json")).Contains("\"heldBytes\": 6000", StringComparison.Ordinal), "the first to be held");
         using var refused = await bench.SendAsync(BalancerBench.Post(body: new ByteArrayContent(new byte[6000])));
         Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
+        Assert.NotNull(refused.Headers.RetryAfter);
+        Assert.Contains("Balancer:MaxBodyBytes", await refused.Content.ReadAsStringAsync(), StringComparison.Ordinal);
 
         await bench.AddAsync("a");
         using var response = await held;
         Assert.Equal(HttpStatusCode.OK, response.StatusCode);
         Assert.Contains("\"heldBytes\": 0", await bench.Client.GetStringAsync("/status.json"), StringComparison.Ordinal);
+        using var later = await bench.SendAsync(BalancerBench.Post(body: new ByteArrayContent(new byte[6000])));
+        Assert.Equal(HttpStatusCode.OK, later.StatusCode);
+    }
+
+    [Theory]
+    [InlineData("Content-Length: 6000", "")]
+    [InlineData("Transfer-Encoding: chunked", "1770\r\n")]
+    public async Task Bodies_that_are_promised_and_do_not_come_take_nothing_from_others(string promise, string beginning)
+    {
+        await using var bench = await BalancerBench.StartAsync(options => (options.MaxRequestBodySize, options.MaxBodyBytes) = (6000, 6000));
+        await bench.AddAsync("a");
+        var silent = new List<TcpClient>();
+        for (var i = 0; i < 20; i++)
+        {
+            var client = new TcpClient();
+            await client.ConnectAsync(IPAddress.Loopback, bench.Client.BaseAddress!.Port);
+            await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes($"POST /mcp HTTP/1.1\r\nHost: localhost\r\n{promise}\r\n\r\n{beginning}"));
+            silent.Add(client);
+        }
+
+        using var response = await bench.SendAsync(BalancerBench.Post(body: new ByteArrayContent(new byte[6000])));
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        silent.ForEach(client => client.Dispose());
     }
 
     [Fact]
@@ -201,7 +228,7 @@ public class RoutingTests
     [Theory]
     [InlineData(nameof(BalancerOptions.MaxRequestBodySize))]
     [InlineData(nameof(BalancerOptions.HoldTime))]
-    [InlineData(nameof(BalancerOptions.MaxHeldBytes))]
+    [InlineData(nameof(BalancerOptions.MaxBodyBytes))]
     [InlineData(nameof(BalancerOptions.CachedOwners))]
     public void Settings_that_cannot_work_are_refused_by_name_with_the_cure(string property)
     {
@@ -210,7 +237,7 @@ public class RoutingTests
         object impossible = property switch
         {
             nameof(BalancerOptions.HoldTime) => TimeSpan.FromSeconds(-1),
-            nameof(BalancerOptions.MaxHeldBytes) => 1L,
+            nameof(BalancerOptions.MaxBodyBytes) => 1L,
             _ => 1,
         };
         typeof(BalancerOptions).GetProperty(property)!.SetValue(options, impossible);

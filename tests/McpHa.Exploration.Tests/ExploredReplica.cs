@@ -4,6 +4,7 @@ using McpHa.HighAvailability.Cluster;
 using McpHa.HighAvailability.Diagnostics;
 using McpHa.HighAvailability.Http;
 using McpHa.HighAvailability.Journal;
+using McpHa.HighAvailability.Limits;
 using McpHa.HighAvailability.Sessions;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Http.Features;
@@ -44,7 +45,8 @@ internal sealed class ExploredReplica
         var keepAlive = new KeepAliveClock(standing, options, time);
         var limits = new SessionLimits(Host);
         Endpoint = new McpEndpoint(
-            Host, gate, services.GetRequiredService<StatelessEndpoint>(), limits, keepAlive, metrics, standing, time, options);
+            Host, gate, services.GetRequiredService<StatelessEndpoint>(), limits,
+            new RequestBodies(new BodyBudget(null, 0, "")), keepAlive, metrics, standing, time, options);
         _ = new OwnershipWatch(toBus, Host, self, standing, Directory, time, NullLogger<OwnershipWatch>.Instance).StartAsync(default);
     }
 

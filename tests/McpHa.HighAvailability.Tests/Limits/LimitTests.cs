@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json.Nodes;
+using McpHa.HighAvailability.Http;
 using McpHa.HighAvailability.Limits;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -148,6 +149,29 @@ public sealed class LimitTests
             using var answered = await call;
             Assert.Equal(text, RawClient.TextOf(await answered.AnswerAsync()));
         }
+    }
+
+    [Fact]
+    public async Task More_bytes_of_bodies_than_allowed_are_refused_until_earlier_requests_end()
+    {
+        await using var cluster = await StartAsync(l => l.BodyBytes = 4 * 1024 * 1024, replicas: 1);
+        var finish = new TaskCompletionSource();
+        cluster.Tool.Body = async run =>
+        {
+            if (run.Argument.StartsWith("wait", StringComparison.Ordinal))
+                await cluster.Tool.UntilAsync(finish.Task);
+            return run.Argument.TrimEnd();
+        };
+        using var client = await cluster.ConnectAsync();
+        var waiting = client.CallAsync(cluster[0], "once", "wait".PadRight(3_000_000));
+        await Wait.UntilAsync(() => cluster.Tool.Runs == 1, "the call to run");
+
+        await RefusedAsync(client.PostAsync(cluster[0], client.Call("once", "x".PadRight(3_000_000))), 503, "HighAvailability:Limits:BodyBytes");
+        Assert.Equal("y", await client.CallAsync(cluster[0], "once", "y"));
+        finish.SetResult();
+        Assert.Equal("wait", await waiting);
+        await Wait.UntilAsync(() => cluster[0].Get<RequestBodies>().Budget.Held == 0, "the bodies to be let go");
+        Assert.Equal("z", await client.CallAsync(cluster[0], "once", "z".PadRight(3_000_000)));
     }
 
     [Fact]
