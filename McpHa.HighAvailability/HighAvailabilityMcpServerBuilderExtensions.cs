@@ -79,7 +79,7 @@ public static class HighAvailabilityMcpServerBuilderExtensions
         services.TryAddSingleton(static p =>
         {
             var limits = p.GetRequiredService<IOptions<LimitOptions>>().Value;
-            return new RequestRate(limits.RequestsPerSecond, limits.Burst, $"{LimitOptions.SectionName}:RequestsPerSecond");
+            return new RequestRate(limits.RequestsPerSecond, limits.Burst, $"{LimitOptions.SectionName}:RequestsPerSecond", p.GetRequiredService<TimeProvider>());
         });
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IStartupFilter, CrossOrigin>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IStartupFilter, ProbeEndpoint>());

@@ -39,7 +39,7 @@ public static class BalancerApplication
         services.TryAddSingleton(static provider =>
         {
             var balancer = provider.GetRequiredService<IOptions<BalancerOptions>>().Value;
-            return new RequestRate(balancer.RequestsPerSecond, balancer.Burst, "Balancer:RequestsPerSecond");
+            return new RequestRate(balancer.RequestsPerSecond, balancer.Burst, "Balancer:RequestsPerSecond", provider.GetRequiredService<TimeProvider>());
         });
         services.TryAddSingleton(static provider =>
         {

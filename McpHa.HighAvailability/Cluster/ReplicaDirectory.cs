@@ -30,7 +30,7 @@ public sealed partial class ReplicaDirectory : BackgroundService
     private readonly PeerWatch? _watch;
     private readonly long _origin;
     private readonly ITimer _sweep;
-    private readonly SemaphoreSlim _wake = new(0, 1);
+    private TaskCompletionSource _wake = NewWake();
     private readonly SemaphoreSlim _reading = new(1, 1);
     private TimeSpan _lastReadAsked = TimeSpan.MinValue;
     private volatile bool _away;
@@ -125,17 +125,7 @@ public sealed partial class ReplicaDirectory : BackgroundService
     internal ReplicaUse.Open Use(string replicaId) => _view.Use(replicaId)?.Begin() ?? default;
 
     /// <summary>Sends the next heartbeat at once and tells the others. Call it when the server is bound and when draining begins.</summary>
-    public void Announce()
-    {
-        try
-        {
-            _wake.Release();
-        }
-        catch (SemaphoreFullException)
-        {
-            // The loop is to wake already.
-        }
-    }
+    public void Announce() => Volatile.Read(ref _wake).TrySetResult();
 
     /// <summary>Reads the registry now, so that the view is at most as old as this call. When the registry is away the view stays as it is.</summary>
     public async ValueTask RefreshAsync(CancellationToken cancellationToken = default)
@@ -284,18 +274,17 @@ public sealed partial class ReplicaDirectory : BackgroundService
 
     private async Task<bool> WaitForWakeAsync(TimeSpan atMost, CancellationToken cancellationToken)
     {
-        using var timeout = new CancellationTokenSource(atMost, _time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
-        try
-        {
-            await _wake.WaitAsync(either.Token);
-            return true;
-        }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
-        {
+        // Once per heartbeat: that the time is over is no exception.
+        var woken = Volatile.Read(ref _wake).Task;
+        await woken.WaitAsync(atMost, _time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        cancellationToken.ThrowIfCancellationRequested();
+        if (!woken.IsCompleted)
             return false;
-        }
+        Interlocked.Exchange(ref _wake, NewWake());
+        return true;
     }
+
+    private static TaskCompletionSource NewWake() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private void Sweep()
     {

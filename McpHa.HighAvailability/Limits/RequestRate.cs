@@ -14,7 +14,8 @@ namespace McpHa.HighAvailability.Limits;
 /// <param name="perSecond">Requests per second of one client; 0: no limit; <see langword="null"/>: the default.</param>
 /// <param name="burst">Requests that may come at once; default: twice as many.</param>
 /// <param name="setting">The setting to name to whoever meets the limit.</param>
-internal sealed class RequestRate(int? perSecond, int? burst, string setting) : IDisposable
+/// <param name="time">When clients that are silent are forgotten.</param>
+internal sealed class RequestRate(int? perSecond, int? burst, string setting, TimeProvider? time = null)
 {
     /// <summary>Requests per second of one client if nothing else is said: no agent comes near.</summary>
     public const int Default = 1_000;
@@ -23,27 +24,24 @@ internal sealed class RequestRate(int? perSecond, int? burst, string setting) : 
 
     private readonly int _perSecond = perSecond ?? Default;
 
-    private readonly PartitionedRateLimiter<HttpContext>? _limiter = perSecond == 0 ? null : PartitionedRateLimiter.Create<HttpContext, string>(context =>
-        KeyOf(context, all: perSecond is not null) is { Length: > 0 } client
-            ? RateLimitPartition.GetTokenBucketLimiter(client, _ => new TokenBucketRateLimiterOptions
-            {
-                TokenLimit = burst ?? 2 * (perSecond ?? Default),
-                TokensPerPeriod = perSecond ?? Default,
-                ReplenishmentPeriod = TimeSpan.FromSeconds(1),
-            })
-            : RateLimitPartition.GetNoLimiter(Unlimited));
+    private readonly ClientBuckets? _buckets =
+        perSecond == 0 ? null : new(perSecond ?? Default, burst ?? 2 * (perSecond ?? Default), time ?? TimeProvider.System);
 
-    public RequestDelegate Wrap(RequestDelegate next) => _limiter is not { } limiter ? next : context =>
+    /// <summary>Clients that have a limit and are remembered.</summary>
+    public int Clients => _buckets?.Count ?? 0;
+
+    public RequestDelegate Wrap(RequestDelegate next) => _buckets is not { } buckets ? next : context =>
     {
+        if (KeyOf(context, all: perSecond is not null) is not { Length: > 0 } client)
+            return next(context);
+
         // What the lease holds comes back with time alone.
-        using var lease = limiter.AttemptAcquire(context);
+        using var lease = buckets.Take(client);
         return lease.IsAcquired ? next(context) : HttpAnswers.TooManyAsync(
             context,
             $"more than {_perSecond.ToString(CultureInfo.InvariantCulture)} requests per second ({setting}).",
             retryAfter: lease.TryGetMetadata(MetadataName.RetryAfter, out var wait) ? wait : TimeSpan.FromSeconds(1));
     };
-
-    public void Dispose() => _limiter?.Dispose();
 
     // An IPv6 client has a whole /64 to itself.
     private static string KeyOf(HttpContext context, bool all) => UserKey.Of(context.User) is { Length: > 0 } user

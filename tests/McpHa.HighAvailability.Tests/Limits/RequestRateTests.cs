@@ -19,7 +19,7 @@ public sealed class RequestRateTests
     [InlineData("127.0.0.1", "ada")]
     public async Task By_default_an_address_of_the_Internet_and_a_user_have_a_limit(string address, string? user)
     {
-        using var rate = new RequestRate(null, null, "Here:RequestsPerSecond");
+        var rate = new RequestRate(null, null, "Here:RequestsPerSecond");
         var asked = Stopwatch.StartNew();
         HttpContext context;
         do
@@ -46,7 +46,7 @@ public sealed class RequestRateTests
     [InlineData("8.8.8.8", 0)]
     public async Task Nobody_has_one_who_may_be_a_proxy_or_when_it_is_turned_off(string address, int? perSecond)
     {
-        using var rate = new RequestRate(perSecond, null, "x");
+        var rate = new RequestRate(perSecond, null, "x");
         for (var i = 0; i < Many; i++)
             Assert.Equal(200, (await AskAsync(rate, address, null)).Response.StatusCode);
     }
@@ -61,12 +61,33 @@ public sealed class RequestRateTests
     [Fact]
     public async Task A_limit_that_is_set_holds_for_every_address()
     {
-        using var rate = new RequestRate(1, 1, "x");
+        var rate = new RequestRate(1, 1, "x");
         var asked = Stopwatch.StartNew();
         var status = 200;
         while (status == 200 && asked.Elapsed < Wait.Limit)
             status = (await AskAsync(rate, "127.0.0.1", null)).Response.StatusCode;
         Assert.Equal(429, status);
+    }
+
+    [Fact]
+    public async Task Clients_that_are_silent_are_forgotten_without_a_timer()
+    {
+        var time = new SettableTime();
+        var timers = Timer.ActiveCount;
+        var rates = Enumerable.Range(0, 500).Select(_ => new RequestRate(10, 100, "x", time)).ToList();
+        foreach (var rate in rates)
+            await AskAsync(rate, "8.8.8.8", null);
+        Assert.InRange(Timer.ActiveCount, 0, timers + 100); // other tests have some of their own
+
+        time.Now += TimeSpan.FromSeconds(61);
+        await AskAsync(rates[0], "8.8.4.4", null);
+        Assert.Equal(2, rates[0].Clients);
+        time.Now += TimeSpan.FromSeconds(61);
+        await AskAsync(rates[0], "8.8.4.4", null);
+        Assert.Equal(1, rates[0].Clients);
+        time.Now += TimeSpan.FromSeconds(200);
+        await AskAsync(rates[0], "9.9.9.9", null);
+        Assert.Equal(1, rates[0].Clients);
     }
 
     private static async Task<HttpContext> AskAsync(RequestRate rate, string address, string? user)
