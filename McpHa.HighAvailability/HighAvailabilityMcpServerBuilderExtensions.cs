@@ -168,6 +168,8 @@ public static class HighAvailabilityMcpServerBuilderExtensions
         CallTrace.AddTo(options);
         options.Filters.Request.CallToolFilters.Add(handles.Wrap);
         options.Filters.Request.ReadResourceFilters.Add(UnknownResources.Name);
+        UnknownCursors.AddTo(options);
+        WrongArguments.AddTo(options);
         if (options.ResourceCollection is not null || options.Handlers.ListResourcesHandler is not null)
         {
             // Subscriptions are kept by the library, whether or not the server has handlers for them.

@@ -14,7 +14,7 @@ internal sealed class RedisSessionStore(RedisConnection redis, IOptions<SessionS
 
     public async ValueTask<bool> CreateAsync(SessionRecord record, CancellationToken cancellationToken = default)
     {
-        List<RedisValue> arguments = [Lifetime(options.Value), record.Owner, record.Epoch, record.Created.UtcTicks];
+        List<RedisValue> arguments = [Lifetime(options.Value, used: false), record.Owner, record.Epoch, record.Created.UtcTicks];
         RedisSessionRecord.Write(record, arguments);
         var result = await redis.EvaluateAsync(RedisSessionScripts.Create, redis.Keys.WholeSession(record.Id), [.. arguments], cancellationToken);
         return (long)result == 1;
@@ -105,7 +105,7 @@ internal sealed class RedisSessionStore(RedisConnection redis, IOptions<SessionS
     }
 
     /// <summary>Milliseconds that the keys of a session live: twice the idle time, see <see cref="SessionStoreOptions.IdleTimeout"/>.</summary>
-    public static long Lifetime(SessionStoreOptions options) => Milliseconds(2 * options.IdleTimeout);
+    public static long Lifetime(SessionStoreOptions options, bool used = true) => Milliseconds(2 * options.IdleTimeoutOf(used));
 
     private static long Milliseconds(TimeSpan time) => Math.Max(1, (long)time.TotalMilliseconds);
 

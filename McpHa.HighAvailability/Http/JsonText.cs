@@ -12,6 +12,24 @@ internal static class JsonText
 {
     public static bool IsText(ReadOnlySpan<byte> json) => Utf8.IsValid(json) && (!MayHoldSurrogates(json) || HasWholePairs(json));
 
+    /// <summary>Whether it is JSON at all, whatever it says and however deep.</summary>
+    public static bool IsJson(ReadOnlySpan<byte> json)
+    {
+        try
+        {
+            var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = int.MaxValue });
+            while (reader.Read())
+            {
+            }
+
+            return true;
+        }
+        catch (JsonException)
+        {
+            return false;
+        }
+    }
+
     // Escaped, as \ud800; unescaped ones are not valid UTF-8.
     private static bool MayHoldSurrogates(ReadOnlySpan<byte> json) => json.IndexOf("\\ud"u8) >= 0 || json.IndexOf("\\uD"u8) >= 0;
 

@@ -65,10 +65,13 @@ internal sealed class LegacySseEndpoint(
             return;
         }
 
-        if (await MessageBody.ReadAsync(context, bodies, options.Value.MaxRequestBodySize).ConfigureAwait(false) is not { } body)
+        if (await MessageBody.ReadAsync(context, bodies, options.Value.MaxRequestBodySize).ConfigureAwait(false) is not { } bytes ||
+            await MessageBody.ParseAsync(context, bytes).ConfigureAwait(false) is not { Message: var message } parsed ||
+            await MessageBody.CheckParametersAsync(context, message, parsed.Body).ConfigureAwait(false) is not { } body)
+        {
             return;
-        if (await MessageBody.ParseAsync(context, body).ConfigureAwait(false) is not { } message)
-            return;
+        }
+
         var id = (message as JsonRpcRequest)?.Id ?? default;
         await sessions.ServeAsync(context, sessionId, body, id, session => AcceptAsync(context, session, message, body), legacy: true).ConfigureAwait(false);
     }

@@ -26,6 +26,9 @@ internal sealed class McpEndpoint(
     private const string Json = "application/json";
     public const string EventStream = "text/event-stream";
 
+    /// <summary>The error for <c>initialize</c> in a session that has begun.</summary>
+    public const string InitializedTwice = "This session has been initialized. To begin another session, send 'initialize' without the Mcp-Session-Id header.";
+
     private readonly HighAvailabilityOptions _options = options.Value;
 
     public async Task PostAsync(HttpContext context)
@@ -37,10 +40,13 @@ internal sealed class McpEndpoint(
             return;
         }
 
-        if (await MessageBody.ReadAsync(context, bodies, _options.MaxRequestBodySize).ConfigureAwait(false) is not { } body)
+        if (await MessageBody.ReadAsync(context, bodies, _options.MaxRequestBodySize).ConfigureAwait(false) is not { } bytes ||
+            await MessageBody.ParseAsync(context, bytes).ConfigureAwait(false) is not { } parsed)
+        {
             return;
-        if (await MessageBody.ParseAsync(context, body).ConfigureAwait(false) is not { } message)
-            return;
+        }
+
+        var message = parsed.Message;
         var id = (message as JsonRpcRequest)?.Id ?? default;
         var version = request.Headers[McpHeaders.ProtocolVersion].ToString();
         // Within a session its own revision counts.
@@ -52,6 +58,9 @@ internal sealed class McpEndpoint(
             return;
         }
 
+        // 'initialize' negotiates: no revision is wrong there but the one that does not have it.
+        if (message is JsonRpcRequest { Method: RequestMethods.Initialize } && version != McpHeaders.Stateless && RequestRules.VersionOf(message).Length == 0)
+            version = McpHeaders.IsKnown(version) ? version : "";
         if (version.Length > 0 && !McpHeaders.IsKnown(version) ||
             version == McpHeaders.Stateless && _options.SessionMode == SessionMode.Stateful)
         {
@@ -65,6 +74,12 @@ internal sealed class McpEndpoint(
             return;
         }
 
+        // Methods that a revision does not have are refused as such, whatever their parameters.
+        var body = version == McpHeaders.Stateless && !RequestRules.IsServed(message)
+            ? parsed.Body
+            : await MessageBody.CheckParametersAsync(context, message, parsed.Body, version).ConfigureAwait(false);
+        if (body is null)
+            return;
         if (version == McpHeaders.Stateless || _options.SessionMode == SessionMode.Stateless)
             await StatelessAsync(context, message, version, sessionId, id).ConfigureAwait(false);
         else if (sessionId.Length > 0)
@@ -180,6 +195,12 @@ internal sealed class McpEndpoint(
     {
         if (message is JsonRpcRequest request)
         {
+            if (request.Method == RequestMethods.Initialize)
+            {
+                await HttpAnswers.BadRequestAsync(context, InitializedTwice, (int)McpErrorCode.InvalidRequest, request.Id).ConfigureAwait(false);
+                return true;
+            }
+
             if (await limits.RefuseCallAsync(context, session, request, body).ConfigureAwait(false))
                 return true;
             return await session.AdmitAsync(request, body, Authenticated(context)).ConfigureAwait(false) is { } reader &&

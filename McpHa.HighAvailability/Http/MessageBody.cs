@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text.Json;
 using McpHa.HighAvailability.Sessions;
 using Microsoft.AspNetCore.Http;
@@ -17,6 +18,16 @@ internal static class MessageBody
         {
             await HttpAnswers.ErrorAsync(
                 context, StatusCodes.Status415UnsupportedMediaType, JsonRpc.BadRequest, "Unsupported Media Type: send the header 'Content-Type: application/json'.").ConfigureAwait(false);
+            return null;
+        }
+
+        var encoding = context.Request.Headers.ContentEncoding.ToString();
+        if (encoding.Length > 0 && !encoding.Equals("identity", StringComparison.OrdinalIgnoreCase))
+        {
+            context.Response.Headers.AcceptEncoding = "identity";
+            await HttpAnswers.ErrorAsync(
+                context, StatusCodes.Status415UnsupportedMediaType, JsonRpc.BadRequest,
+                $"Unsupported Media Type: the body is encoded ('{HttpAnswers.Printable(encoding)}'). Send it as it is, without the header 'Content-Encoding'.").ConfigureAwait(false);
             return null;
         }
 
@@ -44,31 +55,45 @@ internal static class MessageBody
         }
     }
 
-    /// <summary>Reads the message of a body; <see langword="null"/>: it was refused.</summary>
-    public static async ValueTask<JsonRpcMessage?> ParseAsync(HttpContext context, byte[] body)
+    /// <summary>Reads the message of a body, and the body as it is to be kept: without forms that only some readers know. <see langword="null"/>: it was refused.</summary>
+    public static async ValueTask<(JsonRpcMessage Message, byte[] Body)?> ParseAsync(HttpContext context, byte[] body)
     {
         RequestId id = default;
-        if (TryParse(body, out var message, out var problem))
+        if (TryParse(ref body, out var message, out var code, out var problem))
         {
             if (MessageMembers.AreThereOnce(message))
-                return message;
+                return (message, body);
             (problem, id) = (MessageMembers.Problem, (message as JsonRpcRequest)?.Id ?? default);
         }
 
-        await HttpAnswers.BadRequestAsync(context, problem, (int)McpErrorCode.InvalidRequest, id).ConfigureAwait(false);
+        await HttpAnswers.BadRequestAsync(context, problem, (int)code, id).ConfigureAwait(false);
         return null;
     }
 
-    private static bool TryParse(byte[] body, out JsonRpcMessage message, out string problem)
+    /// <summary>Checks the parameters of a message; the body of the message if it was rewritten. <see langword="null"/>: it was refused.</summary>
+    public static async ValueTask<byte[]?> CheckParametersAsync(HttpContext context, JsonRpcMessage message, byte[] body, string version = "")
+    {
+        var check = ParameterRules.Check(message);
+        if (check.Problem is not { } problem)
+            return check.Changed ? JsonRpc.Serialize(message) : body;
+
+        // Clients take a JSON-RPC error out of a 200 alone. A notification has no answer, and revision 2026-07-28 wants 400 for its '_meta'.
+        var id = (message as JsonRpcRequest)?.Id ?? default;
+        var status = message is JsonRpcRequest && !(check.OfMeta && version == McpHeaders.Stateless) ? StatusCodes.Status200OK : StatusCodes.Status400BadRequest;
+        await HttpAnswers.ErrorAsync(context, status, (int)McpErrorCode.InvalidParams, problem, id).ConfigureAwait(false);
+        return null;
+    }
+
+    private static bool TryParse(ref byte[] body, out JsonRpcMessage message, out McpErrorCode code, out string problem)
     {
         message = null!;
+        (code, problem) = (McpErrorCode.InvalidRequest, "Bad Request: the body is not a JSON-RPC message.");
         if (body.AsSpan().TrimStart(" \t\r\n"u8) is [(byte)'[', ..])
         {
             problem = "JSON-RPC batches are not supported. Send one JSON-RPC message per POST.";
             return false;
         }
 
-        problem = "Bad Request: the body is not a JSON-RPC message.";
         if (!JsonText.IsText(body))
         {
             problem += " Its text is not valid UTF-8, or has half a surrogate pair in it.";
@@ -82,9 +107,35 @@ internal static class MessageBody
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException or NotSupportedException)
         {
-            if (e is JsonException)
+            if (!JsonText.IsJson(body))
+                (code, problem) = (McpErrorCode.ParseError, $"The body is not valid JSON. {e.Message}");
+            else if (WithPlainId(body) is { } plain)
+                return TryParse(ref plain, out message, out code, out problem) && (body = plain) is not null;
+            else if (e is JsonException)
                 problem += $" {e.Message}";
             return false;
         }
+    }
+
+    // The SDK reads an id of 1.0 as no id. Null: it is nothing of the kind.
+    private static byte[]? WithPlainId(byte[] body)
+    {
+        using var json = JsonDocument.Parse(body);
+        if (json.RootElement.ValueKind != JsonValueKind.Object || !json.RootElement.TryGetProperty("id", out var id) || Integers.Rewrite(id) is not { } plain)
+            return null;
+        var changed = new ArrayBufferWriter<byte>(body.Length);
+        using (var writer = new Utf8JsonWriter(changed))
+        {
+            writer.WriteStartObject();
+            foreach (var member in json.RootElement.EnumerateObject())
+            {
+                writer.WritePropertyName(member.Name);
+                (member.NameEquals("id"u8) ? plain : member.Value).WriteTo(writer);
+            }
+
+            writer.WriteEndObject();
+        }
+
+        return changed.WrittenSpan.ToArray();
     }
 }

@@ -35,6 +35,7 @@ internal sealed partial class CommitQueue(SessionRecord record, CommitContext co
     private long _position = record.LastPosition;
     private TimeSpan? _takeOverTook;
     private long _touched = context.Time.GetTimestamp();
+    private bool _touchDue;
 
     /// <summary>The session's lock: guards this queue, its open batch, and the session's tables.</summary>
     public Lock Gate { get; } = new();
@@ -107,13 +108,30 @@ internal sealed partial class CommitQueue(SessionRecord record, CommitContext co
         _ = WriteAsync();
     }
 
+    /// <summary>Whether the store's expiry is that of a session that was never used, although this one was.</summary>
+    public bool TouchDue
+    {
+        get
+        {
+            lock (Gate)
+                return _touchDue;
+        }
+    }
+
+    /// <summary>Has the next commit renew the store's expiry, because the session is used for the first time.</summary>
+    public void NoteFirstUse()
+    {
+        lock (Gate)
+            _touchDue = true;
+    }
+
     /// <summary>Renews the store's expiry if that was last done so long ago.</summary>
     public Task KeepAsync(TimeSpan age)
     {
         Task done;
         lock (Gate)
         {
-            if (context.Time.GetElapsedTime(_touched) < age)
+            if (!_touchDue && context.Time.GetElapsedTime(_touched) < age)
                 return Task.CompletedTask;
             done = Open().Done;
         }
@@ -194,9 +212,9 @@ internal sealed partial class CommitQueue(SessionRecord record, CommitContext co
                 return default;
             }
 
-            var touch = context.Time.GetElapsedTime(_touched) > context.TouchEvery;
+            var touch = _touchDue || context.Time.GetElapsedTime(_touched) > context.TouchEvery;
             if (touch)
-                _touched = context.Time.GetTimestamp();
+                (_touched, _touchDue) = (context.Time.GetTimestamp(), false);
             var commit = batch.ToCommit(record.Owner, record.Epoch, ++_number, _position, touch, _takeOverTook);
             _takeOverTook = null;
             return (batch, commit);

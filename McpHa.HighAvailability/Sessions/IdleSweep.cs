@@ -9,15 +9,15 @@ internal sealed partial class IdleSweep(SessionHost host, TimeProvider time, IOp
 {
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var idle = options.Value.IdleTimeout;
-        using var timer = new PeriodicTimer(idle / 8 < TimeSpan.FromMinutes(1) ? idle / 8 : TimeSpan.FromMinutes(1), time);
+        var period = options.Value.IdleTimeoutOf(used: false) / 8;
+        using var timer = new PeriodicTimer(period < TimeSpan.FromMinutes(1) ? period : TimeSpan.FromMinutes(1), time);
         while (await timer.WaitForNextTickAsync(stoppingToken).ConfigureAwait(false))
         {
             foreach (var session in host.Sessions)
             {
                 try
                 {
-                    await SweepAsync(session, idle, stoppingToken).ConfigureAwait(false);
+                    await SweepAsync(session, stoppingToken).ConfigureAwait(false);
                 }
                 catch (StoreUnavailableException e)
                 {
@@ -37,12 +37,12 @@ internal sealed partial class IdleSweep(SessionHost host, TimeProvider time, IOp
         }
     }
 
-    private async Task SweepAsync(LiveSession session, TimeSpan idle, CancellationToken cancellationToken)
+    private async Task SweepAsync(LiveSession session, CancellationToken cancellationToken)
     {
-        if (session.InUse)
-            await session.KeepAsync(idle / 2).ConfigureAwait(false);
+        if (session.InUse || session.Queue.TouchDue)
+            await session.KeepAsync(options.Value.IdleTimeout / 2).ConfigureAwait(false);
         else
-            await session.EndIdleAsync(idle, cancellationToken).ConfigureAwait(false);
+            await session.EndIdleAsync(options.Value.IdleTimeoutOf(session.WasUsed), cancellationToken).ConfigureAwait(false);
     }
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Session {SessionId} could not be ended after it was idle; other sessions go on.")]

@@ -10,7 +10,7 @@ internal sealed class InMemorySessionStore(InMemorySessions sessions, SessionMet
 
     public ValueTask<bool> CreateAsync(SessionRecord record, CancellationToken cancellationToken = default)
     {
-        var session = sessions.GetOrAdd(new InMemorySession(record) { Expires = IdleExpiry() });
+        var session = sessions.GetOrAdd(new InMemorySession(record) { Expires = IdleExpiry(used: false) });
         lock (session)
         {
             var created = session.Record;
@@ -147,5 +147,5 @@ internal sealed class InMemorySessionStore(InMemorySessions sessions, SessionMet
     }
 
     /// <summary>Twice the idle time: the owner removes an idle session on time, this only catches what has no owner any more.</summary>
-    private DateTimeOffset IdleExpiry() => sessions.Now + (2 * sessions.Options.IdleTimeout);
+    private DateTimeOffset IdleExpiry(bool used = true) => sessions.Now + (2 * sessions.Options.IdleTimeoutOf(used));
 }

@@ -1,3 +1,4 @@
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization.Metadata;
@@ -27,10 +28,15 @@ internal static class JsonRpc
     /// <summary>Everything that is wrong with a request's HTTP form (the code that the SDKs use).</summary>
     public const int BadRequest = -32000;
 
-    private static readonly JsonTypeInfo<JsonRpcMessage> MessageInfo =
-        (JsonTypeInfo<JsonRpcMessage>)McpJsonUtilities.DefaultOptions.GetTypeInfo(typeof(JsonRpcMessage));
+    // Names are what the protocol says, letter by letter, as they are to the SDK. Text is written as UTF-8, not as ASCII.
+    private static readonly JsonSerializerOptions Options = new(McpJsonUtilities.ProtocolOptions) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    public static byte[] Serialize(JsonRpcMessage message) => JsonSerializer.SerializeToUtf8Bytes(message, MessageInfo);
+    private static readonly JsonTypeInfo<JsonRpcMessage> MessageInfo = TypeInfo<JsonRpcMessage>();
+
+    /// <summary>How one of the protocol's types is written and read.</summary>
+    public static JsonTypeInfo<T> TypeInfo<T>() => (JsonTypeInfo<T>)Options.GetTypeInfo(typeof(T));
+
+    public static byte[] Serialize(JsonRpcMessage message) => JsonEscapes.Remove(JsonSerializer.SerializeToUtf8Bytes(message, MessageInfo));
 
     /// <summary>Reads a message; throws <see cref="JsonException"/> for anything that is none.</summary>
     public static JsonRpcMessage Parse(ReadOnlySpan<byte> json) =>

@@ -21,7 +21,8 @@ internal sealed partial class LiveSession
 
     private async Task<bool> TakeAsync(JsonRpcMessage message, ReadOnlyMemory<byte> body)
     {
-        Touch();
+        if (message is not JsonRpcNotification { Method: NotificationMethods.InitializedNotification })
+            Touch();
         if (!Serves)
             return false;
         CallTrace.Join(message);

@@ -24,6 +24,7 @@ internal sealed partial class LiveSession : ICommitOwner
     private McpServer? _server;
     private TaskCompletionSource? _elsewhere;
     private bool _closed;
+    private volatile bool _used;
     private long _streams;
 
     public LiveSession(SessionRuntime runtime, SessionRecord record, Action<LiveSession> onGone)
@@ -43,6 +44,7 @@ internal sealed partial class LiveSession : ICommitOwner
         Tail = new(IsNeeded);
         _earlyCancellations = new(runtime.Time, runtime.Options.HoldTime);
         LastUsed = runtime.Time.GetTimestamp();
+        _used = record.Epoch > 1; // taken over on demand, or handed over with those that are
         AwaitListener();
     }
 
@@ -90,6 +92,9 @@ internal sealed partial class LiveSession : ICommitOwner
         }
     }
 
+    /// <summary>Whether the session was used since it was opened.</summary>
+    public bool WasUsed => _used;
+
     /// <summary>Keeps the store from expiring a session that is in use without writing anything.</summary>
     public Task KeepAsync(TimeSpan age) => Queue.KeepAsync(age);
 
@@ -117,7 +122,16 @@ internal sealed partial class LiveSession : ICommitOwner
         }
     }
 
-    public void Touch() => LastUsed = _runtime.Time.GetTimestamp();
+    /// <summary>Notes a request, another message than <c>notifications/initialized</c>, or a stream.</summary>
+    public void Touch()
+    {
+        LastUsed = _runtime.Time.GetTimestamp();
+        if (!_used)
+        {
+            _used = true;
+            Queue.NoteFirstUse();
+        }
+    }
 
     /// <summary>Whether the client has subscribed to a resource.</summary>
     public bool IsSubscribed(string uri)

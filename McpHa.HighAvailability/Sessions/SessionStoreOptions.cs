@@ -6,9 +6,18 @@ public sealed class SessionStoreOptions
     /// <summary>A session that nobody used for this long is removed. Default: 2 hours.</summary>
     /// <remarks>
     /// Owners end their idle sessions on time. What has no owner any more is removed by the store, twice this time after the last
-    /// creation, take-over, write-back or <see cref="SessionCommit.Touch"/>; so owners touch the sessions in use at least once in this time.
+    /// take-over, first use, write-back or <see cref="SessionCommit.Touch"/>; so owners touch the sessions in use at least once in this time.
     /// </remarks>
     public TimeSpan IdleTimeout { get; set; } = TimeSpan.FromHours(2);
+
+    /// <summary>
+    /// A session that was opened and never used is removed after this time. Every message after the first <c>notifications/initialized</c> is a use, and so is a
+    /// stream. Default: 10 minutes.
+    /// </summary>
+    public TimeSpan UnusedTimeout { get; set; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>How long a session may be idle, by whether it was ever used.</summary>
+    internal TimeSpan IdleTimeoutOf(bool used) => used || UnusedTimeout > IdleTimeout ? IdleTimeout : UnusedTimeout;
 
     /// <summary>How long the mark of an ended session is kept. Default: 1 hour.</summary>
     public TimeSpan EndedRetention { get; set; } = TimeSpan.FromHours(1);

@@ -16,8 +16,7 @@ internal sealed class StateHandleFilter(HeldStateHandles store)
 {
     private const int MostAttempts = 20;
 
-    private static readonly JsonTypeInfo<CallToolResult> ResultInfo =
-        (JsonTypeInfo<CallToolResult>)McpJsonUtilities.DefaultOptions.GetTypeInfo(typeof(CallToolResult));
+    private static readonly JsonTypeInfo<CallToolResult> ResultInfo = JsonRpc.TypeInfo<CallToolResult>();
 
     public McpRequestHandler<CallToolRequestParams, CallToolResult> Wrap(McpRequestHandler<CallToolRequestParams, CallToolResult> next) =>
         async (request, cancellationToken) =>

@@ -1,3 +1,4 @@
+using System.Text.Encodings.Web;
 using System.Text.Json;
 
 namespace McpHa.HighAvailability.Sessions;
@@ -6,6 +7,10 @@ namespace McpHa.HighAvailability.Sessions;
 internal abstract class StateTransaction : IStateBag
 {
     private const int LongestKey = 256;
+
+    // UTF-8 and not ASCII, as messages are written.
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerOptions.Web) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
     private readonly Dictionary<string, ReadOnlyMemory<byte>?> _writes = [];
 
     /// <summary>The writes of the call, in no particular order; <see langword="null"/> removes.</summary>
@@ -29,7 +34,7 @@ internal abstract class StateTransaction : IStateBag
     {
         Check(key);
         await ReadAsync(cancellationToken).ConfigureAwait(false);
-        Write(key, JsonSerializer.SerializeToUtf8Bytes(value, JsonSerializerOptions.Web));
+        Write(key, JsonSerializer.SerializeToUtf8Bytes(value, Json));
     }
 
     public async ValueTask RemoveAsync(string key, CancellationToken cancellationToken = default)
@@ -47,7 +52,7 @@ internal abstract class StateTransaction : IStateBag
         lock (_writes)
         {
             var value = update(Value<T>(key, committed));
-            Write(key, JsonSerializer.SerializeToUtf8Bytes(value, JsonSerializerOptions.Web));
+            Write(key, JsonSerializer.SerializeToUtf8Bytes(value, Json));
             return value;
         }
     }
@@ -67,10 +72,10 @@ internal abstract class StateTransaction : IStateBag
         lock (_writes)
         {
             if (_writes.TryGetValue(key, out var own))
-                return own is { } written ? JsonSerializer.Deserialize<T>(written.Span, JsonSerializerOptions.Web) : default;
+                return own is { } written ? JsonSerializer.Deserialize<T>(written.Span, Json) : default;
         }
 
-        return committed.TryGetValue(key, out var value) ? JsonSerializer.Deserialize<T>(value.Span, JsonSerializerOptions.Web) : default;
+        return committed.TryGetValue(key, out var value) ? JsonSerializer.Deserialize<T>(value.Span, Json) : default;
     }
 
     private void Write(string key, ReadOnlyMemory<byte>? value)

@@ -51,7 +51,7 @@ internal static class RequestRules
         return CheckMethod(headers, method)
             ?? CheckName(headers, method, parameters, server)
             ?? (method == RequestMethods.ToolsCall ? ParameterHeaders.Check(headers, parameters, server) : null)
-            ?? (message is JsonRpcRequest ? CheckCapabilities(message) ?? CheckServed(method) : null);
+            ?? (message is JsonRpcRequest ? CheckCapabilities(message) ?? CheckServed(method, message) : null);
     }
 
     private static Refusal? CheckMethod(IHeaderDictionary headers, string method)
@@ -88,9 +88,14 @@ internal static class RequestRules
         ? null
         : Refusal.InvalidParams($"Requests of revision {McpHeaders.Stateless} must carry '_meta/{CapabilitiesMember}' as an object.");
 
-    // What belongs to sessions is unknown here.
-    private static Refusal? CheckServed(string method) =>
-        method is RequestMethods.Initialize or RequestMethods.Ping or RequestMethods.LoggingSetLevel or RequestMethods.ResourcesSubscribe or RequestMethods.ResourcesUnsubscribe
+    /// <summary>Whether this revision has the message's method; what belongs to sessions is unknown to it.</summary>
+    public static bool IsServed(JsonRpcMessage message) => message is not JsonRpcRequest
+    {
+        Method: RequestMethods.Initialize or RequestMethods.Ping or RequestMethods.LoggingSetLevel or RequestMethods.ResourcesSubscribe or RequestMethods.ResourcesUnsubscribe,
+    };
+
+    private static Refusal? CheckServed(string method, JsonRpcMessage message) =>
+        !IsServed(message)
             ? new(StatusCodes.Status404NotFound, McpErrorCode.MethodNotFound, $"Revision {McpHeaders.Stateless} has no method '{method}'.")
             : null;
 

@@ -171,4 +171,17 @@ public abstract class SessionStoreContract
         Assert.True(await store.CreateAsync(Record(id)));
         Assert.Empty((await SnapshotAsync(store, id)).Journal);
     }
+
+    [Fact]
+    public async Task A_session_that_was_never_used_expires_early()
+    {
+        var store = Store(new() { UnusedTimeout = TimeSpan.FromSeconds(1) });
+        var used = await CreatedAsync(store);
+        Assert.Equal(CommitResult.Committed, await store.CommitAsync(used, new() { Epoch = 1, Number = 1, LastPosition = 0, Touch = true }));
+        var unused = await CreatedAsync(store);
+
+        await Wait.UntilAsync(async () => await store.FindAsync(unused) is null, "the unused session to expire");
+
+        Assert.NotNull(await store.FindAsync(used));
+    }
 }

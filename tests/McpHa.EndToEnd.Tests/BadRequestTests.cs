@@ -10,14 +10,18 @@ public sealed class BadRequestTests(ClusterFixture fixture) : ClusterTest(fixtur
 {
     [Theory]
     [MemberData(nameof(BothWays))]
-    public async Task A_body_that_is_no_JSON_is_400(Access access)
+    public async Task A_body_that_is_no_JSON_or_no_message_is_400(Access access)
     {
         using var client = await ConnectRawAsync(access);
-        foreach (var body in new[] { "", "{", "no json", "null", "[]", """{"jsonrpc":"2.0"}""", """{"jsonrpc":"2.0","id":1,"method":"ping""", "\u0000" })
+        foreach (var (body, code) in new[]
+        {
+            ("", -32700), ("{", -32700), ("no json", -32700), ("""{"jsonrpc":"2.0","id":1,"method":"ping""", -32700), ("\u0000", -32700),
+            ("null", -32600), ("[]", -32600), ("""{"jsonrpc":"2.0"}""", -32600),
+        })
         {
             using var response = await client.PostAsync(body);
             Assert.True(response.Status == HttpStatusCode.BadRequest, $"{response.Status} for '{body}'");
-            Assert.Equal(-32600, (int)(await response.AnswerAsync())["error"]!["code"]!);
+            Assert.Equal(code, (int)(await response.AnswerAsync())["error"]!["code"]!);
         }
 
         await AssertAliveAsync(client);
