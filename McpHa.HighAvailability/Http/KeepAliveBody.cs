@@ -1,3 +1,4 @@
+using McpHa.HighAvailability.Sessions;
 using Microsoft.AspNetCore.Http;
 
 namespace McpHa.HighAvailability.Http;
@@ -57,7 +58,10 @@ internal sealed class KeepAliveBody(HttpContext context, TimeProvider time) : St
         await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
+            var before = _betweenEvents;
             Note(buffer.Span);
+            if (before && _betweenEvents && JsonEscapes.Any(buffer.Span))
+                buffer = JsonEscapes.Remove(buffer.ToArray()); // whole events: the SDK escapes all that is not ASCII, and quotation marks
             await _body.WriteAsync(buffer, cancellationToken).ConfigureAwait(false);
         }
         finally

@@ -8,6 +8,8 @@ internal static class JsonEscapes
 {
     private const int Length = 6; // \u0000
 
+    public static bool Any(ReadOnlySpan<byte> json) => json.IndexOf("\\u"u8) >= 0;
+
     /// <summary>Removes such escapes. Changes the array; returns it, or a shorter one.</summary>
     public static byte[] Remove(byte[] json)
     {
@@ -33,6 +35,8 @@ internal static class JsonEscapes
             if (TryRead(json[read..], out var rune, out var length))
             {
                 read += length;
+                if (rune.Value is '"' or '\\')
+                    json[write++] = (byte)'\\';
                 write += rune.EncodeToUtf8(json[write..]);
             }
             else
@@ -46,7 +50,7 @@ internal static class JsonEscapes
         return write;
     }
 
-    // Controls, the quotation mark and the backslash stay escaped.
+    // Controls stay as they are.
     private static bool TryRead(ReadOnlySpan<byte> text, out Rune rune, out int length)
     {
         length = Length;
@@ -54,7 +58,7 @@ internal static class JsonEscapes
         if (!TryReadUnit(text, out var unit))
             return false;
         if (!char.IsHighSurrogate(unit))
-            return unit >= ' ' && unit is not ('"' or '\\') && Rune.TryCreate(unit, out rune);
+            return unit >= ' ' && Rune.TryCreate(unit, out rune);
         length = 2 * Length;
         return TryReadUnit(text[Length..], out var low) && Rune.TryCreate(unit, low, out rune);
     }

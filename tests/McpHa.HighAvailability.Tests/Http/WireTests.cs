@@ -135,9 +135,22 @@ public sealed class WireTests
         Assert.DoesNotContain("\\u0022", stored, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Text_goes_out_as_UTF_8_without_a_session_too()
+    {
+        await using var cluster = await InProcessCluster.StartAsync(1);
+        using var client = StatelessClient.New();
+        var arguments = new JsonObject { ["text"] = "\"quoted\" é 😀" };
+        using var exchange = await client.AskAsync(cluster[0], "tools/call", new JsonObject { ["name"] = "once", ["arguments"] = arguments });
+        var answer = await exchange.BodyAsync();
+
+        Assert.Contains("""\"quoted\" é 😀""", answer, StringComparison.Ordinal);
+        Assert.DoesNotContain("\\u", answer, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("""{"a":"\u0041\uD83D\uDE00\\u0041\\\u00e9"}""", """{"a":"A😀\\u0041\\é"}""")]
-    [InlineData("""{"a":"\u0022\u005c\u0000\u001F\n\ud800"}""", """{"a":"\u0022\u005c\u0000\u001F\n\ud800"}""")]
+    [InlineData("""{"a":"\u0022\u005c\u005cu0041\u0000\u001F\n\ud800"}""", """{"a":"\"\\\\u0041\u0000\u001F\n\ud800"}""")]
     [InlineData("""{"a":"\ud83d\u0041"}""", """{"a":"\ud83dA"}""")]
     [InlineData("""{"a":"\\\\\u2028"}""", "{\"a\":\"\\\\\\\\\u2028\"}")]
     [InlineData("{}", "{}")]

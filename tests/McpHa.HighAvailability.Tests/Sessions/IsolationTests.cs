@@ -66,7 +66,8 @@ public sealed class IsolationTests
 
         // Held at first, and sent on when it is known that others have the store.
         var delivery = client.CallAsync(cluster[0], "once", "delivered");
-        using var opened = await client.PostAsync(cluster[0], client.Initialize());
+        using var another = new RawClient();
+        using var opened = await another.PostAsync(cluster[0], another.Initialize());
 
         Assert.Equal("delivered", await delivery);
         Assert.Equal(HttpStatusCode.OK, opened.Status);
