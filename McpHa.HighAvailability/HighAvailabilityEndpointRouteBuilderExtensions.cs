@@ -47,11 +47,12 @@ public static class HighAvailabilityEndpointRouteBuilderExtensions
         var group = all.MapGroup(pattern);
         var guard = services.GetRequiredService<AccessGuard>();
         var rate = services.GetRequiredService<RequestRate>();
+        var descriptors = services.GetRequiredService<DescriptorGate>();
 
         // Not in the group: spans and metrics would name the route with a slash at its end.
-        all.MapPost(pattern, guard.Wrap(rate.Wrap(endpoint.PostAsync))).WithMetadata(new NoServerLimit());
-        all.MapGet(pattern, guard.Wrap(rate.Wrap(endpoint.GetAsync)));
-        all.MapDelete(pattern, guard.Wrap(rate.Wrap(endpoint.DeleteAsync)));
+        all.MapPost(pattern, Protected(endpoint.PostAsync)).WithMetadata(new NoServerLimit());
+        all.MapGet(pattern, Protected(endpoint.GetAsync));
+        all.MapDelete(pattern, Protected(endpoint.DeleteAsync));
         MapPreflight(all, pattern);
         if (services.GetRequiredService<IOptions<HighAvailabilityOptions>>().Value.EnableLegacySse)
         {
@@ -65,11 +66,13 @@ public static class HighAvailabilityEndpointRouteBuilderExtensions
             all.WithMetadata(CrossOrigin.Metadata);
         return all;
 
+        RequestDelegate Protected(RequestDelegate serve) => guard.Wrap(descriptors.Wrap(rate.Wrap(serve)));
+
         void MapLegacy(RouteGroupBuilder at, int order)
         {
             var legacy = services.GetRequiredService<LegacySseEndpoint>();
-            at.MapGet(LegacySseEndpoint.StreamPath, guard.Wrap(rate.Wrap(legacy.GetAsync))).WithOrder(order);
-            at.MapPost(LegacySseEndpoint.MessagePath, guard.Wrap(rate.Wrap(legacy.PostAsync))).WithMetadata(new NoServerLimit()).WithOrder(order);
+            at.MapGet(LegacySseEndpoint.StreamPath, Protected(legacy.GetAsync)).WithOrder(order);
+            at.MapPost(LegacySseEndpoint.MessagePath, Protected(legacy.PostAsync)).WithMetadata(new NoServerLimit()).WithOrder(order);
             MapPreflight(at, LegacySseEndpoint.StreamPath, order);
             MapPreflight(at, LegacySseEndpoint.MessagePath, order);
         }

@@ -78,7 +78,8 @@ public static class BalancerApplication
         var balancer = endpoints.ServiceProvider.GetRequiredService<BalancerEndpoint>();
         var guard = endpoints.ServiceProvider.GetRequiredService<AccessGuard>();
         var rate = endpoints.ServiceProvider.GetRequiredService<RequestRate>();
-        var relayed = guard.Wrap(ReadableErrors.Wrap(rate.Wrap(balancer.HandleAsync)));
+        var descriptors = endpoints.ServiceProvider.GetRequiredService<DescriptorGate>();
+        var relayed = guard.Wrap(ReadableErrors.Wrap(descriptors.Wrap(rate.Wrap(balancer.HandleAsync))));
         if (endpoints.ServiceProvider.GetRequiredService<IOptions<BalancerOptions>>().Value.StatusPage)
             endpoints.ServiceProvider.GetRequiredService<StatusEndpoints>().Map(endpoints, serve => guard.Wrap(rate.Wrap(serve)), relayed);
 

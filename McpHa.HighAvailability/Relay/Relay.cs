@@ -1,5 +1,6 @@
 using System.Text;
 using McpHa.HighAvailability.Cluster;
+using McpHa.HighAvailability.Limits;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -21,7 +22,7 @@ public sealed class Relay : IDisposable
     private readonly RelayKeepAlive _keepAlive;
     private volatile Ends _ends = new(new(), new());
 
-    internal Relay(ReplicaDirectory directory, RelayOptions options, RelayMetrics metrics, ILogger logger)
+    internal Relay(ReplicaDirectory directory, RelayOptions options, RelayMetrics metrics, Descriptors descriptors, ILogger logger)
     {
         (Directory, Options, Metrics, Logger) = (directory, options, metrics, logger);
         _keepAlive = new RelayKeepAlive(options.KeepAlive);
@@ -32,6 +33,7 @@ public sealed class Relay : IDisposable
             UseProxy = false,
             ActivityHeadersPropagator = null,
             ConnectTimeout = options.ConnectTimeout,
+            ConnectCallback = (connection, cancellationToken) => CountedStream.ConnectAsync(connection.DnsEndPoint, descriptors, cancellationToken),
             // Below the 130 s after which Kestrel closes idle connections: a request must not race with that.
             PooledConnectionIdleTimeout = TimeSpan.FromSeconds(60),
             // An abandoned stream is closed and not read to its end, which may never come.

@@ -1,5 +1,6 @@
 using System.Text;
 using McpHa.HighAvailability.Cluster;
+using McpHa.HighAvailability.Limits;
 using McpHa.HighAvailability.Diagnostics;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Hosting;
@@ -57,7 +58,7 @@ internal sealed partial class RelayRehearsal(TimeProvider time, ILogger<RelayReh
         await registry.BeatAsync(lives.Info, cancellationToken).ConfigureAwait(false);
         using var directory = new ReplicaDirectory(registry, Options.Create(new ClusterOptions()), time, NullLogger<ReplicaDirectory>.Instance);
         await directory.RefreshAsync(cancellationToken).ConfigureAwait(false);
-        using var relay = new Relay(directory, new RelayOptions(), new RelayMetrics(meters), NullLogger.Instance);
+        using var relay = new Relay(directory, new RelayOptions(), new RelayMetrics(meters), new Descriptors(NullLogger<Descriptors>.Instance), NullLogger.Instance);
 
         foreach (var route in (Route[])[new(dies.Info, dies.Info, lives.Info), new(lives.Info)])
         {

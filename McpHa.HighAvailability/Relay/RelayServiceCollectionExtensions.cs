@@ -1,4 +1,5 @@
 using McpHa.HighAvailability.Cluster;
+using McpHa.HighAvailability.Limits;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
@@ -15,6 +16,7 @@ public static class RelayServiceCollectionExtensions
     {
         services.AddReplicaDirectory();
         services.AddMetrics();
+        services.AddDescriptorLimit();
         services.AddOptions<RelayOptions>().ValidateOnStart();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<RelayOptions>, RelayOptionsValidator>());
         services.TryAddSingleton<RelayMetrics>();
@@ -22,6 +24,7 @@ public static class RelayServiceCollectionExtensions
             provider.GetRequiredService<ReplicaDirectory>(),
             provider.GetRequiredService<IOptions<RelayOptions>>().Value,
             provider.GetRequiredService<RelayMetrics>(),
+            provider.GetRequiredService<Descriptors>(),
             provider.GetRequiredService<ILogger<Relay>>()));
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, RelayRehearsal>());
         return services;

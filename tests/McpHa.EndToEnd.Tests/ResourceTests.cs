@@ -6,7 +6,7 @@ using McpHa.Tests.Cluster;
 
 namespace McpHa.Tests;
 
-/// <summary>Processes that are asked for more than they have: memory here.</summary>
+/// <summary>Processes that are asked for more than they have: memory and file descriptors.</summary>
 [Collection(ClusterCollection.Name)] // after the others, and not beside them
 public sealed class ResourceTests
 {
@@ -41,6 +41,91 @@ public sealed class ResourceTests
         connections.ForEach(connection => connection.Dispose());
         Assert.True(Processes.IsUp(cluster.State.Balancers[0].Pid));
         Assert.True(Processes.IsUp(cluster.State.Replicas[0].Pid));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_process_with_few_descriptors_refuses_streams_that_do_not_fit_and_serves_the_rest(bool balancer)
+    {
+        Assert.SkipWhen(LabCluster.Unavailable is not null, LabCluster.Unavailable ?? "");
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "other systems do not say how many descriptors a process has");
+        await using var cluster = await LabCluster.StartAsync(new() { Replicas = 1, Restart = false, Descriptors = 600 });
+        var endpoint = balancer ? cluster.Endpoint : LabCluster.EndpointOf(cluster.State.Replicas[0]);
+        using var shared = new SocketsHttpHandler { UseProxy = false };
+        using var caller = new RawClient(endpoint, shared);
+        await caller.InitializeAsync();
+        var streams = new List<RawResponse>();
+
+        // Then on connections of their own, which are more than descriptors.
+        var refused = await FillAsync(endpoint, shared, streams);
+        var waiting = new List<TcpClient>();
+        for (var i = 0; i < 300; i++)
+            waiting.Add(await AskForStreamAsync(endpoint, caller.SessionId!));
+        await Wait.UntilAsync(() => waiting.Any(IsRefused), "a stream to be refused on a connection of its own");
+        Assert.Contains("file descriptors (600)", refused, StringComparison.Ordinal);
+        Assert.InRange(streams.Count, 50, 600);
+
+        // What is open goes on.
+        waiting.ForEach(connection => connection.Dispose());
+        foreach (var stream in streams)
+            await stream.EventAsync(e => e.Id is not null, "every stream to begin");
+        await caller.CallAsync("beside-streams", "announce", new { text = "still here" });
+        foreach (var stream in streams)
+            await stream.EventAsync(e => e.Announcement == "still here", "the announcement on every stream");
+        Assert.True(Processes.IsUp(cluster.State.Balancers[0].Pid));
+        Assert.True(Processes.IsUp(cluster.State.Replicas[0].Pid));
+
+        // And there is room again when streams have closed.
+        streams.ForEach(stream => stream.Dispose());
+        await Wait.UntilAsync(
+            async () =>
+            {
+                using var again = await caller.GetAsync();
+                return again.Status == HttpStatusCode.OK;
+            },
+            "room for new streams");
+    }
+
+    // Opens sessions with a stream each until that is refused; returns the refusal.
+    private static async Task<string> FillAsync(Uri endpoint, SocketsHttpHandler shared, List<RawResponse> streams)
+    {
+        while (streams.Count < 600)
+        {
+            var client = new RawClient(endpoint, shared);
+            using var opened = await client.PostAsync(RawClient.Request(0, "initialize", new
+            {
+                protocolVersion = "2025-11-25", capabilities = new { }, clientInfo = new { name = "raw-test", version = "1.0.0" },
+            }));
+            if (opened.Status == HttpStatusCode.ServiceUnavailable)
+                return (await opened.AnswerAsync()).ToJsonString();
+            Assert.Equal(HttpStatusCode.OK, opened.Status);
+            client.SessionId = opened.Header("Mcp-Session-Id");
+            using (await client.PostAsync("""{"jsonrpc":"2.0","method":"notifications/initialized"}"""))
+            {
+            }
+
+            var stream = await client.GetAsync();
+            if (stream.Status == HttpStatusCode.ServiceUnavailable)
+            {
+                using (stream)
+                    return (await stream.AnswerAsync()).ToJsonString();
+            }
+
+            Assert.Equal(HttpStatusCode.OK, stream.Status);
+            streams.Add(stream);
+        }
+
+        return "";
+    }
+
+    private static async Task<TcpClient> AskForStreamAsync(Uri endpoint, string session)
+    {
+        var client = new TcpClient();
+        await client.ConnectAsync(IPAddress.Loopback, endpoint.Port);
+        await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes(
+            $"GET {endpoint.AbsolutePath} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nMcp-Session-Id: {session}\r\n\r\n"));
+        return client;
     }
 
     private static async Task<TcpClient> PromiseAsync(Uri endpoint, int sent)

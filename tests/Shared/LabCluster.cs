@@ -26,6 +26,9 @@ public sealed record LabClusterOptions
     /// <summary>Variables for Lab and all its processes, e.g. <c>Server__DeliveryLog</c> or <c>HighAvailability__Durability</c>.</summary>
     public IReadOnlyDictionary<string, string?> Environment { get; init; } = new Dictionary<string, string?>();
 
+    /// <summary>Most file descriptors of every process (<c>ulimit -n</c>); by default what the test has.</summary>
+    public int? Descriptors { get; init; }
+
     /// <summary>Directory to run in, so that a second cluster finds the data of a first; by default a new temporary one.</summary>
     public string? Folder { get; init; }
 }
@@ -213,7 +216,7 @@ public sealed class LabCluster : IAsyncDisposable
 
     private Process Start(LabClusterOptions options)
     {
-        var start = new ProcessStartInfo("dotnet")
+        var start = new ProcessStartInfo(options.Descriptors is null ? "dotnet" : "/bin/sh")
         {
             WorkingDirectory = Folder,
             RedirectStandardInput = true,
@@ -222,6 +225,7 @@ public sealed class LabCluster : IAsyncDisposable
         };
         List<string> arguments =
         [
+            .. options.Descriptors is { } limit ? ["-c", $"ulimit -n {limit} && exec dotnet \"$@\"", "sh"] : Array.Empty<string>(),
             LabAssembly(), "up", "--end-with-parent",
             "--replicas", $"{options.Replicas}",
             "--balancers", $"{options.Balancers}",

@@ -8,9 +8,9 @@ using System.Text.Json.Nodes;
 namespace McpHa.Tests.Clients;
 
 /// <summary>Plain HTTP: shows what is on the wire, one request and one response at a time.</summary>
-internal sealed class RawClient(Uri endpoint) : IDisposable
+internal sealed class RawClient(Uri endpoint, HttpMessageHandler? shared = null) : IDisposable
 {
-    private readonly HttpClient _http = new(new SocketsHttpHandler { UseCookies = false, UseProxy = false }) { Timeout = Timeout.InfiniteTimeSpan };
+    private readonly HttpClient _http = new(shared ?? new SocketsHttpHandler { UseCookies = false, UseProxy = false }, disposeHandler: shared is null) { Timeout = Timeout.InfiniteTimeSpan };
 
     public string? SessionId { get; set; }
 
