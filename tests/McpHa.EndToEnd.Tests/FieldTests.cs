@@ -28,7 +28,7 @@ public sealed class FieldTests(ClusterFixture fixture) : ClusterTest(fixture)
             using var response = await client.PostAsync(message);
             var error = (await response.AnswerAsync())["error"];
             Assert.True((int?)error?["code"] == code, $"{error?.ToJsonString()} for {message}");
-            Assert.Contains(named, (string?)error["message"], StringComparison.Ordinal);
+            Assert.Contains(named, (string?)error!["message"], StringComparison.Ordinal);
         }
 
         using var first = await client.PostAsync("""{"jsonrpc":"2.0","id":102,"method":"tools/list","params":{"cursor":""}}""");
