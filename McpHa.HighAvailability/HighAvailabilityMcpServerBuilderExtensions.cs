@@ -99,8 +99,6 @@ public static class HighAvailabilityMcpServerBuilderExtensions
             if (!checks.Registrations.Any(check => check.Name == DrainHealthCheck.Name))
                 checks.Registrations.Add(new(DrainHealthCheck.Name, static p => p.GetRequiredService<DrainHealthCheck>(), null, null));
         });
-        services.TryAddSingleton<MakeBelieveServer>();
-        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, Rehearsal>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, OwnershipWatch>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, IsolationWatch>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, IdleSweep>());
@@ -156,7 +154,7 @@ public static class HighAvailabilityMcpServerBuilderExtensions
     }
 
     /// <summary>Adds what every server needs to its own filters and handlers.</summary>
-    internal static void Prepare(McpServerOptions options, StateHandleFilter handles, PrimitiveAuthorization authorization, Polling polling)
+    private static void Prepare(McpServerOptions options, StateHandleFilter handles, PrimitiveAuthorization authorization, Polling polling)
     {
         authorization.AddTo(options);
 

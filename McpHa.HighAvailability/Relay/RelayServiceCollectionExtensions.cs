@@ -2,7 +2,6 @@ using McpHa.HighAvailability.Cluster;
 using McpHa.HighAvailability.Limits;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
@@ -26,7 +25,6 @@ public static class RelayServiceCollectionExtensions
             provider.GetRequiredService<RelayMetrics>(),
             provider.GetRequiredService<Descriptors>(),
             provider.GetRequiredService<ILogger<Relay>>()));
-        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, RelayRehearsal>());
         return services;
     }
 }

@@ -182,7 +182,7 @@ internal sealed partial class SessionHost(
     // sessions, and it has lost nothing since.
     private async ValueTask<bool> IsSettledAsync(string? before, CancellationToken cancellationToken)
     {
-        // Without peers (a rehearsal) there is nobody to wait for.
+        // Without peers there is no other owner to wait for.
         if (standing is null)
             return true;
         if (before is null or "")
