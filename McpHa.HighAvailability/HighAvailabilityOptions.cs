@@ -64,8 +64,11 @@ public sealed class HighAvailabilityOptions
     /// </summary>
     public TimeSpan KeepAlive { get; set; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>How many completed calls per session are remembered, to answer a repeated request without running it again. Default: 64.</summary>
-    public int RememberedCalls { get; set; } = 64;
+    /// <summary>
+    /// Most answered calls of a session that are remembered, to answer a repeated POST (header <c>Mcp-Ha-Exchange</c>) without running it again. One is
+    /// forgotten 30 seconds after <see cref="HoldTime"/> at the latest. Default: 1,000.
+    /// </summary>
+    public int RememberedCalls { get; set; } = 1_000;
 
     /// <summary>How long a client of revision 2026-07-28 may take to send a <c>requestState</c> back. Default: 1 hour.</summary>
     public TimeSpan RequestStateLifetime { get; set; } = TimeSpan.FromHours(1);

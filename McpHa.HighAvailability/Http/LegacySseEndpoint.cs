@@ -1,6 +1,7 @@
 using McpHa.HighAvailability.Cluster;
 using McpHa.HighAvailability.Diagnostics;
 using McpHa.HighAvailability.Journal;
+using McpHa.HighAvailability.Relay;
 using McpHa.HighAvailability.Sessions;
 using McpHa.HighAvailability.Stateless;
 using Microsoft.AspNetCore.Http;
@@ -125,13 +126,13 @@ internal sealed class LegacySseEndpoint(
                 return true;
             }
 
-            if (await limits.RefuseCallAsync(context, session, request, body).ConfigureAwait(false))
+            if (await limits.RefuseCallAsync(context, session, request).ConfigureAwait(false))
                 return true;
-            if (await session.AdmitAsync(request, body, McpEndpoint.Authenticated(context)).ConfigureAwait(false) is not { } reader)
+            if (await session.AdmitAsync(request, body, ClientExchange.Of(context).Id, McpEndpoint.Authenticated(context)).ConfigureAwait(false) is not { } reader)
                 return false;
             LiveSession.Detach(reader); // answered on the session's stream
         }
-        else if (!await session.AcceptAsync(message, body).ConfigureAwait(false))
+        else if (!await session.AcceptAsync(message, body, ClientExchange.Of(context).Id).ConfigureAwait(false))
         {
             return false;
         }

@@ -1,6 +1,7 @@
 using McpHa.HighAvailability.Cluster;
 using McpHa.HighAvailability.Diagnostics;
 using McpHa.HighAvailability.Journal;
+using McpHa.HighAvailability.Relay;
 using McpHa.HighAvailability.Sessions;
 using McpHa.HighAvailability.Stateless;
 using Microsoft.AspNetCore.Http;
@@ -201,13 +202,13 @@ internal sealed class McpEndpoint(
                 return true;
             }
 
-            if (await limits.RefuseCallAsync(context, session, request, body).ConfigureAwait(false))
+            if (await limits.RefuseCallAsync(context, session, request).ConfigureAwait(false))
                 return true;
-            return await session.AdmitAsync(request, body, Authenticated(context)).ConfigureAwait(false) is { } reader &&
+            return await session.AdmitAsync(request, body, ClientExchange.Of(context).Id, Authenticated(context)).ConfigureAwait(false) is { } reader &&
                 await Pump(context, session, reader).AnswerAsync(request.Id).ConfigureAwait(false);
         }
 
-        if (!await session.AcceptAsync(message, body).ConfigureAwait(false))
+        if (!await session.AcceptAsync(message, body, ClientExchange.Of(context).Id).ConfigureAwait(false))
             return false;
         context.Response.StatusCode = StatusCodes.Status202Accepted;
         return true;

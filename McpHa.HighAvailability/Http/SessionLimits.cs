@@ -1,4 +1,5 @@
 using McpHa.HighAvailability.Limits;
+using McpHa.HighAvailability.Relay;
 using McpHa.HighAvailability.Sessions;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Options;
@@ -22,9 +23,9 @@ internal sealed class SessionLimits(SessionHost host, IOptions<LimitOptions>? op
         return true;
     }
 
-    public async ValueTask<bool> RefuseCallAsync(HttpContext context, LiveSession session, JsonRpcRequest request, byte[] body)
+    public async ValueTask<bool> RefuseCallAsync(HttpContext context, LiveSession session, JsonRpcRequest request)
     {
-        if (session.Calls.Count >= _limits.CallsPerSession && !session.IsKnown(body))
+        if (session.Calls.Count >= _limits.CallsPerSession && !session.IsKnown(ClientExchange.Of(context).Id))
             await HttpAnswers.TooManyAsync(context, $"{_limits.CallsPerSession} calls of one session in flight ({LimitOptions.SectionName}:CallsPerSession).", request.Id).ConfigureAwait(false);
         else if (SubscriptionOf(request) is { } uri && !session.MaySubscribe(uri, _limits.SubscriptionsPerSession))
             await HttpAnswers.TooManyAsync(context, $"{_limits.SubscriptionsPerSession} subscriptions of one session ({LimitOptions.SectionName}:SubscriptionsPerSession).", request.Id).ConfigureAwait(false);

@@ -92,7 +92,7 @@ internal sealed partial class StatelessEndpoint(
         var running = server.RunAsync(stop.Token);
 
         var body = new KeepAliveBody(context, time);
-        CallScope.Current = new StatelessCall(user);
+        CallScope.Current = new StatelessCall(user, ClientExchange.Of(context).Id);
         try
         {
             var headers = context.Response.Headers;

@@ -86,7 +86,7 @@ internal sealed class StreamPump(HttpContext context, LiveSession session, Strea
                     case StreamItemKind.Completed when _caughtUp && !_response.Started:
                         await HttpAnswers.ErrorAsync(
                             context, StatusCodes.Status400BadRequest, JsonRpc.HistoryTrimmed,
-                            "This request was answered before and is not run again, but its answer is no longer kept. Send a new request with a new id.", _requestId).ConfigureAwait(false);
+                            "This request was answered before, and its answer is no longer kept. It was not run again. Send a new request.", _requestId).ConfigureAwait(false);
                         return true;
                     case StreamItemKind.Completed:
                         if (!_response.Started)

@@ -1,13 +1,24 @@
 namespace McpHa.HighAvailability.Relay;
 
-/// <summary>Headers that replicas and balancers exchange. None of them is trusted with anything, none reaches a client through a relay.</summary>
+/// <summary>Headers that replicas and balancers exchange. None of them gives a right, and none reaches a client through a relay.</summary>
 public static class HaHeaders
 {
-    /// <summary>Common prefix; a relay strips every such header in both directions before it adds its own.</summary>
+    /// <summary>Common prefix; a relay strips every such header in both directions before it adds its own. <see cref="Exchange"/> is the exception.</summary>
     public const string Prefix = "Mcp-Ha-";
 
     /// <summary>Request: a relay is asking (value <c>1</c>), so the answer may carry <see cref="Owner"/> and <see cref="Cursor"/>.</summary>
     public const string Relay = "Mcp-Ha-Relay";
+
+    /// <summary>
+    /// Request: names the client's exchange, the same however often it is sent. A POST that carries the id of an earlier one of its session is a
+    /// repetition: it gets the earlier answer and does not run again. Relays put it on everything that they send on; any other load balancer
+    /// that repeats POSTs sets it to an id of the request (nginx: <c>proxy_set_header Mcp-Ha-Exchange $request_id;</c>).
+    /// </summary>
+    /// <remarks>
+    /// 16 to 128 characters of <c>[A-Za-z0-9._:+/=-]</c>, different for every request; anything else is ignored. It counts within one session (without
+    /// one: within a state handle and its user), so a relay passes on what it receives, also from a client: a client can only repeat itself.
+    /// </remarks>
+    public const string Exchange = "Mcp-Ha-Exchange";
 
     /// <summary>
     /// Request: forwarded by a peer; the value is the replica id that it is meant for. A replica that is not meant, or does not own

@@ -14,7 +14,7 @@ public sealed record RelayExchange
 
     /// <summary>
     /// Whether the request may be sent again after it may have arrived. True for everything within a session, where replicas
-    /// recognise a repetition; false for the stateless revision, where they cannot.
+    /// recognise a repetition (<see cref="HaHeaders.Exchange"/>); false for the stateless revision, where they cannot.
     /// </summary>
     public required bool Repeatable { get; init; }
 

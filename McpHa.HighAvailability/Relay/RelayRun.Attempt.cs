@@ -85,6 +85,8 @@ internal sealed partial class RelayRun
         RelayHeaders.CopyToReplica(context.Request.Headers, request, resume);
         var headers = request.Headers;
         headers.TryAddWithoutValidation(HaHeaders.Relay, "1");
+        if (request.Method == HttpMethod.Post)
+            headers.TryAddWithoutValidation(HaHeaders.Exchange, ClientExchange.Of(context).Id.ToString());
         if (target.Hop)
             headers.TryAddWithoutValidation(HaHeaders.Hop, target.ReplicaId);
 

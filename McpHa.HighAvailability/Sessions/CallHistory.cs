@@ -7,7 +7,7 @@ namespace McpHa.HighAvailability.Sessions;
 /// <summary>What an earlier run of a call has sent to the client and heard from it, so that the next run does not repeat itself.</summary>
 internal sealed class CallHistory
 {
-    private readonly Dictionary<CallKey, int> _notifications = [];
+    private readonly Dictionary<ContentHash, int> _notifications = [];
     private readonly HashSet<string> _asked = new(StringComparer.Ordinal);
     private readonly Dictionary<string, JsonRpcMessageWithId> _answers = new(StringComparer.Ordinal);
     private double _progress = double.NegativeInfinity;
@@ -24,7 +24,7 @@ internal sealed class CallHistory
                 _progress = Math.Max(_progress, Progress(progress) ?? double.NegativeInfinity);
                 break;
             case JsonRpcNotification:
-                var key = CallKey.Of(payload.Span);
+                var key = ContentHash.Of(payload.Span);
                 _notifications[key] = _notifications.GetValueOrDefault(key) + 1;
                 break;
         }
@@ -54,7 +54,7 @@ internal sealed class CallHistory
     {
         if (notification.Method == NotificationMethods.ProgressNotification)
             return Safeguards.ProgressRecognition && Progress(notification) is { } progress && progress <= _progress;
-        var key = CallKey.Of(payload);
+        var key = ContentHash.Of(payload);
         lock (_notifications)
         {
             if (_notifications.GetValueOrDefault(key) is not (> 0 and var left))

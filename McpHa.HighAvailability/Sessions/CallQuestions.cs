@@ -29,7 +29,7 @@ internal sealed class CallQuestions(string stream)
 
     public string Name(JsonRpcRequest question)
     {
-        var hash = CallKey.Of(Encoding.UTF8.GetBytes(question.Method + "\n" + WithoutMeta(question.Params))).ToString()[..12].ToLowerInvariant();
+        var hash = ContentHash.Of(Encoding.UTF8.GetBytes(question.Method + "\n" + WithoutMeta(question.Params))).ToString()[..12];
         lock (_asked)
         {
             var count = _asked.GetValueOrDefault(hash) + 1;

@@ -1,3 +1,6 @@
+using System.Text;
+using McpHa.HighAvailability.Relay;
+
 namespace McpHa.HighAvailability.Sessions;
 
 /// <summary>The client request that the current flow of execution works on, for services that are injected into tools.</summary>
@@ -49,7 +52,7 @@ internal abstract class CallScope
 }
 
 /// <summary>A request of the stateless revision.</summary>
-internal sealed class StatelessCall(string user) : CallScope
+internal sealed class StatelessCall(string user, ExchangeId exchange) : CallScope
 {
     public override string? SessionId => null;
 
@@ -57,7 +60,8 @@ internal sealed class StatelessCall(string user) : CallScope
 
     public override string User => user;
 
-    public override string CallId { get; } = Guid.NewGuid().ToString("N");
+    // Users cannot choose what repeats a call of another one.
+    public override string CallId => $"{ContentHash.Of(Encoding.UTF8.GetBytes(user))}/{exchange}";
 
     public override StateTransaction? SessionState => null;
 }

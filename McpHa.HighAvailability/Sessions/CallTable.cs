@@ -1,16 +1,21 @@
+using McpHa.HighAvailability.Journal;
+using McpHa.HighAvailability.Relay;
 using ModelContextProtocol.Protocol;
 
 namespace McpHa.HighAvailability.Sessions;
 
-/// <summary>Requests of a session that are in flight, and those that were lately answered. Guarded by the session's gate.</summary>
-internal sealed class CallTable(int remembered)
+/// <summary>Requests of a session that are in flight, and the exchanges that were lately answered. Guarded by the session's gate.</summary>
+/// <param name="maxRemembered">Most answered exchanges that are kept.</param>
+/// <param name="keep">How long an answered exchange is kept.</param>
+/// <param name="time">The clock.</param>
+internal sealed class CallTable(int maxRemembered, TimeSpan keep, TimeProvider time)
 {
-    private const int MostWithdrawn = 32;
+    private const int MaxWithdrawn = 32;
 
     private readonly Dictionary<string, OpenCall> _open = new(StringComparer.Ordinal);
-    private Dictionary<CallKey, string>? _answered;
-    private Queue<CallKey>? _answeredOrder;
-    private Queue<(string Stream, CallKey Key)>? _withdrawn;
+    private Dictionary<ExchangeId, string>? _answered;
+    private Queue<(ExchangeId Exchange, long At)>? _answeredOrder;
+    private Queue<WithdrawnCall>? _withdrawn;
 
     public int Count => _open.Count;
 
@@ -38,47 +43,79 @@ internal sealed class CallTable(int remembered)
     public OpenCall? Find(string stream) => _open.GetValueOrDefault(stream);
 
     // A session has a handful of calls open at a time: looking through them beats a second index.
-    public OpenCall? Find(CallKey key)
+    public OpenCall? Find(ExchangeId exchange)
     {
         foreach (var call in _open.Values)
         {
-            if (call.Key == key)
+            if (call.Exchange == exchange)
                 return call;
         }
 
         return null;
     }
 
-    public IEnumerable<OpenCall> FindAll(RequestId clientId) => _open.Values.Where(c => c.ClientId == clientId);
-
-    /// <summary>Remembers which stream answered a request, for when the request is repeated.</summary>
-    public void Remember(CallKey key, string stream)
+    /// <summary>The call with a client's id that began last. Clients use an id more than once.</summary>
+    public OpenCall? FindNewest(RequestId clientId)
     {
-        if (remembered == 0)
-            return;
-        _answered ??= [];
-        _answeredOrder ??= [];
-        if (_answeredOrder.Count >= remembered)
-            _answered.Remove(_answeredOrder.Dequeue());
-        if (_answered.TryAdd(key, stream))
-            _answeredOrder.Enqueue(key);
+        return _open.Values.Where(call => call.ClientId == clientId).MaxBy(Began);
+
+        static (long Epoch, long Number) Began(OpenCall call)
+        {
+            var stream = new SseEventId(call.Stream.Id, 0);
+            return (stream.Epoch, stream.Number);
+        }
     }
 
-    public string? Recall(CallKey key) => _answered?.GetValueOrDefault(key);
+    /// <summary>Remembers which stream answered an exchange, for when the exchange is repeated.</summary>
+    public void Remember(ExchangeId exchange, string stream)
+    {
+        if (maxRemembered == 0)
+            return;
+        Forget();
+        _answered ??= [];
+        _answeredOrder ??= [];
+        if (_answeredOrder.Count >= maxRemembered)
+            _answered.Remove(_answeredOrder.Dequeue().Exchange);
+        if (_answered.TryAdd(exchange, stream))
+            _answeredOrder.Enqueue((exchange, time.GetTimestamp()));
+    }
+
+    /// <summary>The stream that answered an exchange; <see langword="null"/>: the exchange is not known, or was forgotten.</summary>
+    public string? Recall(ExchangeId exchange)
+    {
+        Forget();
+        return _answered?.GetValueOrDefault(exchange);
+    }
 
     /// <summary>Calls that the client has cancelled, the oldest first.</summary>
-    public IEnumerable<(string Stream, CallKey Key)> Withdrawn => _withdrawn ?? Enumerable.Empty<(string, CallKey)>();
+    public IEnumerable<WithdrawnCall> Withdrawn => _withdrawn ?? Enumerable.Empty<WithdrawnCall>();
 
-    /// <summary>Remembers a call that the client has cancelled: nothing is left to be sent on its stream. Returns one that is forgotten for it.</summary>
-    public string? Withdraw(string stream, CallKey key)
+    /// <summary>Remembers a call that the client has cancelled: its stream has nothing left to send.</summary>
+    /// <returns>The stream of the oldest one, if that is forgotten for it.</returns>
+    public string? Withdraw(WithdrawnCall call)
     {
         _withdrawn ??= [];
-        var forgotten = _withdrawn.Count >= MostWithdrawn ? _withdrawn.Dequeue().Stream : null;
-        _withdrawn.Enqueue((stream, key));
+        var forgotten = _withdrawn.Count >= MaxWithdrawn ? _withdrawn.Dequeue().Stream : null;
+        _withdrawn.Enqueue(call);
         return forgotten;
     }
 
     public bool WasWithdrawn(string stream) => Withdrawn.Any(call => call.Stream == stream);
 
-    public bool WasWithdrawn(CallKey key) => _withdrawn is not null && _withdrawn.Any(call => call.Key == key);
+    public bool WasWithdrawn(ExchangeId exchange) => _withdrawn is not null && _withdrawn.Any(call => call.Exchange == exchange);
+
+    /// <summary>Whether a cancellation has ended a call before.</summary>
+    public bool HasCancelled(ExchangeId cancellation) => _withdrawn is not null && _withdrawn.Any(call => call.Cancellation == cancellation);
+
+    private void Forget()
+    {
+        while (_answeredOrder?.TryPeek(out var oldest) == true && time.GetElapsedTime(oldest.At) > keep)
+            _answered!.Remove(_answeredOrder.Dequeue().Exchange);
+    }
 }
+
+/// <summary>A call that the client has cancelled.</summary>
+/// <param name="Stream">Its stream.</param>
+/// <param name="Exchange">The exchange that brought the call.</param>
+/// <param name="Cancellation">The exchange that brought the cancellation.</param>
+internal readonly record struct WithdrawnCall(string Stream, ExchangeId Exchange, ExchangeId Cancellation);

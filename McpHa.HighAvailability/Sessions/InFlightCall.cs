@@ -1,65 +1,47 @@
-using System.Buffers.Binary;
+using McpHa.HighAvailability.Relay;
 
 namespace McpHa.HighAvailability.Sessions;
 
 /// <summary>A client request as the in-flight table keeps it: what is needed to recognise it and to run it again.</summary>
-/// <param name="Key">Duplicate key: hash of the whole request, id included.</param>
+/// <param name="Exchange">The exchange that brought it.</param>
 /// <param name="Body">The request as it arrived, JSON.</param>
-internal readonly record struct InFlightCall(CallKey Key, ReadOnlyMemory<byte> Body)
+internal readonly record struct InFlightCall(ExchangeId Exchange, ReadOnlyMemory<byte> Body)
 {
+    // Form of an entry: its kind, then the exchange, then the body or the exchange of the cancellation.
+    private const byte OpenKind = 1;
+    private const byte WithdrawnKind = 2;
+    private const int HeadSize = 1 + ExchangeId.Size;
+    private const int WithdrawnSize = HeadSize + ExchangeId.Size;
+
     /// <summary>
-    /// Entry of a call that its client has cancelled, the key alone: nothing is left to be sent on its stream, whoever is asked for it, and the
-    /// same request, sent again before and still on its way, is not run again.
+    /// Entry of a call that its client has cancelled: its stream has nothing left to send. The next owner recognises a repetition of the
+    /// call, which it does not run, and one of the cancellation, which ends no other call.
     /// </summary>
-    public static ReadOnlyMemory<byte> Withdrawn(CallKey key)
+    public static ReadOnlyMemory<byte> Withdrawn(ExchangeId call, ExchangeId cancellation)
     {
-        var bytes = new byte[CallKey.Size];
-        key.Write(bytes);
+        var bytes = new byte[WithdrawnSize];
+        bytes[0] = WithdrawnKind;
+        call.Write(bytes.AsSpan(1));
+        cancellation.Write(bytes.AsSpan(HeadSize));
         return bytes;
     }
 
-    public static bool IsWithdrawn(ReadOnlyMemory<byte> bytes) => bytes.Length == CallKey.Size;
+    public static bool IsWithdrawn(ReadOnlyMemory<byte> bytes) => bytes.Length == WithdrawnSize && bytes.Span[0] == WithdrawnKind;
+
+    /// <summary>Reads an entry for which <see cref="IsWithdrawn"/> holds.</summary>
+    public static (ExchangeId Call, ExchangeId Cancellation) ReadWithdrawn(ReadOnlyMemory<byte> bytes) =>
+        (ExchangeId.Read(bytes.Span[1..]), ExchangeId.Read(bytes.Span[HeadSize..]));
 
     public byte[] ToBytes()
     {
-        var bytes = new byte[CallKey.Size + Body.Length];
-        Key.Write(bytes);
-        Body.Span.CopyTo(bytes.AsSpan(CallKey.Size));
+        var bytes = new byte[HeadSize + Body.Length];
+        bytes[0] = OpenKind;
+        Exchange.Write(bytes.AsSpan(1));
+        Body.Span.CopyTo(bytes.AsSpan(HeadSize));
         return bytes;
     }
 
-    public static InFlightCall Parse(ReadOnlyMemory<byte> bytes) => bytes.Length > CallKey.Size
-        ? new(CallKey.Read(bytes.Span), bytes[CallKey.Size..])
-        : throw new InvalidDataException("An entry of the in-flight table is cut short.");
-}
-
-/// <summary>128 bits that stand for a client request: two requests with the same id and body have the same key.</summary>
-internal readonly record struct CallKey(UInt128 Value)
-{
-    public const int Size = 16;
-
-    public static CallKey Of(ReadOnlySpan<byte> body)
-    {
-        Span<byte> hash = stackalloc byte[32];
-        System.Security.Cryptography.SHA256.HashData(body, hash);
-        return Read(hash);
-    }
-
-    public static CallKey Read(ReadOnlySpan<byte> bytes) => new(BinaryPrimitives.ReadUInt128BigEndian(bytes));
-
-    public static bool TryParse(string text, out CallKey key)
-    {
-        var ok = UInt128.TryParse(text, System.Globalization.NumberStyles.HexNumber, null, out var value);
-        key = new(value);
-        return ok;
-    }
-
-    public void Write(Span<byte> bytes) => BinaryPrimitives.WriteUInt128BigEndian(bytes, Value);
-
-    public override string ToString()
-    {
-        Span<byte> bytes = stackalloc byte[Size];
-        Write(bytes);
-        return Convert.ToHexString(bytes);
-    }
+    public static InFlightCall Parse(ReadOnlyMemory<byte> bytes) => bytes.Length > HeadSize && bytes.Span[0] == OpenKind
+        ? new(ExchangeId.Read(bytes.Span[1..]), bytes[HeadSize..])
+        : throw new InvalidDataException("An entry of the in-flight table is cut short or of an unknown kind.");
 }

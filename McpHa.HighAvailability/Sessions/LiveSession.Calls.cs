@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using McpHa.HighAvailability.Diagnostics;
 using McpHa.HighAvailability.Http;
 using McpHa.HighAvailability.Journal;
+using McpHa.HighAvailability.Relay;
 using ModelContextProtocol.Protocol;
 
 namespace McpHa.HighAvailability.Sessions;
@@ -11,16 +12,16 @@ namespace McpHa.HighAvailability.Sessions;
 internal sealed partial class LiveSession
 {
     /// <summary>
-    /// Takes a client's request, and returns what reads its answer. A request that is in flight or was lately answered is not run
-    /// again: the reader gets the answer of the first one. <see langword="null"/>: the session is no longer served here.
+    /// Takes a client's request, and returns what reads its answer. A repetition, of an exchange that is in flight or was lately answered, is
+    /// not run again: the reader gets the answer of the first one. <see langword="null"/>: the session is no longer served here.
     /// </summary>
     /// <param name="request">The request.</param>
     /// <param name="body">Its bytes.</param>
+    /// <param name="exchange">The exchange that brings it.</param>
     /// <param name="user">Who sends it.</param>
-    public async ValueTask<StreamSubscription?> AdmitAsync(JsonRpcRequest request, ReadOnlyMemory<byte> body, ClaimsPrincipal? user)
+    public async ValueTask<StreamSubscription?> AdmitAsync(JsonRpcRequest request, ReadOnlyMemory<byte> body, ExchangeId exchange, ClaimsPrincipal? user)
     {
         Touch();
-        var key = CallKey.Of(body.Span);
         // A POST of HTTP+SSE is answered when the call is written down, for its client never sends it again.
         var mayRunTwice = RerunPolicy.Allows(request, _runtime.ServerOptions);
         var lazy = mayRunTwice && !IsLegacy;
@@ -31,42 +32,54 @@ internal sealed partial class LiveSession
         StreamSubscription? repeated;
         OpenCall? awaiting = null;
         Task begun = Task.CompletedTask;
+        WaitingRequest? waiting = null;
         while (true)
         {
             TaskCompletionSource? pause;
             lock (Gate)
             {
                 // A call that has waited here may have been cancelled meanwhile, of which the next owner does not know.
-                if (_closed)
-                    return _earlyCancellations.Contains(request.Id) ? Withdrawn() : null;
-                repeated = Safeguards.DuplicateRecognition ? Repeated(key) : null;
+                if (_closed || waiting is { Withdrawn: true })
+                    return StopWaiting(waiting);
+                repeated = Safeguards.DuplicateRecognition ? Repeated(exchange) : null;
                 if (repeated is not null)
                 {
-                    awaiting = StopAwaiting(Calls.Find(key));
+                    StopWaiting(waiting);
+                    awaiting = StopAwaiting(Calls.Find(exchange));
                     break;
                 }
 
-                if (_earlyCancellations.Contains(request.Id) || Calls.WasWithdrawn(key))
+                if (Calls.WasWithdrawn(exchange))
+                {
+                    StopWaiting(waiting);
                     return Withdrawn();
+                }
 
                 pause = _pause ?? (mayRunTwice ? null : Hold);
                 if (pause is null)
                 {
-                    call = new(this, new EventStream(NextCallStream(), GetStreams.Only), key, request, kept);
+                    StopWaiting(waiting);
+                    call = new(this, new EventStream(NextCallStream(), GetStreams.Only), exchange, request, kept);
                     reader = call.Stream.Attach();
                     Calls.Add(call);
                     beginning = Queue.Open();
-                    beginning.SetCall(call.Stream.Id, new InFlightCall(key, kept).ToBytes());
+                    beginning.SetCall(call.Stream.Id, new InFlightCall(exchange, kept).ToBytes());
                     beginning.Then(new(EffectKind.Prime, call.Stream));
                     call.Beginning = beginning;
                     if (!lazy)
                         begun = beginning.Written;
                     break;
                 }
+
+                if (waiting is null)
+                    (_waiting ??= []).Add(waiting = new(request.Id, exchange));
             }
 
             if (!await UnlessSentElsewhereAsync(WrittenAsync(pause.Task).AsTask()).ConfigureAwait(false))
-                return null;
+            {
+                lock (Gate)
+                    return StopWaiting(waiting);
+            }
         }
 
         if (repeated is not null)
@@ -117,7 +130,7 @@ internal sealed partial class LiveSession
         {
             if (!TryEnd(call))
                 return Task.CompletedTask;
-            Append(call.Stream, payload, call.Key.ToString());
+            Append(call.Stream, payload, call.Exchange.ToString());
             var batch = Queue.Open();
             batch.Then(new(EffectKind.Complete, call.Stream));
             if (!failed)
@@ -140,7 +153,7 @@ internal sealed partial class LiveSession
                 SessionStateBag.Abandon(abandoned);
             }
 
-            Calls.Remember(call.Key, call.Stream.Id);
+            Calls.Remember(call.Exchange, call.Stream.Id);
         }
 
         Queue.Flush();
@@ -190,9 +203,9 @@ internal sealed partial class LiveSession
     }
 
     // Under the gate.
-    private StreamSubscription? Repeated(CallKey key)
+    private StreamSubscription? Repeated(ExchangeId exchange)
     {
-        if (Calls.Find(key) is { } open)
+        if (Calls.Find(exchange) is { } open)
         {
             _runtime.Metrics.Repeated();
             var reader = open.Stream.Attach();
@@ -200,7 +213,7 @@ internal sealed partial class LiveSession
             return reader;
         }
 
-        if (Calls.Recall(key) is { } stream)
+        if (Calls.Recall(exchange) is { } stream)
         {
             _runtime.Metrics.Repeated();
             var answered = new EventStream(stream);

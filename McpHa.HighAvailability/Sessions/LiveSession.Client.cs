@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Text.Json.Nodes;
 using McpHa.HighAvailability.Diagnostics;
 using McpHa.HighAvailability.Journal;
+using McpHa.HighAvailability.Relay;
 using ModelContextProtocol.Protocol;
 
 namespace McpHa.HighAvailability.Sessions;
@@ -16,10 +17,10 @@ internal sealed partial class LiveSession
     private long _unrelatedQuestions;
 
     /// <summary>Takes a notification or an answer; returns when it is safe to tell the client so. <see langword="false"/>: not served here.</summary>
-    public ValueTask<bool> AcceptAsync(JsonRpcMessage message, ReadOnlyMemory<byte> body) =>
-        UnlessSentElsewhereAsync(TakeAsync(message, body));
+    public ValueTask<bool> AcceptAsync(JsonRpcMessage message, ReadOnlyMemory<byte> body, ExchangeId exchange) =>
+        UnlessSentElsewhereAsync(TakeAsync(message, body, exchange));
 
-    private async Task<bool> TakeAsync(JsonRpcMessage message, ReadOnlyMemory<byte> body)
+    private async Task<bool> TakeAsync(JsonRpcMessage message, ReadOnlyMemory<byte> body, ExchangeId exchange)
     {
         if (message is not JsonRpcNotification { Method: NotificationMethods.InitializedNotification })
             Touch();
@@ -31,7 +32,7 @@ internal sealed partial class LiveSession
         switch (message)
         {
             case JsonRpcNotification { Method: NotificationMethods.CancelledNotification } cancelled:
-                return await CancelAsync(cancelled).ConfigureAwait(false);
+                return await CancelAsync(cancelled, exchange).ConfigureAwait(false);
             case JsonRpcNotification { Method: NotificationMethods.InitializedNotification }:
                 return await BeginAsync(message, body).ConfigureAwait(false);
             case JsonRpcNotification:

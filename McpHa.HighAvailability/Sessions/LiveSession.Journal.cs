@@ -24,13 +24,13 @@ internal sealed partial class LiveSession
         Dictionary<string, ReadOnlyMemory<byte>> table = [];
         foreach (var call in Calls.Open)
         {
-            table[call.Stream.Id] = new InFlightCall(call.Key, call.Body).ToBytes();
+            table[call.Stream.Id] = new InFlightCall(call.Exchange, call.Body).ToBytes();
             foreach (var (question, answer) in call.StoredAnswers ?? [])
                 table[question] = answer;
         }
 
-        foreach (var (stream, key) in Calls.Withdrawn)
-            table[stream] = InFlightCall.Withdrawn(key);
+        foreach (var (stream, exchange, cancellation) in Calls.Withdrawn)
+            table[stream] = InFlightCall.Withdrawn(exchange, cancellation);
         return table;
     }
 

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using McpHa.HighAvailability.Diagnostics;
 using McpHa.HighAvailability.EventBus;
 using McpHa.HighAvailability.Journal;
+using McpHa.HighAvailability.Relay;
 using Microsoft.Extensions.Logging;
 using ModelContextProtocol.Server;
 
@@ -11,6 +12,9 @@ namespace McpHa.HighAvailability.Sessions;
 /// <remarks>Invariant: nothing of a session that is closed here reaches a client or the store.</remarks>
 internal sealed partial class LiveSession : ICommitOwner
 {
+    // Relays send an exchange again for as long as they hold it; the last attempt may take a moment more.
+    private static readonly TimeSpan RepetitionMargin = TimeSpan.FromSeconds(30);
+
     private readonly SessionRuntime _runtime;
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _stopping = new();
@@ -39,10 +43,9 @@ internal sealed partial class LiveSession : ICommitOwner
         _past = record.Epoch == 1 ? 0 : UInt128.Max(Handed(record.Handshake), BroadcastIds.LastOf(record.Created));
         Queue = new(record, runtime.Commits, this);
         Transport = new(this);
-        Calls = new(runtime.Options.RememberedCalls);
+        Calls = new(runtime.Options.RememberedCalls, runtime.Options.HoldTime + RepetitionMargin, runtime.Time);
         GetStreams = new(record.Epoch, record.Handshake.ContainsKey(HandshakeKeys.LegacySse));
         Tail = new(IsNeeded);
-        _earlyCancellations = new(runtime.Time, runtime.Options.HoldTime);
         LastUsed = runtime.Time.GetTimestamp();
         _used = record.Epoch > 1; // taken over on demand, or handed over with those that are
         AwaitListener();
@@ -150,12 +153,11 @@ internal sealed partial class LiveSession : ICommitOwner
         }
     }
 
-    /// <summary>Whether a request is in flight, or was lately answered.</summary>
-    public bool IsKnown(ReadOnlySpan<byte> body)
+    /// <summary>Whether an exchange is in flight, or was lately answered.</summary>
+    public bool IsKnown(ExchangeId exchange)
     {
-        var key = CallKey.Of(body);
         lock (Gate)
-            return Calls.Find(key) is not null || Calls.Recall(key) is not null;
+            return Calls.Find(exchange) is not null || Calls.Recall(exchange) is not null;
     }
 
     /// <summary>How many responses read streams of the session now.</summary>

@@ -1,12 +1,13 @@
 using System.Threading.Channels;
 using McpHa.HighAvailability.Diagnostics;
 using McpHa.HighAvailability.Journal;
+using McpHa.HighAvailability.Relay;
 using ModelContextProtocol.Protocol;
 
 namespace McpHa.HighAvailability.Sessions;
 
 /// <summary>A client request in flight. To the SDK it is the transport that everything belonging to the request goes through.</summary>
-internal sealed class OpenCall(LiveSession session, EventStream stream, CallKey key, JsonRpcRequest request, ReadOnlyMemory<byte> body)
+internal sealed class OpenCall(LiveSession session, EventStream stream, ExchangeId exchange, JsonRpcRequest request, ReadOnlyMemory<byte> body)
     : CallScope, ITransport
 {
     private StateTransaction? _state;
@@ -16,7 +17,8 @@ internal sealed class OpenCall(LiveSession session, EventStream stream, CallKey 
     /// <summary>Stream that answers the request. Its name is the request's internal id, and stays the same across owners.</summary>
     public EventStream Stream => stream;
 
-    public CallKey Key => key;
+    /// <summary>The exchange that brought it.</summary>
+    public ExchangeId Exchange => exchange;
 
     /// <summary>The id that the client chose.</summary>
     public RequestId ClientId { get; } = request.Id;
@@ -68,9 +70,9 @@ internal sealed class OpenCall(LiveSession session, EventStream stream, CallKey 
 
     public override string User => session.User;
 
-    // By what the client sent and not by the stream: a request that is sent again because its owner died before it had written the call
-    // down is another call to the session, but must not be one to a handle that has it already.
-    public override string CallId => $"{session.Id}/{key}";
+    // By the exchange and not by the stream: a request that a relay sends again because its owner died before it had written the call down is
+    // another call to the session, but must not be one to a handle that has it already.
+    public override string CallId => $"{session.Id}/{exchange}";
 
     public override StateTransaction? SessionState
     {

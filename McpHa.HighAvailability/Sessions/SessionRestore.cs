@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using McpHa.HighAvailability.Diagnostics;
 using McpHa.HighAvailability.Journal;
+using McpHa.HighAvailability.Relay;
 using Microsoft.Extensions.Logging;
 using ModelContextProtocol.Protocol;
 
@@ -61,12 +62,13 @@ internal static class SessionRestore
     private static List<OpenCall> TakeUpJournal(LiveSession session, SessionSnapshot snapshot, ActivityContext cause)
     {
         Dictionary<string, OpenCall> open = new(StringComparer.Ordinal);
-        List<(string Stream, CallKey Key)> withdrawn = [];
+        List<WithdrawnCall> withdrawn = [];
         foreach (var (stream, bytes) in snapshot.Calls.Where(c => CallQuestions.StreamOf(c.Key) is null))
         {
             if (InFlightCall.IsWithdrawn(bytes))
             {
-                withdrawn.Add((stream, CallKey.Read(bytes.Span)));
+                var (exchange, cancellation) = InFlightCall.ReadWithdrawn(bytes);
+                withdrawn.Add(new(stream, exchange, cancellation));
                 continue;
             }
 
@@ -74,14 +76,14 @@ internal static class SessionRestore
             if (JsonRpc.Parse(call.Body.Span) is JsonRpcRequest request)
             {
                 CallTrace.Rejoin(request, cause);
-                open.Add(stream, new OpenCall(session, new EventStream(stream, session.GetStreams.Only), call.Key, request, call.Body) { History = new() });
+                open.Add(stream, new OpenCall(session, new EventStream(stream, session.GetStreams.Only), call.Exchange, request, call.Body) { History = new() });
             }
         }
 
         lock (session.Queue.Gate)
         {
-            foreach (var (stream, key) in withdrawn.OrderBy(w => new SseEventId(w.Stream, 0).Epoch).ThenBy(w => new SseEventId(w.Stream, 0).Number))
-                session.Calls.Withdraw(stream, key);
+            foreach (var call in withdrawn.OrderBy(w => new SseEventId(w.Stream, 0).Epoch).ThenBy(w => new SseEventId(w.Stream, 0).Number))
+                session.Calls.Withdraw(call);
             foreach (var call in open.Values)
                 session.Calls.Add(call);
             foreach (var entry in snapshot.Journal)
@@ -101,9 +103,9 @@ internal static class SessionRestore
                 {
                     session.GetStreams.Find(entry.Stream).LastPosition = entry.Position;
                 }
-                else if (CallKey.TryParse(entry.Answers, out var key))
+                else if (ExchangeId.TryParse(entry.Answers, out var exchange))
                 {
-                    session.Calls.Remember(key, entry.Stream);
+                    session.Calls.Remember(exchange, entry.Stream);
                 }
 
                 session.Tail.Add(entry, asked);

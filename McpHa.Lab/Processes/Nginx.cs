@@ -67,8 +67,8 @@ internal static class Nginx
                 keepalive 64;
             }
 
-            # What the servers recognise when it comes again, by id and body: everything within a session. A request without a
-            # session may not be repeated: it would run twice.
+            # What the servers recognise when it comes again, by its Mcp-Ha-Exchange: everything within a session. A
+            # request without a session may not be repeated: it would run twice.
             map "$http_mcp_session_id:$http_mcp_protocol_version" $mcp_repeatable {
                 default 0;
                 "~^.+:" 1;
@@ -87,6 +87,8 @@ internal static class Nginx
                 proxy_set_header Host $http_host;
                 proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
                 proxy_set_header X-Forwarded-Proto $scheme;
+                # The id of the client's request, the same for every server that it is sent to: a request that is repeated runs once.
+                proxy_set_header Mcp-Ha-Exchange $request_id;
                 proxy_connect_timeout 1s;
                 # 0: each server once.
                 proxy_next_upstream_tries 0;

@@ -3,7 +3,7 @@ using System.Text.Json.Nodes;
 namespace McpHa.Tests;
 
 /// <summary>One exchange of the client, carried on as a balancer does it: from replica to replica, behind the last event, until it is answered.</summary>
-internal sealed class Exchange(World world, string name, string method, string body)
+internal sealed class Exchange(World world, string name, string id, string method, string body)
 {
     private readonly HashSet<string> _streams = [];
     private int _parsed;
@@ -43,6 +43,8 @@ internal sealed class Exchange(World world, string name, string method, string b
             headers.AddRange([new("Mcp-Session-Id", session), new("MCP-Protocol-Version", "2025-11-25")]);
         if (resume)
             headers.Add(new("Last-Event-ID", Cursor));
+        else if (!IsGet)
+            headers.Add(new("Mcp-Ha-Exchange", id));
         (At, _parsed) = (replica, 0);
         Wire = new Wire(resume ? "GET" : method, body, headers);
         Wire.Send(replica.Endpoint);

@@ -72,6 +72,8 @@ internal sealed class ExploredReplica
             {
                 o.ReplicaId = id;
                 o.AdvertisedAddress = new Uri("http://127.0.0.1:1");
+                // Time passes as it is chosen, and relays of this world send an exchange again for as long as it lasts.
+                o.HoldTime = TimeSpan.FromHours(1);
             }))
             .WithTools<ExploredTools>();
         services.AddSingleton<IServer, NoServer>();

@@ -35,6 +35,7 @@ internal sealed class World
     private readonly List<string> _violations = [];
     private readonly HashSet<Exchange> _cancelled = [];
     private int _ids;
+    private int _posts;
     private int _drops = 4;
     private int _failures = 2;
     private int _kills = 1;
@@ -122,7 +123,7 @@ internal sealed class World
         Post("initialized", null, new JsonObject { ["method"] = "notifications/initialized" });
         Carry(_exchanges[^1]);
         _exchanges.Clear();
-        _exchanges.Add(new Exchange(this, "stream", "GET", ""));
+        _exchanges.Add(new Exchange(this, "stream", "", "GET", ""));
 
         void Carry(Exchange exchange)
         {
@@ -390,7 +391,7 @@ internal sealed class World
         message["jsonrpc"] = "2.0";
         if (id is not null)
             message["id"] = id;
-        _exchanges.Add(new Exchange(this, name, "POST", message.ToJsonString()));
+        _exchanges.Add(new Exchange(this, name, $"exchange-of-this-world-{++_posts}", "POST", message.ToJsonString()));
         return message;
     }
 }

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using McpHa.HighAvailability.Relay;
 using McpHa.Lab.Chaos.History;
 
 namespace McpHa.Lab.Chaos.Workload;
@@ -7,7 +8,7 @@ namespace McpHa.Lab.Chaos.Workload;
 /// <summary>
 /// What stands between a client and several balancers in real life: DNS with several addresses, a client-side load balancer, nginx. It
 /// sends each request to one endpoint, and when that refuses the connection or breaks it before the response begins, to the next one,
-/// with short pauses, for a bounded time. That is safe for POSTs too: replicas recognise a repeated POST by its id and body.
+/// with short pauses, for a bounded time. That is safe for POSTs too: replicas recognise a repeated POST by its exchange id.
 /// Nothing is repeated once a response has begun, nor with a single endpoint: there the client alone decides.
 /// </summary>
 internal sealed class Route(IReadOnlyList<Uri> endpoints, int seed, HistoryLog history, HttpMessageHandler inner) : DelegatingHandler(inner)
@@ -23,6 +24,8 @@ internal sealed class Route(IReadOnlyList<Uri> endpoints, int seed, HistoryLog h
         if (request.Content is not null)
             await request.Content.LoadIntoBufferAsync(cancellationToken);
         var session = request.Headers.TryGetValues(SessionHeader, out var values) ? values.First() : "";
+        if (request.Method == HttpMethod.Post)
+            request.Headers.TryAddWithoutValidation(HaHeaders.Exchange, Guid.NewGuid().ToString("N"));
         var first = First();
         TimeSpan? until = null;
         for (var attempt = 0; ; attempt++)

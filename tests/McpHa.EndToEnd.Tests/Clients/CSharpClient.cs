@@ -21,7 +21,7 @@ internal sealed class CSharpClient : TestClient
     public override string? SessionId => _client.SessionId;
 
     /// <summary>Connects. With the version left out the SDK chooses: it would take the revision without sessions.</summary>
-    public static async Task<CSharpClient> ConnectAsync(Uri endpoint, string? session, string? version = "2025-11-25", bool sse = false)
+    public static async Task<CSharpClient> ConnectAsync(Uri endpoint, string? session, string? version = "2025-11-25", bool sse = false, bool ownsSession = true)
     {
         var client = new CSharpClient();
         var options = new McpClientOptions
@@ -40,7 +40,7 @@ internal sealed class CSharpClient : TestClient
                 ],
             },
         };
-        client._transport = new HttpClientTransport(new() { Endpoint = endpoint, TransportMode = sse ? HttpTransportMode.Sse : HttpTransportMode.StreamableHttp, KnownSessionId = session });
+        client._transport = new HttpClientTransport(new() { Endpoint = endpoint, TransportMode = sse ? HttpTransportMode.Sse : HttpTransportMode.StreamableHttp, KnownSessionId = session, OwnsSession = ownsSession });
         client._client = session is null
             ? await McpClient.CreateAsync(client._transport, options)
             : await McpClient.ResumeSessionAsync(

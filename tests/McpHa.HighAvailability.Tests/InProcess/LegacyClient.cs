@@ -50,12 +50,17 @@ internal sealed class LegacyClient : IDisposable
 
     public async Task AcceptedAsync(InProcessReplica replica, JsonNode message)
     {
-        using var response = await PostAsync(replica, message.ToJsonString());
+        using var response = await PostAsync(replica, message.ToJsonString(), exchange: RawClient.ExchangeOf(message));
         Assert.Equal(HttpStatusCode.Accepted, response.StatusCode);
     }
 
-    public Task<HttpResponseMessage> PostAsync(InProcessReplica replica, string body, string? address = null, string contentType = "application/json") =>
-        SendAsync(new(HttpMethod.Post, new Uri(replica.Endpoint, address ?? Address)) { Content = new StringContent(body, Encoding.UTF8, contentType) });
+    public Task<HttpResponseMessage> PostAsync(InProcessReplica replica, string body, string? address = null, string contentType = "application/json", string? exchange = null)
+    {
+        var request = new HttpRequestMessage(HttpMethod.Post, new Uri(replica.Endpoint, address ?? Address)) { Content = new StringContent(body, Encoding.UTF8, contentType) };
+        if (exchange is not null)
+            request.Headers.TryAddWithoutValidation("Mcp-Ha-Exchange", exchange);
+        return SendAsync(request);
+    }
 
     /// <summary>Goes on with the stream as a relay does.</summary>
     public Task<LegacyStream> ResumeAsync(InProcessReplica replica, string lastEventId) => GetAsync(replica, request =>

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Headers;
+using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json.Nodes;
 
@@ -8,6 +9,8 @@ namespace McpHa.Tests;
 /// <summary>A client that hides nothing: every request is one HTTP request to the replica that the test names.</summary>
 internal sealed class RawClient : IDisposable
 {
+    private static readonly ConditionalWeakTable<JsonNode, string> Exchanges = [];
+
     private readonly HttpClient _http = new(new SocketsHttpHandler { UseCookies = false, AllowAutoRedirect = false });
     private int _ids;
 
@@ -66,8 +69,17 @@ internal sealed class RawClient : IDisposable
     public static JsonObject Cancel(JsonNode call) =>
         Notification("notifications/cancelled", new JsonObject { ["requestId"] = call["id"]!.DeepClone() });
 
+    /// <summary>Posts a message. The same object again is a repetition, as a load balancer makes one: it carries the same exchange id.</summary>
     public Task<Exchange> PostAsync(InProcessReplica replica, JsonNode body, Action<HttpRequestHeaders>? headers = null) =>
-        PostTextAsync(replica, body.ToJsonString(), headers);
+        PostTextAsync(replica, body.ToJsonString(), all =>
+        {
+            headers?.Invoke(all);
+            if (!all.Contains("Mcp-Ha-Exchange"))
+                all.TryAddWithoutValidation("Mcp-Ha-Exchange", ExchangeOf(body));
+        });
+
+    /// <summary>Posts a message as a client does that has no load balancer in front: without an exchange id.</summary>
+    public Task<Exchange> PostPlainAsync(InProcessReplica replica, JsonNode body) => PostTextAsync(replica, body.ToJsonString());
 
     public Task<Exchange> PostTextAsync(InProcessReplica replica, string body, Action<HttpRequestHeaders>? headers = null, string contentType = "application/json")
     {
@@ -95,6 +107,9 @@ internal sealed class RawClient : IDisposable
     public Task<Exchange> DeleteAsync(InProcessReplica replica) => SendAsync(new HttpRequestMessage(HttpMethod.Delete, replica.Endpoint), null);
 
     public static string TextOf(JsonNode answer) => (string?)answer["result"]?["content"]?[0]?["text"] ?? throw new InvalidOperationException(answer.ToJsonString());
+
+    /// <summary>The exchange id that a message is posted with.</summary>
+    public static string ExchangeOf(JsonNode body) => Exchanges.GetValue(body, static _ => Guid.NewGuid().ToString("N"));
 
     public void Dispose() => _http.Dispose();
 
