@@ -70,6 +70,12 @@ public sealed class HighAvailabilityOptions
     /// </summary>
     public int RememberedCalls { get; set; } = 1_000;
 
+    /// <summary>
+    /// A call that may run again runs again when its server is lost, until so many servers were lost with it. Then it ends with an error and never runs
+    /// again: it may be what ends them. A hand-over is no loss. Default: 2.
+    /// </summary>
+    public int MaxReplicaLosses { get; set; } = 2;
+
     /// <summary>How long a client of revision 2026-07-28 may take to send a <c>requestState</c> back. Default: 1 hour.</summary>
     public TimeSpan RequestStateLifetime { get; set; } = TimeSpan.FromHours(1);
 

@@ -33,7 +33,8 @@ internal sealed class HighAvailabilityOptionsValidator : IValidateOptions<HighAv
         Between(options.RequestStateLifetime, TimeSpan.FromSeconds(1), TimeSpan.FromDays(7), nameof(options.RequestStateLifetime), "01:00:00");
         AtLeast(options.PendingEntries, 1, nameof(options.PendingEntries), 1_000);
         AtLeast(options.MaxRequestBodySize, 1_024, nameof(options.MaxRequestBodySize), 4 * 1024 * 1024);
-        AtLeast(options.RememberedCalls, 0, nameof(options.RememberedCalls), 64);
+        AtLeast(options.RememberedCalls, 0, nameof(options.RememberedCalls), 1_000);
+        AtLeast(options.MaxReplicaLosses, 1, nameof(options.MaxReplicaLosses), 2);
         return errors.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(errors);
 
         void Between(TimeSpan value, TimeSpan low, TimeSpan high, string property, string example)

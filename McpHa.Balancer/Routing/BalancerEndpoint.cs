@@ -67,6 +67,7 @@ internal sealed class BalancerEndpoint(Relay relay, RoutingState state, Balancer
             Repeatable = !stateless || call.OpensSession,
             MayRepeat = stateless ? () => call.MayRepeat(state.Directory.Alive) : null,
             Listens = stateless && call.Listens,
+            CallName = call.Name is { Length: > 0 } tool ? tool : call.Method ?? "",
             HoldTime = _options.HoldTime,
         };
 

@@ -20,6 +20,7 @@ internal static class AttributeNames
     public const string ProtocolVersion = "mcp.protocol.version";
     public const string Duration = "mcp.ha.takeover.duration";
     public const string RequestId = "jsonrpc.request.id";
+    public const string Tool = "gen_ai.tool.name";
     public const string ErrorType = "error.type";
     public const string Method = "http.request.method";
     public const string ResendCount = "http.request.resend_count";

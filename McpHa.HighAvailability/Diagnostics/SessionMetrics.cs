@@ -19,6 +19,7 @@ internal sealed class SessionMetrics
     private readonly Counter<long> _fenced;
     private readonly Counter<long> _rerun;
     private readonly Counter<long> _refused;
+    private readonly Counter<long> _abandoned;
     private readonly Counter<long> _repeated;
     private readonly Counter<long> _writtenBack;
 
@@ -43,6 +44,7 @@ internal sealed class SessionMetrics
         _fenced = _meter.CreateCounter<long>("mcp.ha.writes.fenced", "{write}", "Writes refused because another replica owns the session.");
         _rerun = _meter.CreateCounter<long>("mcp.ha.calls.rerun", "{call}", "Calls run again after their replica was lost.");
         _refused = _meter.CreateCounter<long>("mcp.ha.calls.refused", "{call}", "Calls ended with \"may have run\" after their replica was lost.");
+        _abandoned = _meter.CreateCounter<long>("mcp.ha.calls.abandoned", "{call}", "Calls ended because too many servers were lost while they ran.");
         _repeated = _meter.CreateCounter<long>("mcp.ha.calls.repeated", "{call}", "Repeated requests that were answered without running again.");
         _writtenBack = _meter.CreateCounter<long>("mcp.ha.sessions.written_back", "{session}", "Sessions written back after the store lost its data.");
     }
@@ -85,6 +87,8 @@ internal sealed class SessionMetrics
     public void Rerun() => _rerun.Add(1);
 
     public void Refused() => _refused.Add(1);
+
+    public void Abandoned(string call) => _abandoned.Add(1, new KeyValuePair<string, object?>(AttributeNames.Tool, call));
 
     public void Repeated() => _repeated.Add(1);
 

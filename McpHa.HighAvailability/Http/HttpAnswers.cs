@@ -56,6 +56,15 @@ internal static class HttpAnswers
         return ErrorAsync(context, StatusCodes.Status503ServiceUnavailable, JsonRpc.Unavailable, $"The session cannot be served at this moment, try again: {reason}", id);
     }
 
+    /// <summary>The session cannot be served any more at this moment, and the request may have begun to run. A relay asks again and is told where it has begun.</summary>
+    public static Task MayHaveRunAsync(HttpContext context, string reason, string replicaId, RequestId id)
+    {
+        if (!context.Request.Headers.ContainsKey(HaHeaders.Relay))
+            return ErrorAsync(context, StatusCodes.Status502BadGateway, JsonRpc.MayHaveRun, $"The session was lost while it worked on this request: {reason} The request may have run, and its answer is not known.", id);
+        context.Response.Headers[HaHeaders.Begun] = string.Join(',', ClientExchange.Of(context).BegunAt.Append(replicaId));
+        return UnavailableAsync(context, reason, id);
+    }
+
     /// <summary>A peer asked for a session that is not ours.</summary>
     public static Task NotOwnerAsync(HttpContext context, string? owner)
     {

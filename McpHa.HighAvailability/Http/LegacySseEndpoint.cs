@@ -128,7 +128,7 @@ internal sealed class LegacySseEndpoint(
 
             if (await limits.RefuseCallAsync(context, session, request).ConfigureAwait(false))
                 return true;
-            if (await session.AdmitAsync(request, body, ClientExchange.Of(context).Id, McpEndpoint.Authenticated(context)).ConfigureAwait(false) is not { } reader)
+            if (await session.AdmitAsync(request, body, ClientExchange.Of(context), McpEndpoint.Authenticated(context)).ConfigureAwait(false) is not { } reader)
                 return false;
             LiveSession.Detach(reader); // answered on the session's stream
         }

@@ -204,7 +204,7 @@ internal sealed class McpEndpoint(
 
             if (await limits.RefuseCallAsync(context, session, request).ConfigureAwait(false))
                 return true;
-            return await session.AdmitAsync(request, body, ClientExchange.Of(context).Id, Authenticated(context)).ConfigureAwait(false) is { } reader &&
+            return await session.AdmitAsync(request, body, ClientExchange.Of(context), Authenticated(context)).ConfigureAwait(false) is { } reader &&
                 await Pump(context, session, reader).AnswerAsync(request.Id).ConfigureAwait(false);
         }
 

@@ -102,6 +102,7 @@ internal sealed class SessionGate(
     public Task<bool> PassOnAsync(HttpContext context, string? sessionId, ReadOnlyMemory<byte> body, ReplicaInfo peer)
     {
         metrics.Forwarded();
+        var begun = ClientExchange.Of(context);
         var exchange = new RelayExchange
         {
             Method = HttpMethod.Parse(context.Request.Method),
@@ -109,6 +110,7 @@ internal sealed class SessionGate(
             Body = body,
             Repeatable = true,
             HoldTime = _holdTime,
+            BegunAt = begun.HasBegun ? [.. begun.BegunAt, self.Id] : begun.BegunAt,
             ForRelay = context.Request.Headers.ContainsKey(HaHeaders.Relay),
         };
         return relay.RelayAsync(context, exchange, new PeerRoute(host, self, time, sessionId, peer, context), context.RequestAborted);
@@ -136,14 +138,14 @@ internal sealed class SessionGate(
     {
         if (context.Request.Headers.ContainsKey(HaHeaders.Relay) || time.GetElapsedTime(started) > (host.Drained ? HoldTimeWhenDrained : _holdTime))
         {
-            await HttpAnswers.UnavailableAsync(context, reason, id).ConfigureAwait(false);
+            await RefuseAsync(context, reason, id).ConfigureAwait(false);
             return false;
         }
 
         if (Interlocked.Increment(ref _held) > _mostHeld)
         {
             Interlocked.Decrement(ref _held);
-            await HttpAnswers.UnavailableAsync(context, $"{reason} As many requests wait for that as may ({LimitOptions.SectionName}:HeldRequests).", id).ConfigureAwait(false);
+            await RefuseAsync(context, $"{reason} As many requests wait for that as may ({LimitOptions.SectionName}:HeldRequests).", id).ConfigureAwait(false);
             return false;
         }
 
@@ -153,6 +155,11 @@ internal sealed class SessionGate(
         Interlocked.Decrement(ref _held);
         return true;
     }
+
+    // What has begun to run here is never said to be safe to send again.
+    private Task RefuseAsync(HttpContext context, string reason, RequestId id) => ClientExchange.Of(context).HasBegun
+        ? HttpAnswers.MayHaveRunAsync(context, reason, self.Id, id)
+        : HttpAnswers.UnavailableAsync(context, reason, id);
 
     // A store that goes away under a request is no answer: what has begun is cut, so that the client resumes; the rest is tried again.
     // Null: served; otherwise why the store is away, or empty when the session has moved.

@@ -21,6 +21,12 @@ public static class HaHeaders
     public const string Exchange = "Mcp-Ha-Exchange";
 
     /// <summary>
+    /// Request: ids of replicas, separated by commas, that may have begun to run the exchange and did not answer. Response 503: the same, for the relay
+    /// that asks. So a call that takes its server down is known for it, although the lost server had no time to write it down.
+    /// </summary>
+    public const string Begun = "Mcp-Ha-Begun";
+
+    /// <summary>
     /// Request: forwarded by a peer; the value is the replica id that it is meant for. A replica that is not meant, or does not own
     /// the session, answers 421 and never forwards again.
     /// </summary>

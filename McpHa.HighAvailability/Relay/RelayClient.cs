@@ -54,8 +54,12 @@ internal sealed class RelayClient(HttpContext context, RelayKeepAlive keepAlive)
             await WriteMessageAsync(error.ToJson(request.Span));
     }
 
-    /// <summary>Answers that nobody serves the request now; the response has not begun. A relay is told that it may ask elsewhere.</summary>
-    public Task RefuseAsync(bool relay, ReadOnlyMemory<byte> request) => RelayError.NoReplica.AnswerAsync(context.Response, request, transient: relay);
+    /// <summary>
+    /// Answers that no replica serves the request now; the response has not begun. A relay is told that it may ask elsewhere, and where the request may have
+    /// begun to run; a client is told that it may have run.
+    /// </summary>
+    public Task RefuseAsync(bool relay, ReadOnlyMemory<byte> request, IReadOnlyList<string> begunAt) =>
+        (relay || begunAt.Count == 0 ? RelayError.NoReplica : RelayError.MayHaveRun).AnswerAsync(context.Response, request, transient: relay, begunAt);
 
     /// <summary>Begins an event stream with the replica's status and headers; they go out with the first flush.</summary>
     public void StartStream(HttpResponseMessage response)

@@ -20,6 +20,11 @@ internal sealed record RelayError(int Status, int Code, string Reason, string Me
     public static readonly RelayError MayHaveRun = new(
         StatusCodes.Status502BadGateway, JsonRpc.MayHaveRun, "may-have-run", "The replica that worked on this request was lost. The request may have run; it was not sent again.");
 
+    /// <summary>So many replicas were lost with the request that it is not sent again.</summary>
+    public static RelayError LostRepeatedly(int losses) => new(
+        StatusCodes.Status502BadGateway, JsonRpc.MayHaveRun, "replicas-lost",
+        $"{losses} replicas were lost while they worked on this request. It may have run, and it is not sent again. Find out in their logs why they ended before you send it again.");
+
     /// <summary>The replica answered something too large to relay.</summary>
     public static readonly RelayError AnswerTooLarge = new(
         StatusCodes.Status502BadGateway, JsonRpc.AnswerTooLarge, "answer-too-large", "The answer is larger than this relay passes on (RelayOptions.MaxMessageBytes).");
@@ -34,7 +39,7 @@ internal sealed record RelayError(int Status, int Code, string Reason, string Me
         $"This balancer holds {limit} bytes of request bodies, its limit. Send the request again later, or raise {option}.");
 
     /// <summary>Answers a request whose response has not begun; a relay is told whether it passes by itself.</summary>
-    public async Task AnswerAsync(HttpResponse response, ReadOnlyMemory<byte> request, bool transient = false)
+    public async Task AnswerAsync(HttpResponse response, ReadOnlyMemory<byte> request, bool transient = false, IReadOnlyList<string>? begunAt = null)
     {
         response.Clear();
         response.StatusCode = Status;
@@ -43,6 +48,8 @@ internal sealed record RelayError(int Status, int Code, string Reason, string Me
             response.Headers.RetryAfter = "1";
         if (transient)
             response.Headers[HaHeaders.Transient] = "1";
+        if (transient && begunAt is { Count: > 0 })
+            response.Headers[HaHeaders.Begun] = string.Join(',', begunAt);
         if (Status == StatusCodes.Status413PayloadTooLarge)
             response.Headers.Connection = "close"; // the rest of the body is in the way of any next request
 

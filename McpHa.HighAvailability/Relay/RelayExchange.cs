@@ -30,6 +30,12 @@ public sealed record RelayExchange
     /// <summary>How long the exchange is held while no replica can serve it, counted from each break anew.</summary>
     public TimeSpan HoldTime { get; init; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>What is called, for logs and metrics: a tool or a method. Empty: not known.</summary>
+    public string CallName { get; init; } = "";
+
+    /// <summary>Replicas that may have begun to run it before it came here.</summary>
+    internal IReadOnlyList<string> BegunAt { get; init; } = [];
+
     /// <summary>
     /// Whether the asker is itself a relay (<see cref="HaHeaders.Relay"/>), and so is told <see cref="HaHeaders.Cursor"/>. Only between replicas: a
     /// balancer tells its clients nothing.

@@ -58,7 +58,11 @@ internal sealed partial class RelayRun
             if (response.StatusCode == HttpStatusCode.MisdirectedRequest)
                 return new RelayFailure(target, RelayFailureKind.NotOwner, owner);
             if (response.StatusCode == HttpStatusCode.ServiceUnavailable && RelayHeaders.Get(response, HaHeaders.Transient) is not null)
+            {
+                foreach (var replica in ClientExchange.ParseReplicas(RelayHeaders.Get(response, HaHeaders.Begun)))
+                    NoteBegun(replica);
                 return new RelayFailure(target, RelayFailureKind.Unavailable);
+            }
 
             route.Learned(target, owner, sessionId);
             TraceSession(response, target, owner, sessionId);
@@ -87,6 +91,8 @@ internal sealed partial class RelayRun
         headers.TryAddWithoutValidation(HaHeaders.Relay, "1");
         if (request.Method == HttpMethod.Post)
             headers.TryAddWithoutValidation(HaHeaders.Exchange, ClientExchange.Of(context).Id.ToString());
+        if (request.Method == HttpMethod.Post && _begunAt.Count > 0)
+            headers.TryAddWithoutValidation(HaHeaders.Begun, string.Join(',', _begunAt));
         if (target.Hop)
             headers.TryAddWithoutValidation(HaHeaders.Hop, target.ReplicaId);
 

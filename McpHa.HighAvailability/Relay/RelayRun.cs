@@ -26,7 +26,8 @@ internal sealed partial class RelayRun(
     private bool _countedAsHeld;
     private int _failures; // since the last progress
     private readonly HashSet<string> _broken = []; // replicas that were lost with it, since the last progress
-    private bool _mayHaveRun; // some attempt got as far as a replica that may have acted on it
+    private readonly List<string> _begunAt = [.. exchange.BegunAt]; // replicas that may have begun to run it and did not answer
+    private bool _mayHaveRun = exchange.BegunAt.Count > 0; // some attempt got as far as a replica that may have acted on it
     private bool? _mayRepeat; // asked once: when all others die too, nobody is left who could say so again
     private bool _progress; // an event was passed on by the attempt
 
@@ -65,6 +66,15 @@ internal sealed partial class RelayRun(
                 }
 
                 Note(failure, Stopwatch.GetElapsedTime(started));
+                if (IsGivenUp)
+                {
+                    relay.Metrics.GivenUp.Add(1);
+                    relay.Metrics.Abandoned(exchange.CallName);
+                    LogAbandoned(relay.Logger, exchange.CallName, _begunAt.Count);
+                    await client.FailAsync(RelayError.LostRepeatedly(_begunAt.Count), exchange.Body);
+                    return true;
+                }
+
                 if (_mayHaveRun && !CanResume && !MayRepeat)
                 {
                     relay.Metrics.GivenUp.Add(1);
@@ -85,6 +95,16 @@ internal sealed partial class RelayRun(
             await client.EndAsync();
             CountAsHeld(false);
         }
+    }
+
+    // Within a session replicas count the owners that a call has lost.
+    private bool IsGivenUp => !exchange.Repeatable && !exchange.Listens && MayRepeat && !CanResume && _begunAt.Count >= relay.Options.MaxReplicaLosses;
+
+    private void NoteBegun(string replicaId)
+    {
+        _mayHaveRun = true;
+        if (!_begunAt.Contains(replicaId))
+            _begunAt.Add(replicaId);
     }
 
     private bool MayRepeat => exchange.Repeatable || exchange.Listens || (_mayRepeat ??= exchange.MayRepeat?.Invoke() == true);
@@ -168,6 +188,8 @@ internal sealed partial class RelayRun(
         _failures++;
         if (broke)
             _broken.Add(failure.Target.ReplicaId);
+        if (broke && exchange.Method == HttpMethod.Post)
+            NoteBegun(failure.Target.ReplicaId);
     }
 
     private async ValueTask GiveUpAsync()
@@ -179,7 +201,7 @@ internal sealed partial class RelayRun(
         else if (client.IsStream)
             client.Abort(); // the client may resume by itself later
         else
-            await client.RefuseAsync(exchange.ForRelay, exchange.Body);
+            await client.RefuseAsync(exchange.ForRelay, exchange.Body, _begunAt);
     }
 
     // What may be cancelled when this process is about to end, if the stream may end here.
@@ -206,6 +228,9 @@ internal sealed partial class RelayRun(
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "No replica could serve an exchange within {HoldTime}; the client was told so.")]
     private static partial void LogGivenUp(ILogger logger, TimeSpan holdTime);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "{Losses} replicas were lost while they ran '{Call}'. The request has ended with an error and is not sent again.")]
+    private static partial void LogAbandoned(ILogger logger, string call, int losses);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "An answer was not relayed: {Reason}")]
     private static partial void LogTooLarge(ILogger logger, string reason);

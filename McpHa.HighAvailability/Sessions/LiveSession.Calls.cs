@@ -17,14 +17,15 @@ internal sealed partial class LiveSession
     /// </summary>
     /// <param name="request">The request.</param>
     /// <param name="body">Its bytes.</param>
-    /// <param name="exchange">The exchange that brings it.</param>
+    /// <param name="from">The exchange that brings it.</param>
     /// <param name="user">Who sends it.</param>
-    public async ValueTask<StreamSubscription?> AdmitAsync(JsonRpcRequest request, ReadOnlyMemory<byte> body, ExchangeId exchange, ClaimsPrincipal? user)
+    public async ValueTask<StreamSubscription?> AdmitAsync(JsonRpcRequest request, ReadOnlyMemory<byte> body, ClientExchange from, ClaimsPrincipal? user)
     {
         Touch();
         // A POST of HTTP+SSE is answered when the call is written down, for its client never sends it again.
         var mayRunTwice = RerunPolicy.Allows(request, _runtime.ServerOptions);
-        var lazy = mayRunTwice && !IsLegacy;
+        var lazy = mayRunTwice && !IsLegacy && from.BegunAt.Count == 0 && !IsCareful;
+        var exchange = from.Id;
         var kept = CallTrace.Keep(request, body);
         OpenCall call = null!;
         StreamSubscription reader = null!;
@@ -59,15 +60,18 @@ internal sealed partial class LiveSession
                 if (pause is null)
                 {
                     StopWaiting(waiting);
-                    call = new(this, new EventStream(NextCallStream(), GetStreams.Only), exchange, request, kept);
+                    call = new(this, new EventStream(NextCallStream(), GetStreams.Only), exchange, request, kept)
+                    {
+                        EarlierLosses = (byte)_record.Hops.LostOf(from.BegunAt),
+                    };
                     reader = call.Stream.Attach();
                     Calls.Add(call);
                     beginning = Queue.Open();
-                    beginning.SetCall(call.Stream.Id, new InFlightCall(exchange, kept).ToBytes());
+                    beginning.SetCall(call.Stream.Id, new InFlightCall(exchange, call.EarlierLosses, kept).ToBytes());
                     beginning.Then(new(EffectKind.Prime, call.Stream));
                     call.Beginning = beginning;
                     if (!lazy)
-                        begun = beginning.Written;
+                        begun = mayRunTwice && !IsLegacy ? beginning.Done : beginning.Written;
                     break;
                 }
 
@@ -84,6 +88,7 @@ internal sealed partial class LiveSession
 
         if (repeated is not null)
         {
+            from.HasBegun = true;
             RunAgain(awaiting, user);
             return !IsLegacy || await WrittenAsync(Queue.DrainAsync()).ConfigureAwait(false) ? repeated : null;
         }
@@ -96,15 +101,20 @@ internal sealed partial class LiveSession
         {
             // What must never run twice is written down before it runs once.
             Queue.Flush();
-            if (!await UnlessSentElsewhereAsync(DispatchWhenWrittenAsync(begun, call, user, ExecutionContext.Capture())).ConfigureAwait(false))
+            var dispatching = DispatchWhenWrittenAsync(begun, call, user, ExecutionContext.Capture());
+            if (!await UnlessSentElsewhereAsync(dispatching).ConfigureAwait(false))
             {
+                // Sent elsewhere it may still begin here, later.
+                from.HasBegun = !dispatching.IsCompleted;
                 Detach(reader);
                 return null;
             }
 
+            from.HasBegun = true;
             return reader;
         }
 
+        from.HasBegun = true;
         Dispatch(call, user, ExecutionContext.Capture());
         return reader;
     }
@@ -113,6 +123,8 @@ internal sealed partial class LiveSession
     {
         if (!await WrittenAsync(begun).ConfigureAwait(false))
             return false;
+        if (call.EarlierLosses > 0 && RerunPolicy.Allows(call.Request, _runtime.ServerOptions) && EndIfLostTooOften(call))
+            return true;
         Dispatch(call, user, flow);
         return true;
     }

@@ -24,7 +24,7 @@ internal sealed partial class LiveSession
         Dictionary<string, ReadOnlyMemory<byte>> table = [];
         foreach (var call in Calls.Open)
         {
-            table[call.Stream.Id] = new InFlightCall(call.Exchange, call.Body).ToBytes();
+            table[call.Stream.Id] = new InFlightCall(call.Exchange, call.EarlierLosses, call.Body).ToBytes();
             foreach (var (question, answer) in call.StoredAnswers ?? [])
                 table[question] = answer;
         }

@@ -24,6 +24,8 @@ internal sealed partial class LiveSession : ICommitOwner
     private readonly SessionRecord _record;
     private readonly SessionScope _scope;
     private readonly UInt128 _past;
+    private readonly bool _followsLoss;
+    private readonly long _begun;
     private SessionHops _hops;
     private McpServer? _server;
     private TaskCompletionSource? _elsewhere;
@@ -40,6 +42,8 @@ internal sealed partial class LiveSession : ICommitOwner
         _onGone = onGone;
         _handshake = new(record.Handshake);
         _hops = record.Hops;
+        _followsLoss = record.Hops is [.., { Reason: TakeOverReasons.OwnerLost } last] && last.Epoch == record.Epoch;
+        _begun = runtime.Time.GetTimestamp();
         _past = record.Epoch == 1 ? 0 : UInt128.Max(Handed(record.Handshake), BroadcastIds.LastOf(record.Created));
         Queue = new(record, runtime.Commits, this);
         Transport = new(this);

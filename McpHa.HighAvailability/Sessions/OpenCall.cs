@@ -36,6 +36,9 @@ internal sealed class OpenCall(LiveSession session, EventStream stream, Exchange
     /// <summary>What an earlier run, in another owner, has sent and received; <see langword="null"/> on the first run.</summary>
     public CallHistory? History { get; init; }
 
+    /// <summary>Owners that the call had lost before it was written down for the first time.</summary>
+    public byte EarlierLosses { get; init; }
+
     /// <summary>
     /// Runs again when its caller has come back, with what the caller may do then, and not before. Guarded by the session's gate.
     /// </summary>

@@ -38,6 +38,13 @@ public sealed class SessionHops : IReadOnlyList<SessionHop>, IEquatable<SessionH
     public SessionHops With(long epoch, TimeSpan took) =>
         _hops is [.., var last] && last.Epoch == epoch ? new([.. _hops[..^1], last with { Took = took }]) : this;
 
+    /// <summary>How many owners were lost since an epoch had begun. A hand-over is no loss.</summary>
+    internal int LostSince(long epoch) => _hops.Count(hop => hop.Epoch > epoch && hop.Reason == TakeOverReasons.OwnerLost);
+
+    /// <summary>How many of these replicas were lost as owners.</summary>
+    internal int LostOf(IReadOnlyList<string> replicas) =>
+        replicas.Count(replica => _hops.Any(hop => hop.From == replica && hop.Reason == TakeOverReasons.OwnerLost));
+
     /// <inheritdoc/>
     public bool Equals(SessionHops? other) => other is not null && _hops.SequenceEqual(other._hops);
 

@@ -82,6 +82,8 @@ internal sealed class BalancerBench : IAsyncDisposable
 
     public Task<HttpResponseMessage> SendAsync(HttpRequestMessage request) => Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
 
+    public IReadOnlyCollection<FakeReplica> Replicas => _replicas;
+
     public Task StopAsync() => _app.StopAsync();
 
     public async ValueTask DisposeAsync()

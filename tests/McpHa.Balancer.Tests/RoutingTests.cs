@@ -305,11 +305,13 @@ public class RoutingTests
             return context.Response.WriteAsync("{}");
         };
         using var request = BalancerBench.Post(SessionIds.New("a"));
-        foreach (var name in new[] { "Mcp-Ha-Hop", "mcp-ha-relay", "MCP-HA-OWNER", "Mcp-Ha-Probe", "Mcp-Ha-Spare", "Mcp-Ha-Cursor" })
+        foreach (var name in new[] { "Mcp-Ha-Hop", "mcp-ha-relay", "MCP-HA-OWNER", "Mcp-Ha-Probe", "Mcp-Ha-Spare", "Mcp-Ha-Cursor", "Mcp-Ha-Begun" })
             request.Headers.TryAddWithoutValidation(name, "a");
         using var response = await bench.SendAsync(request);
 
-        Assert.Equal("1", Assert.Single(seen!).Value); // the balancer's own Mcp-Ha-Relay
+        // The balancer's own.
+        Assert.Equal(["Mcp-Ha-Exchange", "Mcp-Ha-Relay"], seen!.Keys.Order());
+        Assert.Equal("1", seen["Mcp-Ha-Relay"]);
         Assert.DoesNotContain(response.Headers, h => h.Key.StartsWith("Mcp-Ha-", StringComparison.OrdinalIgnoreCase));
     }
 

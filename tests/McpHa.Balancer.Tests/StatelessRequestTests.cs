@@ -122,6 +122,28 @@ public sealed class StatelessRequestTests
     }
 
     [Fact]
+    public async Task A_call_that_takes_its_replicas_down_is_sent_to_two_of_them_and_no_more()
+    {
+        await using var bench = await BalancerBench.StartAsync();
+        foreach (var id in (string[])["a", "b", "c", "d"])
+        {
+            (await bench.AddAsync(id, replica => replica.Info with { Rerun = "count" })).Answer = (context, _) =>
+            {
+                context.Abort();
+                return Task.CompletedTask;
+            };
+        }
+
+        using var response = await bench.SendAsync(BalancerBench.Post(version: Revision, body: Json("""{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"count"}}""")));
+
+        Assert.Equal(HttpStatusCode.BadGateway, response.StatusCode);
+        var error = await response.Content.ReadAsStringAsync();
+        Assert.Contains("-32010", error, StringComparison.Ordinal);
+        Assert.Contains("2 replicas were lost", error, StringComparison.Ordinal);
+        Assert.Equal(2, bench.Replicas.Count(replica => !replica.Requests.IsEmpty));
+    }
+
+    [Fact]
     public async Task Progress_that_a_second_run_reports_again_is_not_passed_on()
     {
         await using var bench = await BalancerBench.StartAsync();

@@ -30,6 +30,14 @@ public static class DiagnosticTools
         return "Logged.";
     }
 
+    [McpServerTool(Name = "test_end_server"), Description("Ends the process of the server as a crash does, at once or after a while.")]
+    public static async Task<string> EndServer(int milliseconds, CancellationToken cancellationToken)
+    {
+        await Task.Delay(milliseconds, cancellationToken);
+        System.Diagnostics.Process.GetCurrentProcess().Kill();
+        return "never";
+    }
+
     [McpServerTool(Name = "test_trigger_tool_change"), Description("Says that the list of tools has changed.")]
     public static async Task<string> ToolChange(IClusterNotifier notifier, CancellationToken cancellationToken)
     {

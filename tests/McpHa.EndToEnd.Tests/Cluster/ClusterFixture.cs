@@ -36,6 +36,8 @@ public sealed class ClusterFixture : IAsyncLifetime
                     ["Server__DeliveryLog"] = DeliveryLog,
                     ["HighAvailability__HoldTime"] = "00:01:00",
                     ["HighAvailability__EnableLegacySse"] = "true",
+                    // A test kills three owners under one call.
+                    ["HighAvailability__MaxReplicaLosses"] = "4",
                     ["Balancer__HoldTime"] = "00:01:00",
                 },
             });

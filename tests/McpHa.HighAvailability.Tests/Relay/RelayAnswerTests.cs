@@ -245,6 +245,33 @@ public class RelayAnswerTests
     }
 
     [Fact]
+    public async Task A_call_that_may_have_run_is_never_said_to_be_safe_to_send_again()
+    {
+        await using var bench = await RelayBench.StartAsync();
+        bench.HoldTime = TimeSpan.FromMilliseconds(300);
+        await bench.AddAsync("a", (context, number) => number == 1 ? AbortAsync(context) : UnavailableAsync(context));
+        using var response = await bench.SendAsync(RelayBench.Post());
+        Assert.Equal(HttpStatusCode.BadGateway, response.StatusCode);
+        Assert.Contains("-32010", await response.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Where_a_request_may_have_begun_is_told_to_replicas_and_learned_from_them()
+    {
+        await using var bench = await RelayBench.StartAsync();
+        bench.HoldTime = TimeSpan.FromMilliseconds(300);
+        bench.ForRelay = true;
+        var replica = await bench.AddAsync("a", (context, _) =>
+        {
+            context.Response.Headers["Mcp-Ha-Begun"] = "x,y";
+            return UnavailableAsync(context);
+        });
+        using var response = await bench.SendAsync(RelayBench.Post());
+        Assert.Equal("x,y", replica.Requests.Last().Headers["Mcp-Ha-Begun"]);
+        Assert.Equal("x,y", response.Headers.GetValues("Mcp-Ha-Begun").Single());
+    }
+
+    [Fact]
     public async Task A_repeated_delete_that_finds_the_session_gone_has_done_its_work()
     {
         await using var bench = await RelayBench.StartAsync();
@@ -286,5 +313,11 @@ public class RelayAnswerTests
     {
         context.Abort();
         return Task.CompletedTask;
+    }
+
+    private static Task UnavailableAsync(HttpContext context)
+    {
+        context.Response.Headers["Mcp-Ha-Transient"] = "1";
+        return FakeReplica.JsonAsync(context, "{}", 503);
     }
 }

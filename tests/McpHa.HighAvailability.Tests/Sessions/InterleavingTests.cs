@@ -55,7 +55,7 @@ public sealed class InterleavingTests
     private static async Task<bool> RunAsync(IEnumerable<Step> steps)
     {
         const int most = 3;
-        await using var cluster = await InProcessCluster.StartAsync(most);
+        await using var cluster = await InProcessCluster.StartAsync(most, o => o.MaxReplicaLosses = 1_000);
         var world = new World(cluster, await cluster.ConnectAsync());
         cluster.Tool.Body = world.RunAsync;
         foreach (var step in steps)
