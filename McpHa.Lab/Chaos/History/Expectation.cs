@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 namespace McpHa.Lab.Chaos.History;
 
 /// <summary>What is known beforehand of a call's right answer.</summary>
-/// <param name="MayRunAgain">Whether its tool may be run again: then "may have run" is no answer.</param>
+/// <param name="MayRunAgain">Whether its tool may be run again: then "may have run" is an answer only after several losses.</param>
 /// <param name="RunsLike">About how long it takes when nothing is wrong.</param>
 internal sealed record Expectation(bool MayRunAgain, TimeSpan RunsLike)
 {

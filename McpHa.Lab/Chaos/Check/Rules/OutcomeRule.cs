@@ -4,12 +4,15 @@ namespace McpHa.Lab.Chaos.Check.Rules;
 
 /// <summary>
 /// Every call has exactly one outcome, within its time. The only error that is promised is "may have run", for a call that must not be
-/// run again, while a fault hits its session's owner. Directly behind a dumb load balancer a connection may also break while a fault
+/// run again, while a fault hits its session's owner, and for any other call when two owners were lost with it. Directly behind a dumb load balancer a connection may also break while a fault
 /// goes on, and in front of one of ours when that dies: clients of revisions before 2025-11-25 cannot resume a response that has sent
 /// nothing yet. A handle is unknown after Redis has lost its data.
 /// </summary>
 internal static class OutcomeRule
 {
+    // The default of HighAvailability:MaxReplicaLosses.
+    private const int MaxLosses = 2;
+
     public static IEnumerable<Violation> Find(Facts facts)
     {
         foreach (var call in facts.Calls)
@@ -33,12 +36,14 @@ internal static class OutcomeRule
         var end = call.End ?? facts.End;
         return outcome switch
         {
-            { Kind: OutcomeKind.RpcError, Code: CallOutcome.MayHaveRun } => !call.Expected.MayRunAgain
-                && facts.Faults.Any(fault => fault.Kind != FaultKind.Balancer && fault.Touches(call.Session) && fault.Overlaps(call.Begin, end, Facts.Aftermath)),
+            { Kind: OutcomeKind.RpcError, Code: CallOutcome.MayHaveRun } when call.Expected.MayRunAgain => Faults().Count(fault => fault.RunsAgain) >= MaxLosses,
+            { Kind: OutcomeKind.RpcError, Code: CallOutcome.MayHaveRun } => Faults().Any(fault => fault.Kind != FaultKind.Balancer),
             { Kind: OutcomeKind.TransportError } => facts.Faults.Any(fault => fault.Overlaps(call.Begin, end, Facts.Aftermath)
                 && (facts.Options.Direct || (fault.Kind == FaultKind.Balancer && call.Progress.Count == 0 && !facts.IsPrimed(call.Session)))),
             { Kind: OutcomeKind.ToolError } => call.Expected.Handle is not null && StateResult.IsUnknownHandle(outcome) && facts.Wiped(TimeSpan.Zero, end),
             _ => false,
         };
+
+        IEnumerable<Fault> Faults() => facts.Faults.Where(fault => fault.Touches(call.Session) && fault.Overlaps(call.Begin, end, Facts.Aftermath));
     }
 }
