@@ -116,7 +116,7 @@ internal sealed partial class RelayRun(
     private bool IsGetStream => exchange.Method == HttpMethod.Get &&
         (_cursor.IsEmpty ? context.Request.Headers[RelayHeaders.LastEventId].ToString() is "" or [SseEventId.GetStream, ..] : _cursor.Span[0] == SseEventId.GetStream);
 
-    private bool CanResume => client.IsStream && !_cursor.IsEmpty && Safeguards.Splice;
+    private bool CanResume => client.IsStream && !_cursor.IsEmpty;
 
     // This process is about to end, and the client can take the stream up elsewhere. A relay knows from where before it has had an event.
     // What only listens is opened anew by its client.

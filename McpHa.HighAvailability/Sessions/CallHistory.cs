@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using McpHa.HighAvailability.Diagnostics;
 using ModelContextProtocol.Protocol;
 
 namespace McpHa.HighAvailability.Sessions;
@@ -47,13 +46,13 @@ internal sealed class CallHistory
     }
 
     /// <summary>Whether an earlier run has put this question to the client.</summary>
-    public bool WasAsked(string questionId) => Safeguards.QuestionRecognition && _asked.Contains(questionId);
+    public bool WasAsked(string questionId) => _asked.Contains(questionId);
 
     /// <summary>Whether the client has this notification already: progress that does not advance, or the very same message.</summary>
     public bool WasSent(JsonRpcNotification notification, ReadOnlySpan<byte> payload)
     {
         if (notification.Method == NotificationMethods.ProgressNotification)
-            return Safeguards.ProgressRecognition && Progress(notification) is { } progress && progress <= _progress;
+            return Progress(notification) is { } progress && progress <= _progress;
         var key = ContentHash.Of(payload);
         lock (_notifications)
         {

@@ -20,8 +20,6 @@ internal sealed partial class CommitQueue
             {
                 var asked = context.Time.GetTimestamp();
                 var result = await context.Store.CommitAsync(record.Id, commit, _stopped.Token).ConfigureAwait(false);
-                if (result == CommitResult.Fenced && !Safeguards.Fence)
-                    return true;
                 if (result == CommitResult.Lost)
                 {
                     using (BeginScope())

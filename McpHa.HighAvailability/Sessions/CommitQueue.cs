@@ -1,4 +1,3 @@
-using McpHa.HighAvailability.Diagnostics;
 using McpHa.HighAvailability.Journal;
 using Microsoft.Extensions.Logging;
 
@@ -22,9 +21,6 @@ internal interface ICommitOwner
 /// </remarks>
 internal sealed partial class CommitQueue(SessionRecord record, CommitContext context, ICommitOwner owner)
 {
-    // Without the safeguard the journal comes so late that a death in between is likely.
-    private static readonly TimeSpan UnsafeDelay = TimeSpan.FromMilliseconds(250);
-
     private readonly ILogger _logger = context.Logger;
     private readonly CancellationTokenSource _stopped = new();
     private readonly Lock _showing = new();
@@ -87,7 +83,7 @@ internal sealed partial class CommitQueue(SessionRecord record, CommitContext co
     /// <summary>Has the next commit say how long the take-over took; it costs none of its own. Call under the gate.</summary>
     public void NoteTakeOver(TimeSpan took) => _takeOverTook = took;
 
-    private bool ShowsFirst => context.Durability == Durability.Fast || !Safeguards.JournalBeforeSend;
+    private bool ShowsFirst => context.Durability == Durability.Fast;
 
     /// <summary>Starts writing unless a commit is under way. Call without the gate.</summary>
     public void Flush() => Flush(only: null);
@@ -239,8 +235,6 @@ internal sealed partial class CommitQueue(SessionRecord record, CommitContext co
     {
         while (true)
         {
-            if (!Safeguards.JournalBeforeSend)
-                await Task.Delay(UnsafeDelay, context.Time).ConfigureAwait(false);
             var (batch, commit) = ShowsFirst ? ShowAtOnce(take: true) : Take();
             if (batch is null || commit is null)
                 break;

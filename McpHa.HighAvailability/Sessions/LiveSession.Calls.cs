@@ -42,7 +42,7 @@ internal sealed partial class LiveSession
                 // A call that has waited here may have been cancelled meanwhile, of which the next owner does not know.
                 if (_closed || waiting is { Withdrawn: true })
                     return StopWaiting(waiting);
-                repeated = Safeguards.DuplicateRecognition ? Repeated(exchange) : null;
+                repeated = Repeated(exchange);
                 if (repeated is not null)
                 {
                     StopWaiting(waiting);
@@ -149,7 +149,7 @@ internal sealed partial class LiveSession
             {
                 if (call.TouchedState is { } state)
                 {
-                    foreach (var (key, value) in Safeguards.StateCommit ? state.Writes : [])
+                    foreach (var (key, value) in state.Writes)
                         batch.SetState(key, value);
                     State.Commit(state);
                 }

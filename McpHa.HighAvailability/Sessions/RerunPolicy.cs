@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using McpHa.HighAvailability.Diagnostics;
 using ModelContextProtocol.Protocol;
 using ModelContextProtocol.Server;
 
@@ -9,7 +8,7 @@ namespace McpHa.HighAvailability.Sessions;
 internal static class RerunPolicy
 {
     /// <summary>Whether it may: methods that only read or only set what they are told, and tools that say so.</summary>
-    public static bool Allows(JsonRpcRequest request, McpServerOptions options) => !Safeguards.RerunPolicy || request.Method switch
+    public static bool Allows(JsonRpcRequest request, McpServerOptions options) => request.Method switch
     {
         RequestMethods.ToolsCall => AllowsTool(request, options),
         RequestMethods.Initialize => true, // of a session that is there (HTTP+SSE): it only says what the client is

@@ -7,6 +7,7 @@ internal sealed class Exchange(World world, string name, string id, string metho
 {
     private readonly HashSet<string> _streams = [];
     private int _parsed;
+    private int _attempts;
     private string _stream = "";
     private long _position;
 
@@ -44,7 +45,7 @@ internal sealed class Exchange(World world, string name, string id, string metho
         if (resume)
             headers.Add(new("Last-Event-ID", Cursor));
         else if (!IsGet)
-            headers.Add(new("Mcp-Ha-Exchange", id));
+            headers.Add(new("Mcp-Ha-Exchange", world.Without == "DuplicateRecognition" ? $"{id}-{++_attempts}" : id));
         (At, _parsed) = (replica, 0);
         Wire = new Wire(resume ? "GET" : method, body, headers);
         Wire.Send(replica.Endpoint);

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net;
 using McpHa.HighAvailability;
 using McpHa.HighAvailability.Cluster;
@@ -6,6 +7,7 @@ using McpHa.HighAvailability.Http;
 using McpHa.HighAvailability.Journal;
 using McpHa.HighAvailability.Limits;
 using McpHa.HighAvailability.Sessions;
+using McpHa.Lab.Chaos.Mutations;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.DependencyInjection;
@@ -19,14 +21,15 @@ namespace McpHa.Tests;
 /// <summary>One replica of a <see cref="World"/>: all of the real one from the HTTP endpoint down to the store, without a network and without a clock.</summary>
 internal sealed class ExploredReplica
 {
-    private static readonly Dictionary<string, ServiceProvider> Providers = new[] { "a", "b", "c" }.ToDictionary(id => id, Provide);
+    private static readonly ConcurrentDictionary<(string Id, bool RerunAnyway), ServiceProvider> Providers = new();
 
-    public ExploredReplica(string id, Scheduler scheduler, ManualTime time, InMemorySessions sessions, GatedBus bus, Ledger ledger, EverybodyBeats registry)
+    public ExploredReplica(string id, string without, Scheduler scheduler, ManualTime time, InMemorySessions sessions, GatedBus bus, Ledger ledger, EverybodyBeats registry)
     {
-        var services = Providers[id];
+        var services = Providers.GetOrAdd((id, without == "RerunPolicy"), static key => Provide(key.Id, key.RerunAnyway));
         var options = services.GetRequiredService<IOptions<HighAvailabilityOptions>>();
         var storeOptions = services.GetRequiredService<IOptions<SessionStoreOptions>>();
-        var store = new GatedStore(new InMemorySessionStore(sessions), id, scheduler, ledger);
+        var gated = new GatedStore(new InMemorySessionStore(sessions), id, scheduler, ledger);
+        var store = MutatedStore.Without(without, gated) ?? gated;
         var metrics = services.GetRequiredService<SessionMetrics>();
         var self = new SelfReplica(options, new NoServer(), time);
         var toBus = bus.Of(id);
@@ -62,7 +65,7 @@ internal sealed class ExploredReplica
 
     public static ReplicaInfo Info(string id) => new(id, new Uri("http://" + IPAddress.Loopback), false, 0, 0, DateTimeOffset.UnixEpoch, "1", 1);
 
-    private static ServiceProvider Provide(string id)
+    private static ServiceProvider Provide(string id, bool rerunAnyway)
     {
         var services = new ServiceCollection();
         services.AddLogging();
@@ -73,10 +76,13 @@ internal sealed class ExploredReplica
                 o.ReplicaId = id;
                 o.AdvertisedAddress = new Uri("http://127.0.0.1:1");
                 // Time passes as it is chosen, and relays of this world send an exchange again for as long as it lasts.
-                o.HoldTime = TimeSpan.FromHours(1);
+                o.HoldTime = TimeSpan.FromMinutes(10);
+                o.MaxReplicaLosses = 100;
             }))
             .WithTools<ExploredTools>();
         services.AddSingleton<IServer, NoServer>();
+        if (rerunAnyway)
+            services.PostConfigure<McpServerOptions>(RerunAnyway.Wrap);
         return services.BuildServiceProvider();
     }
 

@@ -41,18 +41,22 @@ internal sealed class World
     private int _kills = 1;
     private bool _fair;
 
-    private World(int seed)
+    private World(int seed, string without)
     {
+        Without = without;
         _random = new Random(seed);
         _announcer = new(_time);
         _sessions = new(_time, Options.Create(new SessionStoreOptions()));
         var bus = new GatedBus(Scheduler);
         _registry = new([.. new[] { "a", "b", "c" }.Select(ExploredReplica.Info)]);
-        _replicas = [.. new[] { "a", "b", "c" }.Select(id => new ExploredReplica(id, Scheduler, _time, _sessions, bus, Ledger, _registry))];
+        _replicas = [.. new[] { "a", "b", "c" }.Select(id => new ExploredReplica(id, without, Scheduler, _time, _sessions, bus, Ledger, _registry))];
     }
 
     /// <summary>The run that is under way; there is one at a time.</summary>
     public static World? Current { get; private set; }
+
+    /// <summary>The safeguard that is missing; empty: none.</summary>
+    public string Without { get; }
 
     public Scheduler Scheduler { get; } = new();
 
@@ -66,9 +70,11 @@ internal sealed class World
     private IEnumerable<ExploredReplica> Living => _replicas.Where(r => !r.Dead);
 
     /// <summary>Makes one run; what was violated, with all that was chosen, or <see langword="null"/>.</summary>
-    public static string? Explore(int seed)
+    /// <param name="seed">Makes all choices.</param>
+    /// <param name="without">A safeguard that is missing, to see whether that is found; empty: none.</param>
+    public static string? Explore(int seed, string without = "")
     {
-        var world = Current = new World(seed);
+        var world = Current = new World(seed, without);
         world.Open();
         for (var n = 0; n < Choices && world._violations.Count == 0; n++)
             world.Choose();

@@ -1,0 +1,22 @@
+using McpHa.HighAvailability;
+using ModelContextProtocol.Server;
+
+namespace McpHa.Lab.Chaos.Mutations;
+
+/// <summary>A tool that says of itself that it may run again, whatever it is.</summary>
+internal sealed class RerunAnyway(McpServerTool inner) : DelegatingMcpServerTool(inner)
+{
+    public override IReadOnlyList<object> Metadata => [.. base.Metadata, new RerunAttribute(true)];
+
+    /// <summary>Wraps all tools of a server.</summary>
+    public static void Wrap(McpServerOptions options)
+    {
+        if (options.ToolCollection is not { } tools)
+            return;
+        foreach (var tool in tools.ToList())
+        {
+            tools.Remove(tool);
+            tools.Add(new RerunAnyway(tool));
+        }
+    }
+}
