@@ -15,7 +15,7 @@ namespace McpHa.HighAvailability.Redis;
 /// mcp-ha:{HANDLE}:applied    hash    the remembered calls: r:CALL = response, and a ring s:SLOT = CALL to forget the oldest
 /// mcp-ha:replicas            hash    replica id = Unix ms of the last heartbeat, a space, ReplicaInfo as JSON;
 ///                                    and the run of the store as :run, its server's run id and the Unix ms since when
-/// mcp-ha:keys                hash    secret keys of the cluster: id = 32 bytes
+/// mcp-ha:data-protection     hash    data protection keys: name = XML
 /// mcp-ha:topic:TOPIC         channel of the event bus
 /// </code>
 /// </remarks>
@@ -25,7 +25,7 @@ internal sealed class RedisKeys(string prefix)
 
     public RedisKey Replicas { get; } = prefix + "replicas";
 
-    public RedisKey Secrets { get; } = prefix + "keys";
+    public RedisKey DataProtection { get; } = prefix + "data-protection";
 
     public RedisKey Session(string sessionId) => Tagged(sessionId, "}:session");
 

@@ -74,7 +74,7 @@ internal static class RedisScripts
         """;
 
     /// <summary>A key that is there stays as it is: two replicas that make the first one at the same time get both.</summary>
-    /// <remarks>KEYS: keys. ARGV: id and bytes of each key that should be there. Answers all of them.</remarks>
+    /// <remarks>KEYS: data-protection. ARGV: name and XML of each key that should be there. Answers all of them.</remarks>
     public const string ShareKeys = """
         for i=1,#ARGV,2 do redis.call('HSETNX',KEYS[1],ARGV[i],ARGV[i+1]) end
         return redis.call('HGETALL',KEYS[1])

@@ -4,7 +4,7 @@ using McpHa.HighAvailability.EventBus;
 using McpHa.HighAvailability.Journal;
 using McpHa.HighAvailability.Redis;
 using McpHa.HighAvailability.Sessions;
-using McpHa.HighAvailability.Stateless;
+using Microsoft.AspNetCore.DataProtection.Repositories;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
@@ -14,7 +14,7 @@ namespace Microsoft.Extensions.DependencyInjection;
 /// <summary>Puts the cluster on Redis.</summary>
 public static class RedisServices
 {
-    /// <summary>Keeps sessions, journals, state and the replica directory in Redis, and uses it as event bus.</summary>
+    /// <summary>Keeps sessions, journals, state, data protection keys and the replica directory in Redis, and uses it as event bus.</summary>
     /// <remarks>The connection is the application's <c>IConnectionMultiplexer</c>, as <c>builder.AddRedisClient("redis")</c> registers it. The application does not start when it cannot be reached.</remarks>
     /// <param name="ha">The builder.</param>
     /// <param name="configure">Sets options; the defaults suit one cluster per Redis database.</param>
@@ -25,7 +25,7 @@ public static class RedisServices
         ha.Services.Replace(ServiceDescriptor.Singleton<ISessionStore, RedisSessionStore>());
         ha.Services.Replace(ServiceDescriptor.Singleton<ISessionJournal, RedisSessionJournal>());
         ha.Services.Replace(ServiceDescriptor.Singleton<IStateHandleStore, RedisStateHandleStore>());
-        ha.Services.Replace(ServiceDescriptor.Singleton<IKeyStore, RedisKeyStore>());
+        ha.Services.Replace(ServiceDescriptor.Singleton<IXmlRepository, RedisXmlRepository>());
         return ha;
     }
 

@@ -9,6 +9,7 @@ using McpHa.HighAvailability.Http;
 using McpHa.HighAvailability.Limits;
 using McpHa.HighAvailability.Operations;
 using McpHa.HighAvailability.Relay;
+using McpHa.HighAvailability.Security;
 using McpHa.HighAvailability.Sessions;
 using McpHa.HighAvailability.Stateless;
 using Microsoft.AspNetCore.Authorization;
@@ -29,7 +30,8 @@ namespace Microsoft.Extensions.DependencyInjection;
 public static class HighAvailabilityMcpServerBuilderExtensions
 {
     /// <summary>
-    /// Lets the server's sessions survive the loss of its replicas. Without a backend (<c>ha => ha.UseRedis()</c>) everything is kept in
+    /// Lets the server's sessions survive the loss of its replicas, and keeps the data protection keys of the application (cookies, antiforgery) in the same
+    /// store, unless the application has set where they are kept. Without a backend (<c>ha => ha.UseRedis()</c>) everything is kept in
     /// the memory of this one process. Map it with <c>app.MapHighlyAvailableMcp("/mcp")</c>.
     /// </summary>
     public static IMcpServerBuilder WithHighAvailability(this IMcpServerBuilder builder, Action<HighAvailabilityBuilder>? configure = null)
@@ -57,7 +59,7 @@ public static class HighAvailabilityMcpServerBuilderExtensions
         services.TryAddSingleton<StateHandleFilter>();
         services.TryAddSingleton(static p => new PrimitiveAuthorization(p.GetService<IAuthorizationPolicyProvider>()));
         services.TryAddSingleton<Polling>();
-        services.TryAddSingleton<KeyRing>();
+        services.AddClusterDataProtection();
         services.TryAddSingleton<RequestStates>();
         services.TryAddSingleton<RequestStateExchange>();
         services.TryAddSingleton<ListenStreams>();

@@ -1,8 +1,9 @@
 using McpHa.HighAvailability.Cluster;
 using McpHa.HighAvailability.EventBus;
 using McpHa.HighAvailability.Journal;
+using McpHa.HighAvailability.Security;
 using McpHa.HighAvailability.Sessions;
-using McpHa.HighAvailability.Stateless;
+using Microsoft.AspNetCore.DataProtection.Repositories;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
@@ -24,7 +25,7 @@ internal static class InMemoryBackend
         services.TryAddSingleton<IEventBus, InMemoryEventBus>();
         services.TryAddSingleton<IReplicaRegistry, InMemoryReplicaRegistry>();
         services.TryAddSingleton<IStateHandleStore, InMemoryStateHandleStore>();
-        services.TryAddSingleton<IKeyStore, InMemoryKeyStore>();
+        services.TryAddSingleton<IXmlRepository, InMemoryXmlRepository>();
         return services;
     }
 }

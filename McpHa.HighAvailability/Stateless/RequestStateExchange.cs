@@ -36,7 +36,7 @@ internal sealed class RequestStateExchange(RequestStates states)
             if (context.JsonRpcMessage is JsonRpcResponse { Result: JsonObject result } &&
                 JsonRpc.TextParam(result, "resultType") == "input_required" && JsonRpc.TextParam(result, Member) is { } state)
             {
-                result[Member] = await states.ProtectAsync(state, binding, cancellationToken).ConfigureAwait(false);
+                result[Member] = states.Protect(state, binding);
             }
 
             await next(context, cancellationToken).ConfigureAwait(false);

@@ -1,70 +1,88 @@
-using System.Buffers.Binary;
 using System.Buffers.Text;
 using System.Security.Cryptography;
 using System.Text;
+using McpHa.HighAvailability.Security;
+using McpHa.HighAvailability.Sessions;
+using Microsoft.AspNetCore.DataProtection;
+using Microsoft.AspNetCore.DataProtection.KeyManagement;
+using Microsoft.AspNetCore.DataProtection.KeyManagement.Internal;
 using Microsoft.Extensions.Options;
 
 namespace McpHa.HighAvailability.Stateless;
 
-/// <summary>Makes <c>requestState</c> of the server's handlers readable to every replica and to nobody else, and refuses what is not its own.</summary>
+/// <summary>Protects the <c>requestState</c> of the server's handlers with ASP.NET Core Data Protection: every replica reads it, and no client does.</summary>
 /// <remarks>
-/// AES-256-GCM under the cluster's key. Bound to the request that it belongs to (method and name) and to the user; expires. Clients hold it and send
-/// it back: they can neither read it, nor change it, nor use it elsewhere. They can send it twice; what must happen once needs a state handle.
+/// Bound to the request that it belongs to (method and name) and to the user; expires. A client can send it twice; what must happen once needs a state handle.
 /// </remarks>
-internal sealed class RequestStates(KeyRing keys, TimeProvider time, IOptions<HighAvailabilityOptions> options)
+internal sealed class RequestStates(
+    IDataProtectionProvider protection, IKeyManager manager, IKeyRingProvider rings, ClusterKeyRepository repository, TimeProvider time, IOptions<HighAvailabilityOptions> options)
 {
-    private const byte Form = 1;
-    private const int NonceBytes = 12;
-    private const int TagBytes = 16;
-    private const int TimeBytes = 8;
+    private const string Purpose = "McpHa.HighAvailability.RequestState";
 
-    /// <exception cref="Sessions.StoreUnavailableException">There is no key yet, and the store is away.</exception>
-    public async ValueTask<string> ProtectAsync(string state, string binding, CancellationToken cancellationToken)
+    // A protected payload begins with four bytes that mark it, and the id of its key.
+    private const int MarkBytes = 4;
+    private const int KeyIdBytes = 16;
+
+    // A store that has lost its keys gets them back while they are in use.
+    private static readonly TimeSpan ReadAgain = TimeSpan.FromSeconds(10);
+
+    // Not for every forgery.
+    private static readonly TimeSpan ReadAgainForUnknown = TimeSpan.FromSeconds(1);
+
+    private readonly IDataProtector _protector = protection.CreateProtector(Purpose);
+
+    /// <exception cref="StoreUnavailableException">No key is known yet, and the store is away.</exception>
+    /// <exception cref="InvalidDataException">No key is known yet, and those of the store are damaged.</exception>
+    public string Protect(string state, string binding)
     {
-        var (id, key) = await keys.CurrentAsync(cancellationToken).ConfigureAwait(false);
-        var plain = new byte[TimeBytes + Encoding.UTF8.GetByteCount(state)];
-        BinaryPrimitives.WriteInt64BigEndian(plain, (time.GetUtcNow() + options.Value.RequestStateLifetime).ToUnixTimeMilliseconds());
-        Encoding.UTF8.GetBytes(state, plain.AsSpan(TimeBytes));
-
-        // form, length of the key's id, the id, nonce, tag, the rest
-        var head = 2 + id.Length;
-        var sealedState = new byte[head + NonceBytes + TagBytes + plain.Length];
-        sealedState[0] = Form;
-        sealedState[1] = (byte)id.Length;
-        Encoding.ASCII.GetBytes(id, sealedState.AsSpan(2));
-        var nonce = sealedState.AsSpan(head, NonceBytes);
-        RandomNumberGenerator.Fill(nonce);
-        using var cipher = new AesGcm(key.Span, TagBytes);
-        cipher.Encrypt(nonce, plain, sealedState.AsSpan(head + NonceBytes + TagBytes), sealedState.AsSpan(head + NonceBytes, TagBytes), Encoding.UTF8.GetBytes(binding));
-        return Base64Url.EncodeToString(sealedState);
+        (manager as ClusterKeys)?.Expire(ReadAgain);
+        var expires = time.GetUtcNow() + options.Value.RequestStateLifetime;
+        return Base64Url.EncodeToString(Try(() => For(binding).Protect(Encoding.UTF8.GetBytes(state), expires)));
     }
 
     /// <summary>What the handler had given; <see langword="null"/> when the text was not made here for this request and user, or has expired.</summary>
-    /// <exception cref="Sessions.StoreUnavailableException">Its key is not known here, and the store is away.</exception>
+    /// <exception cref="StoreUnavailableException">Its key is not known here, and the store is away.</exception>
+    /// <exception cref="InvalidDataException">Its key is not known here, and the keys of the store are damaged.</exception>
     public async ValueTask<string?> OpenAsync(string text, string binding, CancellationToken cancellationToken)
     {
-        if (!TryDecode(text, out var sealedState) || sealedState.Length < 2 || sealedState[0] != Form)
+        if (!TryDecode(text, out var payload) || payload.Length < MarkBytes + KeyIdBytes)
             return null;
-        var head = 2 + sealedState[1];
-        if (sealedState.Length < head + NonceBytes + TagBytes + TimeBytes)
-            return null;
-        if (await keys.FindAsync(Encoding.ASCII.GetString(sealedState, 2, head - 2), cancellationToken).ConfigureAwait(false) is not { } key)
-            return null;
+        if (!IsKnown(payload) && manager is ClusterKeys keys)
+        {
+            await keys.RefreshAsync(rings, ReadAgainForUnknown, cancellationToken);
+            if (!IsKnown(payload) && repository.Fault is StoreUnavailableException or InvalidDataException)
+                throw repository.Fault;
+        }
 
-        var plain = new byte[sealedState.Length - head - NonceBytes - TagBytes];
         try
         {
-            using var cipher = new AesGcm(key.Span, TagBytes);
-            cipher.Decrypt(
-                sealedState.AsSpan(head, NonceBytes), sealedState.AsSpan(head + NonceBytes + TagBytes), sealedState.AsSpan(head + NonceBytes, TagBytes), plain, Encoding.UTF8.GetBytes(binding));
+            return Encoding.UTF8.GetString(For(binding).Unprotect(payload));
         }
-        catch (AuthenticationTagMismatchException)
+        catch (CryptographicException)
         {
             return null;
         }
+    }
 
-        var expires = BinaryPrimitives.ReadInt64BigEndian(plain);
-        return expires < time.GetUtcNow().ToUnixTimeMilliseconds() ? null : Encoding.UTF8.GetString(plain.AsSpan(TimeBytes));
+    private ITimeLimitedDataProtector For(string binding) => _protector.CreateProtector(binding).ToTimeLimitedDataProtector();
+
+    private bool IsKnown(byte[] payload)
+    {
+        var id = new Guid(payload.AsSpan(MarkBytes, KeyIdBytes));
+        return Try(() => rings.GetCurrentKeyRing().GetAuthenticatedEncryptorByKeyId(id, out _)) is not null;
+    }
+
+    // Data protection wraps what its repository throws.
+    private static T Try<T>(Func<T> use)
+    {
+        try
+        {
+            return use();
+        }
+        catch (CryptographicException e) when (e.InnerException is StoreUnavailableException or InvalidDataException)
+        {
+            throw e.InnerException;
+        }
     }
 
     private static bool TryDecode(string text, out byte[] bytes)
@@ -72,7 +90,8 @@ internal sealed class RequestStates(KeyRing keys, TimeProvider time, IOptions<Hi
         try
         {
             bytes = Base64Url.DecodeFromChars(text);
-            // One text per state: none that only decodes to the same.
+
+            // Several texts may decode to the same bytes; one of them is ours.
             return Base64Url.EncodeToString(bytes) == text;
         }
         catch (FormatException)

@@ -30,7 +30,7 @@ public sealed class GarnetReplicaRegistryTests(GarnetBackend garnet) : RedisRepl
 
 /// <inheritdoc cref="GarnetSessionStoreTests"/>
 [Collection(GarnetCollection.Name)]
-public sealed class GarnetKeyStoreTests(GarnetBackend garnet) : RedisKeyStoreTests(garnet);
+public sealed class GarnetKeyRepositoryTests(GarnetBackend garnet) : RedisKeyRepositoryTests(garnet);
 
 /// <inheritdoc cref="GarnetSessionStoreTests"/>
 [Collection(GarnetCollection.Name)]

@@ -3,7 +3,7 @@ using McpHa.HighAvailability.EventBus;
 using McpHa.HighAvailability.Journal;
 using McpHa.HighAvailability.Redis;
 using McpHa.HighAvailability.Sessions;
-using McpHa.HighAvailability.Stateless;
+using Microsoft.AspNetCore.DataProtection.Repositories;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using static McpHa.Tests.SessionSamples;
@@ -117,13 +117,13 @@ public class RedisReplicaRegistryTests(RedisBackend redis) : ReplicaRegistryCont
 }
 
 [Collection(RedisCollection.Name)]
-public class RedisKeyStoreTests(RedisBackend redis) : KeyStoreContract
+public class RedisKeyRepositoryTests(RedisBackend redis) : KeyRepositoryContract
 {
-    private protected override async Task<IKeyStore> StoreAsync()
+    protected override async Task<IXmlRepository> RepositoryAsync()
     {
         redis.Server.SkipIfUnavailable();
-        await redis.Database.KeyDeleteAsync(RedisBackend.Keys.Secrets);
-        return new RedisKeyStore(redis.Connection());
+        await redis.Database.KeyDeleteAsync(RedisBackend.Keys.DataProtection);
+        return new RedisXmlRepository(redis.Connection(), NullLogger<RedisXmlRepository>.Instance);
     }
 }
 

@@ -97,10 +97,14 @@ public sealed class RedisGarbageTests(RedisBackend redis)
         RedisServer.SkipIfMissing();
         var connection = redis.Connection();
         var registry = new RedisReplicaRegistry(connection, NullLogger<RedisReplicaRegistry>.Instance);
-        var keys = new RedisKeyStore(connection);
+        var keys = new RedisXmlRepository(connection, NullLogger<RedisXmlRepository>.Instance);
         foreach (var (key, use) in (IEnumerable<(RedisKey, Func<Task>)>)
             [(RedisBackend.Keys.Replicas, async () => await registry.BeatAsync(Replica())),
-             (RedisBackend.Keys.Secrets, async () => await keys.ShareAsync(new Dictionary<string, ReadOnlyMemory<byte>> { ["a"] = new byte[32] }))])
+             (RedisBackend.Keys.DataProtection, () =>
+             {
+                 keys.StoreElement(new("key"), "key-a");
+                 return Task.CompletedTask;
+             })])
         {
             await redis.Database.KeyDeleteAsync(key);
             await redis.Database.StringSetAsync(key, "garbage");

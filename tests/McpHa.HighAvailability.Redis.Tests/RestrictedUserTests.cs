@@ -4,7 +4,7 @@ using McpHa.HighAvailability.EventBus;
 using McpHa.HighAvailability.Journal;
 using McpHa.HighAvailability.Redis;
 using McpHa.HighAvailability.Sessions;
-using McpHa.HighAvailability.Stateless;
+using Microsoft.AspNetCore.DataProtection.Repositories;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using StackExchange.Redis;
@@ -117,13 +117,13 @@ public sealed class RestrictedEventBusTests(RestrictedRedis redis) : EventBusCon
 }
 
 /// <inheritdoc cref="RestrictedSessionStoreTests"/>
-public sealed class RestrictedKeyStoreTests(RestrictedRedis redis) : KeyStoreContract, IClassFixture<RestrictedRedis>
+public sealed class RestrictedKeyRepositoryTests(RestrictedRedis redis) : KeyRepositoryContract, IClassFixture<RestrictedRedis>
 {
-    private protected override async Task<IKeyStore> StoreAsync()
+    protected override async Task<IXmlRepository> RepositoryAsync()
     {
         var connection = redis.Connection();
         await redis.WipeAsync();
-        return new RedisKeyStore(connection);
+        return new RedisXmlRepository(connection, NullLogger<RedisXmlRepository>.Instance);
     }
 }
 

@@ -1,44 +1,32 @@
 using System.Text.Json.Nodes;
+using System.Xml.Linq;
 using McpHa.HighAvailability;
+using McpHa.HighAvailability.Security;
 using McpHa.HighAvailability.Sessions;
 using McpHa.HighAvailability.Stateless;
-using Microsoft.Extensions.Options;
+using Microsoft.AspNetCore.DataProtection.Repositories;
+using Microsoft.Extensions.DependencyInjection;
 using ModelContextProtocol.Protocol;
 
 namespace McpHa.Tests;
 
-/// <summary>What handlers put into <c>requestState</c>: every replica reads it, nobody else reads, changes or makes it.</summary>
-public sealed class RequestStateTests
+/// <summary>What handlers put into <c>requestState</c>: every replica reads it, and no client reads, changes or makes it.</summary>
+public sealed class RequestStateTests : IDisposable
 {
-    private readonly SettableTime _time = new();
     private readonly KeyStore _store = new();
+    private readonly List<ServiceProvider> _replicas = [];
+
+    public void Dispose() => _replicas.ForEach(replica => replica.Dispose());
 
     [Fact]
     public async Task What_one_replica_protects_another_one_opens()
     {
-        var text = await Replica().ProtectAsync("step 2 – Ann", "tools/call\nask\n", default);
+        var text = Replica().Protect("step 2 – Ann", "tools/call\nask\n");
 
         Assert.Equal("step 2 – Ann", await Replica().OpenAsync(text, "tools/call\nask\n", default));
         Assert.DoesNotContain("Ann", text, StringComparison.Ordinal);
         Assert.Matches("^[A-Za-z0-9_-]+$", text);
-    }
-
-    [Theory]
-    [InlineData("zzzzzzzzzz-00000000", 32)]
-    [InlineData("", 32)]
-    [InlineData("ffffffffff-00000000", 32)]
-    [InlineData("-", 32)]
-    [InlineData("0000000001-00000000", 31)]
-    public async Task A_key_that_is_none_is_never_used_and_keys_do_not_multiply_for_it(string id, int length)
-    {
-        await _store.ShareAsync(new Dictionary<string, ReadOnlyMemory<byte>> { [id] = new byte[length] });
-        for (var i = 0; i < 5; i++)
-        {
-            var text = await Replica().ProtectAsync("state", "binding", default);
-            Assert.Equal("state", await Replica().OpenAsync(text, "binding", default));
-        }
-
-        Assert.Equal(2, _store.Keys.Count);
+        Assert.Single(_store.Keys);
     }
 
     [Theory]
@@ -47,7 +35,7 @@ public sealed class RequestStateTests
     [InlineData("tools/call\nask\nissuer\nann")]
     public async Task It_opens_for_no_other_request_and_no_other_user(string binding)
     {
-        var text = await Replica().ProtectAsync("state", "tools/call\nask\n", default);
+        var text = Replica().Protect("state", "tools/call\nask\n");
 
         Assert.Null(await Replica().OpenAsync(text, binding, default));
     }
@@ -70,7 +58,7 @@ public sealed class RequestStateTests
     [Fact]
     public async Task No_change_of_a_character_gets_through()
     {
-        var text = await Replica().ProtectAsync("state", "binding", default);
+        var text = Replica().Protect("state", "binding");
         var replica = Replica();
         for (var i = 0; i < text.Length; i++)
         {
@@ -86,74 +74,95 @@ public sealed class RequestStateTests
     [Fact]
     public async Task It_expires()
     {
-        var replica = Replica();
-        var text = await replica.ProtectAsync("state", "binding", default);
+        var now = DateTimeOffset.UtcNow;
+        var fresh = Replica(now - TimeSpan.FromMinutes(30)).Protect("state", "binding");
+        var old = Replica(now - TimeSpan.FromMinutes(61)).Protect("state", "binding");
 
-        _time.Now += TimeSpan.FromMinutes(59);
-        Assert.Equal("state", await replica.OpenAsync(text, "binding", default));
-        _time.Now += TimeSpan.FromMinutes(2);
-        Assert.Null(await replica.OpenAsync(text, "binding", default));
+        Assert.Equal("state", await Replica().OpenAsync(fresh, "binding", default));
+        Assert.Null(await Replica().OpenAsync(old, "binding", default));
+    }
+
+    [Fact]
+    public async Task Two_replicas_that_make_the_first_key_at_once_read_each_other()
+    {
+        var (one, other) = (Replica(), Replica());
+        _store.Meet = new Barrier(2); // neither has stored its key before both have found none
+        var made = await Task.WhenAll(Task.Run(() => one.Protect("one", "binding")), Task.Run(() => other.Protect("other", "binding")));
+        _store.Meet = null;
+        Assert.Equal(2, _store.Keys.Count);
+
+        foreach (var replica in new[] { one, other, Replica() })
+        {
+            _time.Now += TimeSpan.FromSeconds(2);
+            Assert.Equal("one", await replica.OpenAsync(made[0], "binding", default));
+            Assert.Equal("other", await replica.OpenAsync(made[1], "binding", default));
+        }
     }
 
     [Fact]
     public async Task A_store_that_has_lost_the_keys_gets_them_back_from_those_who_have_them()
     {
         var (old, other) = (Replica(), Replica());
-        var before = await old.ProtectAsync("before", "binding", default);
+        var before = old.Protect("before", "binding");
         _store.Clear();
-        var between = await other.ProtectAsync("between", "binding", default); // makes a key of its own
+        var between = other.Protect("between", "binding"); // makes a key of its own
 
         _time.Now += TimeSpan.FromSeconds(11);
-        await old.ProtectAsync("later", "binding", default);
+        await Wait.UntilAsync(() => old.Protect("later", "binding").Length > 0 && _store.Keys.Count == 2, "the key to be given back");
 
         Assert.Equal("between", await old.OpenAsync(between, "binding", default));
         Assert.Equal("before", await other.OpenAsync(before, "binding", default));
     }
 
-    [Fact]
-    public async Task While_the_store_is_away_known_keys_serve_and_unknown_ones_are_no_forgeries()
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task While_the_keys_cannot_be_read_known_ones_serve_and_unknown_ones_are_no_forgeries(bool away)
     {
-        var (known, fresh) = (Replica(), Replica());
-        var text = await known.ProtectAsync("state", "binding", default);
-        _store.Away = true;
+        var (known, late, fresh) = (Replica(), Replica(), Replica());
+        var text = known.Protect("state", "binding");
+        _store.Clear();
+        late.Protect("x", "binding");
+        _store.Fault = away ? new StoreUnavailableException("away") : new InvalidDataException("damaged");
         _time.Now += TimeSpan.FromSeconds(11);
 
-        Assert.Equal("state", await known.OpenAsync(await known.ProtectAsync("state", "binding", default), "binding", default));
-        await Assert.ThrowsAsync<StoreUnavailableException>(async () => await fresh.OpenAsync(text, "binding", default));
-        await Assert.ThrowsAsync<StoreUnavailableException>(async () => await fresh.ProtectAsync("state", "binding", default));
+        Assert.Equal("state", await known.OpenAsync(known.Protect("state", "binding"), "binding", default));
+        foreach (var replica in new[] { late, fresh })
+            Assert.Same(_store.Fault, await Record.ExceptionAsync(async () => await replica.OpenAsync(text, "binding", default)));
+        Assert.Same(_store.Fault, Record.Exception(() => fresh.Protect("state", "binding")));
+        Assert.Null(await known.OpenAsync(text[..^4] + "AAAA", "binding", default));
     }
 
-    [Fact]
-    public async Task Keys_are_renewed_and_old_ones_go_on_to_open()
-    {
-        var replica = Replica(TimeSpan.FromDays(7));
-        _time.Now += TimeSpan.FromDays(29);
-        var first = await replica.ProtectAsync("first", "binding", default);
-        _time.Now += TimeSpan.FromDays(3);
-        Assert.Equal("first", await replica.OpenAsync(first, "binding", default));
-        Assert.Single(_store.Keys);
+    private readonly SettableTime _time = new() { Now = DateTimeOffset.UtcNow };
 
-        _time.Now += TimeSpan.FromDays(31);
-        await replica.ProtectAsync("second", "binding", default);
-        Assert.Equal(2, _store.Keys.Count);
+    private RequestStates Replica(DateTimeOffset? clock = null)
+    {
+        var services = new ServiceCollection().AddLogging().AddSingleton<IXmlRepository>(_store);
+        services.AddSingleton<TimeProvider>(clock is { } now ? new SettableTime { Now = now } : _time);
+        services.AddClusterDataProtection().AddSingleton<RequestStates>();
+        services.Configure<HighAvailabilityOptions>(o => o.RequestStateLifetime = TimeSpan.FromHours(1));
+        _replicas.Add(services.BuildServiceProvider());
+        return _replicas[^1].GetRequiredService<RequestStates>();
     }
 
-    private RequestStates Replica(TimeSpan? lifetime = null) => new(
-        new KeyRing(_store, _time), _time, Options.Create(new HighAvailabilityOptions { RequestStateLifetime = lifetime ?? TimeSpan.FromHours(1) }));
-
-    private sealed class KeyStore : IKeyStore
+    private sealed class KeyStore : IXmlRepository
     {
-        private InMemoryKeyStore _keys = new();
+        private InMemoryXmlRepository _keys = new();
 
-        public bool Away { get; set; }
+        public Exception? Fault { get; set; }
 
-        public IReadOnlyDictionary<string, ReadOnlyMemory<byte>> Keys =>
-            _keys.ShareAsync(new Dictionary<string, ReadOnlyMemory<byte>>()).AsTask().GetAwaiter().GetResult();
+        public Barrier? Meet { get; set; }
+
+        public IReadOnlyCollection<XElement> Keys => _keys.GetAllElements();
 
         public void Clear() => _keys = new();
 
-        public ValueTask<IReadOnlyDictionary<string, ReadOnlyMemory<byte>>> ShareAsync(
-            IReadOnlyDictionary<string, ReadOnlyMemory<byte>> own, CancellationToken cancellationToken = default) =>
-            Away ? throw new StoreUnavailableException("away") : _keys.ShareAsync(own, cancellationToken);
+        public IReadOnlyCollection<XElement> GetAllElements() => Fault is null ? _keys.GetAllElements() : throw Fault;
+
+        public void StoreElement(XElement element, string friendlyName)
+        {
+            Meet?.SignalAndWait(Wait.Limit);
+            _keys.StoreElement(element, friendlyName);
+        }
     }
 }
