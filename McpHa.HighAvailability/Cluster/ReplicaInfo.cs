@@ -33,6 +33,9 @@ public sealed record ReplicaInfo(
     /// process id. Need not be unique over time, nor over several clusters.
     /// </summary>
     public string Instance { get; init; } = "";
+
+    /// <summary>It takes HTTP/2 without TLS at its address, so that the streams of a relay can share connections.</summary>
+    public bool Http2 { get; init; }
 }
 
 /// <summary>A replica as the registry holds it.</summary>

@@ -11,7 +11,8 @@ using Microsoft.Extensions.Options;
 namespace McpHa.HighAvailability.Cluster;
 
 /// <summary>This replica: its id, and the address at which others reach it.</summary>
-internal sealed class SelfReplica(IOptions<HighAvailabilityOptions> options, IServer server, TimeProvider time, IConfiguration? configuration = null) : ISelfReplica
+internal sealed class SelfReplica(
+    IOptions<HighAvailabilityOptions> options, IServer server, TimeProvider time, IConfiguration? configuration = null, PriorKnowledge? priorKnowledge = null) : ISelfReplica
 {
     private readonly DateTimeOffset _started = time.GetUtcNow();
     private readonly string _version = Assembly.GetEntryAssembly()?.GetName().Version?.ToString(3) ?? "0.0.0";
@@ -52,6 +53,7 @@ internal sealed class SelfReplica(IOptions<HighAvailabilityOptions> options, ISe
             Rerun = Rerun(),
             Stays = Stays,
             Instance = Instance,
+            Http2 = priorKnowledge is { IsOffered: true } && _address.Scheme == Uri.UriSchemeHttp,
         };
     }
 

@@ -26,6 +26,7 @@ public sealed class Relay : IDisposable
     {
         (Directory, Options, Metrics, Logger) = (directory, options, metrics, logger);
         _keepAlive = new RelayKeepAlive(options.KeepAlive);
+        Shared = new SharedConnections(directory);
         Invoker = new HttpMessageInvoker(new SocketsHttpHandler
         {
             UseCookies = false,
@@ -33,6 +34,7 @@ public sealed class Relay : IDisposable
             UseProxy = false,
             ActivityHeadersPropagator = null,
             ConnectTimeout = options.ConnectTimeout,
+            EnableMultipleHttp2Connections = true, // a replica takes 100 streams on one
             ConnectCallback = (connection, cancellationToken) => CountedStream.ConnectAsync(connection.DnsEndPoint, descriptors, cancellationToken),
             // Below the 130 s after which Kestrel closes idle connections: a request must not race with that.
             PooledConnectionIdleTimeout = TimeSpan.FromSeconds(60),
@@ -51,6 +53,8 @@ public sealed class Relay : IDisposable
     internal ILogger Logger { get; }
 
     internal HttpMessageInvoker Invoker { get; }
+
+    internal SharedConnections Shared { get; }
 
     internal SessionRoutes Routes { get; } = new();
 

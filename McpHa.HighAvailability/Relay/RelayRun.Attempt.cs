@@ -30,12 +30,17 @@ internal sealed partial class RelayRun
         var resume = CanResume;
         using var over = CancellationTokenSource.CreateLinkedTokenSource(clientGone, lost);
         using var request = CreateRequest(target, resume);
+        var shared = Listens && relay.Shared.TryUse(request, target.ReplicaId);
         relay.Metrics.Attempts.Add(1);
         StartAttempt(target, request);
         HttpResponseMessage response;
         try
         {
             response = await relay.Invoker.SendAsync(request, over.Token);
+        }
+        catch (HttpRequestException exception) when (shared && relay.Shared.IsRefused(target.ReplicaId, exception))
+        {
+            return await AttemptAsync(target); // by HTTP/1.1
         }
         catch (Exception exception) when (exception is HttpRequestException or IOException or OperationCanceledException or SocketException)
         {
@@ -50,6 +55,8 @@ internal sealed partial class RelayRun
         }
 
         use.Heard();
+        if (shared)
+            relay.Shared.Answered(target.ReplicaId);
         using (response)
         {
             TraceResponse(response);

@@ -209,6 +209,22 @@ public class RoutingTests
     }
 
     [Fact]
+    public async Task A_stream_of_a_replica_that_offers_HTTP2_and_does_not_speak_it_goes_by_HTTP1()
+    {
+        await using var bench = await BalancerBench.StartAsync();
+        var replica = await bench.AddAsync("a", replica => replica.Info with { Http2 = true });
+        replica.Answer = (context, _) => FakeReplica.EventsAsync(context, $"data: {context.Request.Protocol}\n\n");
+        for (var i = 0; i < 2; i++)
+        {
+            using var stream = await bench.SendAsync(new HttpRequestMessage(HttpMethod.Get, "/mcp"));
+            Assert.Equal(HttpStatusCode.OK, stream.StatusCode);
+            Assert.Equal("data: HTTP/1.1\n\n", await stream.Content.ReadAsStringAsync());
+        }
+
+        Assert.Equal(2, replica.Requests.Count);
+    }
+
+    [Fact]
     public void Remembered_owners_are_bounded_and_those_in_use_stay()
     {
         var owners = new OwnerCache(100);
