@@ -80,9 +80,9 @@ internal static class RedisSessionScripts
     /// <remarks>
     /// ARGV: 1 epoch, 2 number, 3 last position, 4 most entries, 5 most bytes, 6 lifetime, 7 owner (empty: any), 8 count of appends; if there are any,
     /// position of the first, payload bytes of all, and the entries. Most commits only append and end here, so that Redis has little to read. The
-    /// others go on with: oldest time to keep on a touch (0: no touch), counts of removals, changes of calls, state and handshake, then those, and
-    /// perhaps how long the last take-over took. Calls and state, KEYS 3 and 4, are given only if they are changed or touched. Trims a sixteenth below
-    /// a bound that is passed, as <c>JournalTrimming</c> does. Answers -2 position used before, -1 lost, 0 fenced, 1 and the number of trimmed
+    /// others go on with: oldest time to keep on a touch (0: no touch), counts of removals, unread entries, changes of calls, state and handshake, then those,
+    /// and perhaps how long the last take-over took. Calls and state, KEYS 3 and 4, are given only if they are changed or touched. Trims a sixteenth below
+    /// a bound that is passed, as <c>JournalTrimming</c> does, and leaves unread entries. Answers -2 position used before, -1 lost, 0 fenced, 1 and the number of trimmed
     /// entries committed.
     /// </remarks>
     public const string Commit = Fence + """
@@ -104,17 +104,21 @@ internal static class RedisSessionScripts
           i=last+1
         end
 
-        local most,mostbytes,oldest,trimmed=tonumber(ARGV[4]),tonumber(ARGV[5]),0,0
+        local most,mostbytes,oldest,trimmed,unread=tonumber(ARGV[4]),tonumber(ARGV[5]),0,0,{}
         if i<=#ARGV or entries>most or bytes>mostbytes then
 
         """ + Head + """
         if i<=#ARGV then
           oldest=tonumber(ARGV[i])
-          local removals,calls,state,handshake=tonumber(ARGV[i+1]),tonumber(ARGV[i+2]),tonumber(ARGV[i+3]),tonumber(ARGV[i+4])
-          i=i+5
+          local removals,unreads,calls,state,handshake=tonumber(ARGV[i+1]),tonumber(ARGV[i+2]),tonumber(ARGV[i+3]),tonumber(ARGV[i+4]),tonumber(ARGV[i+5])
+          i=i+6
           if removals>0 then
 
         """ + Remove + """
+          end
+          for _=1,unreads do
+            unread[tonumber(ARGV[i])]=true
+            i=i+1
           end
 
         """ + RedisScripts.Change + """
@@ -129,26 +133,29 @@ internal static class RedisSessionScripts
           end
         end
 
-        local function trim(keep)
-          while entries>1 do
+        local function trim(done,stays)
+          local kept={}
+          while true do
             local page,count=redis.call('LRANGE',KEYS[2],0,15),0
             for _,entry in ipairs(page) do
-              local _,size,time=head(entry)
-              if entries<=1 or keep(time) then break end
-              count,entries,bytes=count+1,entries-1,bytes-size
+              local position,size,time=head(entry)
+              if entries-#kept<=1 or done(time) then break end
+              count=count+1
+              if stays[position] then kept[#kept+1]=entry
+              else entries,bytes,trimmed=entries-1,bytes-size,trimmed+1 end
             end
             if count>0 then redis.call('LTRIM',KEYS[2],count,-1) end
-            trimmed=trimmed+count
-            if count==0 or count<#page then return end
+            if count==0 or count<#page then break end
           end
+          for k=#kept,1,-1 do redis.call('LPUSH',KEYS[2],kept[k]) end
         end
         if oldest>0 then
-          trim(function(time) return time>=oldest end)
+          trim(function(time) return time>=oldest end,{})
           for k=1,4 do redis.pcall('PEXPIRE',KEYS[k],ARGV[6]) end
         end
         if entries>most or bytes>mostbytes then
           local left,leftbytes=most-math.floor(most/16),mostbytes-math.floor(mostbytes/16)
-          trim(function() return entries<=left and bytes<=leftbytes end)
+          trim(function() return entries<=left and bytes<=leftbytes end,unread)
         end
         end
         redis.call('HSET',KEYS[1],'position',ARGV[3],'commit',ARGV[2],'entries',entries,'bytes',bytes)

@@ -49,7 +49,11 @@ public sealed class HighAvailabilityOptions
     /// </summary>
     public TimeSpan DurableTimeout { get; set; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>Most journal entries of a session that wait for a store that is away; the oldest are given up first. Default: 1,000.</summary>
+    /// <summary>
+    /// Journal entries of a session that may wait for a store that is away. Beyond it the oldest progress and log notifications are dropped, then
+    /// other notifications, counted in the metric <c>mcp.ha.events.given_up</c>. Answers and requests to the client are never dropped: when they
+    /// alone reach the bound, new calls are answered with 503 and have not run. Default: 1,000.
+    /// </summary>
     public int PendingEntries { get; set; } = 1_000;
 
     /// <summary>Largest request body in bytes. Default: 4 MiB.</summary>

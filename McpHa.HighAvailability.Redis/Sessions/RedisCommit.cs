@@ -8,11 +8,11 @@ internal static class RedisCommit
 {
     private const int Fixed = 8;
     private const int OfAppends = 2;
-    private const int More = 5;
+    private const int More = 6;
 
     public static RedisValue[] Arguments(SessionCommit commit, SessionStoreOptions options, DateTimeOffset now)
     {
-        var onlyAppends = !commit.Touch && commit.Remove.Count == 0 && commit.Calls.Count == 0 && commit.State.Count == 0 && commit.Handshake.Count == 0 && commit.TakeOverTook is null;
+        var onlyAppends = !commit.Touch && commit.Remove.Count == 0 && commit.Unread.Count == 0 && commit.Calls.Count == 0 && commit.State.Count == 0 && commit.Handshake.Count == 0 && commit.TakeOverTook is null;
         var appends = commit.Append.Count;
         var more = appends == 0 ? Fixed : Fixed + OfAppends + appends;
         var arguments = new RedisValue[onlyAppends ? more : more + LengthOfMore(commit)];
@@ -43,18 +43,21 @@ internal static class RedisCommit
     }
 
     private static int LengthOfMore(SessionCommit commit) =>
-        More + commit.Remove.Count + RedisChanges.Length(commit.Calls) + RedisChanges.Length(commit.State) + RedisChanges.Length(commit.Handshake) + (commit.TakeOverTook is null ? 0 : 1);
+        More + commit.Remove.Count + commit.Unread.Count + RedisChanges.Length(commit.Calls) + RedisChanges.Length(commit.State) + RedisChanges.Length(commit.Handshake) + (commit.TakeOverTook is null ? 0 : 1);
 
     private static void WriteMore(SessionCommit commit, RedisValue[] arguments, int at, long oldest)
     {
         arguments[at] = oldest;
         arguments[at + 1] = commit.Remove.Count;
-        arguments[at + 2] = commit.Calls.Count;
-        arguments[at + 3] = commit.State.Count;
-        arguments[at + 4] = commit.Handshake.Count;
+        arguments[at + 2] = commit.Unread.Count;
+        arguments[at + 3] = commit.Calls.Count;
+        arguments[at + 4] = commit.State.Count;
+        arguments[at + 5] = commit.Handshake.Count;
         at += More;
         for (var i = 0; i < commit.Remove.Count; i++)
             arguments[at++] = commit.Remove[i];
+        for (var i = 0; i < commit.Unread.Count; i++)
+            arguments[at++] = commit.Unread[i];
         at = RedisChanges.Write(commit.Calls, arguments, at);
         at = RedisChanges.Write(commit.State, arguments, at);
         at = RedisChanges.Write(commit.Handshake, arguments, at);

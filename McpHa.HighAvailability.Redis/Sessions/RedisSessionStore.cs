@@ -98,8 +98,8 @@ internal sealed class RedisSessionStore(RedisConnection redis, IOptions<SessionS
             arguments.Add(RedisFields.Value(value));
         }
 
-        for (var i = JournalTrimming.FirstKept(snapshot.Journal, options.Value); i < snapshot.Journal.Count; i++)
-            arguments.Add(RedisJournalEntry.Write(snapshot.Journal[i]));
+        foreach (var entry in JournalTrimming.Kept(snapshot.Journal, options.Value, snapshot.Unread))
+            arguments.Add(RedisJournalEntry.Write(entry));
 
         return Outcome(await redis.EvaluateAsync(RedisSessionScripts.WriteBack, redis.Keys.WholeSession(record.Id), [.. arguments], cancellationToken));
     }

@@ -35,7 +35,7 @@ public static class ProtectedResourceEndpointRouteBuilderExtensions
         var group = endpoints.MapGroup(WellKnown);
         foreach (var path in new[] { "", resource.AbsolutePath.TrimEnd('/') }.Distinct())
         {
-            group.MapGet(path, guard.Wrap(context => HttpAnswers.JsonAsync(context, json)));
+            group.MapGet(path, guard.Wrap(async context => await HttpAnswers.JsonAsync(context, json)));
             if (guard.Origins.AnyListed)
                 group.MapMethods(path, [HttpMethods.Options], guard.Wrap(CrossOrigin.PreflightAsync));
         }

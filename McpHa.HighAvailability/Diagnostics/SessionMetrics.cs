@@ -39,7 +39,7 @@ internal sealed class SessionMetrics
         _replayed = _meter.CreateCounter<long>("mcp.ha.events.replayed", "{event}", "Messages sent again from the journal.");
         _trimmed = _meter.CreateCounter<long>("mcp.ha.events.trimmed", "{event}", "Messages taken out of the journal because of its bounds or their age.");
         _unjournaled = _meter.CreateCounter<long>("mcp.ha.events.unjournaled", "{event}", "Messages that went out before the journal had them, because the store was away too long.");
-        _givenUp = _meter.CreateCounter<long>("mcp.ha.events.given_up", "{event}", "Messages that were never journaled, because too many waited for a store that was away.");
+        _givenUp = _meter.CreateCounter<long>("mcp.ha.events.given_up", "{event}", "Notifications dropped because too much of their session waited for a store that was away.");
         _forwards = _meter.CreateCounter<long>("mcp.ha.forwards", "{request}", "Requests forwarded to the session's owner.");
         _fenced = _meter.CreateCounter<long>("mcp.ha.writes.fenced", "{write}", "Writes refused because another replica owns the session.");
         _rerun = _meter.CreateCounter<long>("mcp.ha.calls.rerun", "{call}", "Calls run again after their replica was lost.");

@@ -67,8 +67,9 @@ internal sealed class EventStreamResponse(HttpContext context)
 
     public void WriteKeepAlive() => Write(":\n\n"u8);
 
-    public async ValueTask FlushAsync(CancellationToken cancellationToken) =>
-        await context.Response.BodyWriter.FlushAsync(cancellationToken).ConfigureAwait(false);
+    /// <summary>Sends what was written. <see langword="false"/>: the connection is gone.</summary>
+    public async ValueTask<bool> FlushAsync(CancellationToken cancellationToken) =>
+        await context.Response.BodyWriter.FlushAsync(cancellationToken).ConfigureAwait(false) is { IsCompleted: false, IsCanceled: false } && !context.RequestAborted.IsCancellationRequested;
 
     private void Write(ReadOnlySpan<byte> bytes) => context.Response.BodyWriter.Write(bytes);
 

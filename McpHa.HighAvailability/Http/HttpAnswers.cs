@@ -99,11 +99,12 @@ internal static class HttpAnswers
         return JsonAsync(context, JsonRpc.Serialize(message));
     }
 
-    public static Task JsonAsync(HttpContext context, ReadOnlyMemory<byte> json)
+    /// <summary>Sends JSON. <see langword="false"/>: the connection is gone.</summary>
+    public static async Task<bool> JsonAsync(HttpContext context, ReadOnlyMemory<byte> json)
     {
         context.Response.ContentType = "application/json";
         context.Response.ContentLength = json.Length;
-        return context.Response.BodyWriter.WriteAsync(json).AsTask();
+        return await context.Response.BodyWriter.WriteAsync(json).ConfigureAwait(false) is { IsCompleted: false, IsCanceled: false } && !context.RequestAborted.IsCancellationRequested;
     }
 
     /// <summary>What a client said, short enough to be said back.</summary>

@@ -126,7 +126,7 @@ internal sealed class LegacySseEndpoint(
                 return true;
             }
 
-            if (await limits.RefuseCallAsync(context, session, request).ConfigureAwait(false))
+            if (await limits.RefuseCallAsync(context, session, request, body.Length).ConfigureAwait(false))
                 return true;
             if (await session.AdmitAsync(request, body, ClientExchange.Of(context), McpEndpoint.Authenticated(context)).ConfigureAwait(false) is not { } reader)
                 return false;

@@ -175,7 +175,7 @@ internal sealed class McpEndpoint(
             try
             {
                 var user = UserKey.Of(context.User);
-                if (await limits.RefuseSessionAsync(context, user, id).ConfigureAwait(false))
+                if (await limits.RefuseSessionAsync(context, user, id).ConfigureAwait(false) || await limits.RefuseInitializeAsync(context, initialize).ConfigureAwait(false))
                     return;
                 initialize.Id = id;
                 var (session, answer) = await host.OpenAsync(initialize, body, user, context.RequestAborted).ConfigureAwait(false);
@@ -202,7 +202,7 @@ internal sealed class McpEndpoint(
                 return true;
             }
 
-            if (await limits.RefuseCallAsync(context, session, request).ConfigureAwait(false))
+            if (await limits.RefuseCallAsync(context, session, request, body.Length).ConfigureAwait(false))
                 return true;
             return await session.AdmitAsync(request, body, ClientExchange.Of(context), Authenticated(context)).ConfigureAwait(false) is { } reader &&
                 await Pump(context, session, reader).AnswerAsync(request.Id).ConfigureAwait(false);

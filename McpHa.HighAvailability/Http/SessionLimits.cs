@@ -3,6 +3,7 @@ using McpHa.HighAvailability.Relay;
 using McpHa.HighAvailability.Sessions;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Options;
+using ModelContextProtocol;
 using ModelContextProtocol.Protocol;
 
 namespace McpHa.HighAvailability.Http;
@@ -23,14 +24,35 @@ internal sealed class SessionLimits(SessionHost host, IOptions<LimitOptions>? op
         return true;
     }
 
-    public async ValueTask<bool> RefuseCallAsync(HttpContext context, LiveSession session, JsonRpcRequest request)
+    public async ValueTask<bool> RefuseCallAsync(HttpContext context, LiveSession session, JsonRpcRequest request, int length)
     {
-        if (session.Calls.Count >= _limits.CallsPerSession && !session.IsKnown(ClientExchange.Of(context).Id))
+        var (subscriptions, bytes) = session.RecordedWith(request);
+        if (session.Calls.Count >= _limits.CallsPerSession && !IsKnown())
             await HttpAnswers.TooManyAsync(context, $"{_limits.CallsPerSession} calls of one session in flight ({LimitOptions.SectionName}:CallsPerSession).", request.Id).ConfigureAwait(false);
-        else if (SubscriptionOf(request) is { } uri && !session.MaySubscribe(uri, _limits.SubscriptionsPerSession))
+        else if (session.Calls.Count > 0 && session.Calls.Bytes + length > _limits.CallBytesPerSession && !IsKnown())
+            await HttpAnswers.TooManyAsync(context, $"{_limits.CallBytesPerSession} bytes of requests of one session in flight ({LimitOptions.SectionName}:CallBytesPerSession).", request.Id).ConfigureAwait(false);
+        else if (session.IsBehind && !IsKnown())
+            await HttpAnswers.UnavailableAsync(context, "too many answers of this session wait for the store (HighAvailability:PendingEntries, HighAvailability:Sessions:JournalBytes). This request has not run.", request.Id).ConfigureAwait(false);
+        else if (subscriptions > _limits.SubscriptionsPerSession)
             await HttpAnswers.TooManyAsync(context, $"{_limits.SubscriptionsPerSession} subscriptions of one session ({LimitOptions.SectionName}:SubscriptionsPerSession).", request.Id).ConfigureAwait(false);
+        else if (bytes > _limits.HandshakeBytesPerSession)
+            await HttpAnswers.TooManyAsync(context, $"{bytes} bytes would be recorded of the session with this request, more than {_limits.HandshakeBytesPerSession} ({LimitOptions.SectionName}:HandshakeBytesPerSession). Unsubscribe from some resources.", request.Id).ConfigureAwait(false);
         else
             return false;
+        return true;
+
+        bool IsKnown() => session.IsKnown(ClientExchange.Of(context).Id);
+    }
+
+    /// <summary>Refuses a client whose description of itself is too large to be kept.</summary>
+    public async ValueTask<bool> RefuseInitializeAsync(HttpContext context, JsonRpcRequest initialize)
+    {
+        var bytes = RecordedHandshake.Initialize(initialize).Length;
+        if (bytes <= _limits.HandshakeBytesPerSession)
+            return false;
+        await HttpAnswers.ErrorAsync(
+            context, StatusCodes.Status413PayloadTooLarge, (int)McpErrorCode.InvalidParams,
+            $"'clientInfo' and 'capabilities' take {bytes} bytes; at most {_limits.HandshakeBytesPerSession} are kept ({LimitOptions.SectionName}:HandshakeBytesPerSession). Send less, or raise the limit.", initialize.Id).ConfigureAwait(false);
         return true;
     }
 
@@ -41,8 +63,4 @@ internal sealed class SessionLimits(SessionHost host, IOptions<LimitOptions>? op
         await HttpAnswers.TooManyAsync(context, $"{_limits.StreamsPerSession} open streams of one session ({LimitOptions.SectionName}:StreamsPerSession).").ConfigureAwait(false);
         return true;
     }
-
-    // The resource that a request subscribes to; null if it does not.
-    private static string? SubscriptionOf(JsonRpcRequest request) =>
-        request.Method == RequestMethods.ResourcesSubscribe ? JsonRpc.TextParam(request.Params, "uri") : null;
 }

@@ -14,7 +14,10 @@ internal sealed class StreamPump(HttpContext context, LiveSession session, Strea
     private long _position;
     private bool _caughtUp;
     private bool _idSent;
+    private bool _answered;
     private RequestId _requestId;
+
+    private bool IsCall => reader.Stream!.Id.StartsWith(SseEventId.CallStream);
 
     /// <summary>HTTP+SSE: the address of the first event, which says where to post. The stream can be resumed when that has arrived.</summary>
     public string? Greeting { get; init; }
@@ -88,6 +91,10 @@ internal sealed class StreamPump(HttpContext context, LiveSession session, Strea
                             context, StatusCodes.Status400BadRequest, JsonRpc.HistoryTrimmed,
                             "This request was answered before, and its answer is no longer kept. It was not run again. Send a new request.", _requestId).ConfigureAwait(false);
                         return true;
+                    case StreamItemKind.Completed when _caughtUp && IsCall && !_answered && !session.WasWithdrawn(reader.Stream!.Id):
+                        // Not a clean end: the client would wait for the answer. It resumes, and is told what has become of it.
+                        context.Abort();
+                        return true;
                     case StreamItemKind.Completed:
                         if (!_response.Started)
                             context.Response.StatusCode = StatusCodes.Status202Accepted;
@@ -127,7 +134,7 @@ internal sealed class StreamPump(HttpContext context, LiveSession session, Strea
     {
         if (entry.Position <= _position)
             return true;
-        if (_response.Started && entry.Previous > _position && _position > 0)
+        if (!IsCall && _response.Started && entry.Previous > _position && _position > 0)
         {
             // A client that was too slow for what the journal keeps: it must not take the rest for everything.
             context.Abort();
@@ -135,11 +142,13 @@ internal sealed class StreamPump(HttpContext context, LiveSession session, Strea
         }
 
         _position = entry.Position;
+        _answered |= entry.Answers.Length > 0;
         if (!_response.Started)
         {
             if (!alwaysStream && entry.Answers.Length > 0)
             {
-                await HttpAnswers.JsonAsync(context, entry.Payload).ConfigureAwait(false);
+                if (await HttpAnswers.JsonAsync(context, entry.Payload).ConfigureAwait(false))
+                    session.NoteRead(entry);
                 return false;
             }
 
@@ -148,14 +157,15 @@ internal sealed class StreamPump(HttpContext context, LiveSession session, Strea
 
         _response.WriteEvent(new SseEventId(reader.Stream!.Id, entry.Position), entry.Payload.Span);
         _idSent = true;
-        await _response.FlushAsync(gone).ConfigureAwait(false);
+        if (await _response.FlushAsync(gone).ConfigureAwait(false))
+            session.NoteRead(entry);
         return true;
     }
 
-    private ValueTask StartAsync(CancellationToken gone)
+    private async ValueTask StartAsync(CancellationToken gone)
     {
         Start(_position);
-        return _response.FlushAsync(gone);
+        await _response.FlushAsync(gone).ConfigureAwait(false);
     }
 
     private void Start(long cursor)

@@ -44,6 +44,13 @@ internal sealed class JournalTail(Func<JournalEntry, bool> isNeeded)
         }
     }
 
+    /// <summary>Puts an entry in the place of the one with its position.</summary>
+    public void Replace(JournalEntry entry)
+    {
+        if (_entries?.FindIndex(e => e.Entry.Position == entry.Position) is >= 0 and var index)
+            _entries[index] = (entry, _entries[index].Question);
+    }
+
     // From the newest back: what comes first finds room.
     private void Trim(List<(JournalEntry Entry, bool Question)> entries)
     {

@@ -6,7 +6,8 @@ namespace McpHa.HighAvailability.Journal;
 /// <summary>One HTTP response that reads a stream: a mailbox with a single reader and a bound on what it holds.</summary>
 /// <remarks>
 /// Writers never wait for the reader. When it falls behind the bound, its backlog is dropped and it is told to catch up from the
-/// journal, so a slow client costs bounded memory and delays nobody.
+/// journal, so a slow client costs bounded memory and delays nobody. The answer that ends a call's stream is held whatever its size: the reader
+/// gets it even when the journal has no room for it.
 /// </remarks>
 internal sealed class StreamSubscription : IValueTaskSource, IKeptAlive
 {
@@ -16,6 +17,7 @@ internal sealed class StreamSubscription : IValueTaskSource, IKeptAlive
     private readonly Lock _gate = new();
     private ManualResetValueTaskSourceCore<bool> _wake;
     private JournalEntry? _single;
+    private JournalEntry? _answer;
     private Queue<JournalEntry>? _more;
     private int _bytes;
     private bool _waiting;
@@ -33,10 +35,15 @@ internal sealed class StreamSubscription : IValueTaskSource, IKeptAlive
     {
         lock (_gate)
         {
-            if (_catchUp)
+            var answers = entry.Answers.Length > 0 && Stream?.Id == entry.Stream;
+            if (_catchUp && !answers)
                 return;
-            _bytes += entry.Payload.Length;
-            if (_bytes > MostBytes || _more?.Count >= MostEntries)
+            _bytes += answers ? 0 : entry.Payload.Length;
+            if (answers)
+            {
+                _answer = entry;
+            }
+            else if (_bytes > MostBytes || _more?.Count >= MostEntries)
             {
                 (_single, _more, _bytes, _catchUp) = (null, null, 0, true);
             }
@@ -126,6 +133,11 @@ internal sealed class StreamSubscription : IValueTaskSource, IKeptAlive
             item = new(StreamItemKind.Event, next);
             if (more.Count == 0)
                 _more = null;
+        }
+        else if (_answer is { } answer)
+        {
+            _answer = null;
+            item = new(StreamItemKind.Event, answer);
         }
         else if (_primed)
         {

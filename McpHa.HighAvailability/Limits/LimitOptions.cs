@@ -28,6 +28,18 @@ public sealed class LimitOptions
     /// <summary>Resources that one session is subscribed to; beyond it subscriptions are answered with 429. Default: 1,000.</summary>
     public int SubscriptionsPerSession { get; set; } = 1_000;
 
+    /// <summary>
+    /// Bytes that are recorded of one session for its next owner: the client's description of itself, its log level, and the URIs of its
+    /// subscriptions. Beyond it <c>initialize</c> is answered with 413, and a subscription with 429. Default: 256 KiB.
+    /// </summary>
+    public int HandshakeBytesPerSession { get; set; } = 256 * 1024;
+
+    /// <summary>
+    /// Bytes of the requests of one session that are in flight, which its next owner would run again; beyond it requests are answered with 429. One
+    /// request is always allowed. Default: 16 MiB.
+    /// </summary>
+    public int CallBytesPerSession { get; set; } = 16 * 1024 * 1024;
+
     /// <summary>Requests that wait in one replica for an owner or a store that cannot be reached; beyond it they are answered with 503. Default: 10,000.</summary>
     public int HeldRequests { get; set; } = 10_000;
 
@@ -70,6 +82,8 @@ internal sealed class LimitOptionsValidator : IValidateOptions<LimitOptions>
         AtLeast(options.CallsPerSession, 1, nameof(options.CallsPerSession));
         AtLeast(options.StreamsPerSession, 1, nameof(options.StreamsPerSession));
         AtLeast(options.SubscriptionsPerSession, 0, nameof(options.SubscriptionsPerSession));
+        AtLeast(options.HandshakeBytesPerSession, 1024, nameof(options.HandshakeBytesPerSession));
+        AtLeast(options.CallBytesPerSession, 1024, nameof(options.CallBytesPerSession));
         AtLeast(options.HeldRequests, 0, nameof(options.HeldRequests));
         AtLeast(options.StatelessCalls, 1, nameof(options.StatelessCalls));
         AtLeast(options.StatelessCallsPerUser, 1, nameof(options.StatelessCallsPerUser));

@@ -19,6 +19,9 @@ internal sealed class CallTable(int maxRemembered, TimeSpan keep, TimeProvider t
 
     public int Count => _open.Count;
 
+    /// <summary>Bytes of the requests in flight.</summary>
+    public long Bytes { get; private set; }
+
     /// <summary>Calls that run, without those that await their caller.</summary>
     public bool AnyRunning
     {
@@ -36,9 +39,17 @@ internal sealed class CallTable(int maxRemembered, TimeSpan keep, TimeProvider t
 
     public IReadOnlyCollection<OpenCall> Open => _open.Values;
 
-    public void Add(OpenCall call) => _open.Add(call.Stream.Id, call);
+    public void Add(OpenCall call)
+    {
+        _open.Add(call.Stream.Id, call);
+        Bytes += call.Body.Length;
+    }
 
-    public void Remove(OpenCall call) => _open.Remove(call.Stream.Id);
+    public void Remove(OpenCall call)
+    {
+        if (_open.Remove(call.Stream.Id))
+            Bytes -= call.Body.Length;
+    }
 
     public OpenCall? Find(string stream) => _open.GetValueOrDefault(stream);
 

@@ -7,6 +7,7 @@ internal sealed class CommitBatch
 {
     private readonly List<KeyValuePair<string, ReadOnlyMemory<byte>?>> _calls = [];
     private List<JournalEntry>? _append;
+    private List<(EventStream? Stream, MessageKind Kind)>? _origins;
     private List<long>? _remove;
     private List<KeyValuePair<string, ReadOnlyMemory<byte>?>>? _state;
     private List<KeyValuePair<string, ReadOnlyMemory<byte>?>>? _handshake;
@@ -29,23 +30,52 @@ internal sealed class CommitBatch
     /// <summary>Payload bytes of the entries.</summary>
     public long Bytes { get; private set; }
 
-    public void Append(JournalEntry entry)
+    /// <summary>Entries that must reach their client.</summary>
+    public int LastingEntries { get; private set; }
+
+    /// <summary>Payload bytes of these entries.</summary>
+    public long LastingBytes { get; private set; }
+
+    /// <summary>Position of the first entry; <see cref="long.MaxValue"/> if there is none.</summary>
+    public long FirstPosition => _append is [var first, ..] ? first.Position : long.MaxValue;
+
+    public void Append(JournalEntry entry, EventStream? stream = null, MessageKind kind = MessageKind.Answer)
     {
         (_append ??= []).Add(entry);
+        (_origins ??= []).Add((stream, kind));
         Bytes += entry.Payload.Length;
+        if (!kind.Lasts())
+            return;
+        LastingEntries++;
+        LastingBytes += entry.Payload.Length;
     }
 
-    /// <summary>
-    /// Gives up the oldest entry: too many wait for a store that is away. Who waits to see it does not get it either, and finds by its
-    /// successor that it is missing.
-    /// </summary>
-    public void DropOldestEntry()
+    /// <summary>Drops the oldest entry of a kind. The entry behind it on its stream takes its place, so that the stream shows no gap.</summary>
+    /// <returns>The dropped entry, and the one that takes its place, if any; <see langword="null"/> when there is no entry of this kind.</returns>
+    public (JournalEntry Dropped, JournalEntry? Relinked)? DropOldest(MessageKind kind)
     {
-        var oldest = _append![0];
-        _append.RemoveAt(0);
-        Bytes -= oldest.Payload.Length;
-        if (_effects?.FindIndex(e => e.Entry == oldest) is >= 0 and var shown)
+        if (_origins?.FindIndex(origin => origin.Kind == kind && origin.Stream is not null) is not (>= 0 and var at))
+            return null;
+        var (dropped, carrier) = (_append![at], _origins[at].Stream!.Carrier);
+        _append.RemoveAt(at);
+        _origins.RemoveAt(at);
+        Bytes -= dropped.Payload.Length;
+        if (_effects?.FindIndex(e => e.Entry == dropped) is >= 0 and var shown)
             _effects.RemoveAt(shown);
+        if (carrier.LastPosition == dropped.Position)
+            carrier.LastPosition = dropped.Previous;
+        for (var next = at; next < _append.Count; next++)
+        {
+            var entry = _append[next];
+            if (entry.Previous != dropped.Position || _origins[next].Stream?.Carrier != carrier)
+                continue;
+            var relinked = _append[next] = entry with { Previous = dropped.Previous };
+            if (_effects?.FindIndex(e => e.Entry == entry) is >= 0 and var behind)
+                _effects[behind] = _effects[behind] with { Entry = relinked };
+            return (dropped, relinked);
+        }
+
+        return (dropped, null);
     }
 
     public void Remove(long position) => (_remove ??= []).Add(position);
@@ -80,7 +110,10 @@ internal sealed class CommitBatch
     {
         _calls.AddRange(next._calls);
         Join(ref _append, next._append);
+        Join(ref _origins, next._origins);
         Bytes += next.Bytes;
+        LastingEntries += next.LastingEntries;
+        LastingBytes += next.LastingBytes;
         Join(ref _remove, next._remove);
         Join(ref _state, next._state);
         Join(ref _handshake, next._handshake);
@@ -121,7 +154,8 @@ internal sealed class CommitBatch
         _absorbed?.Cancel();
     }
 
-    public SessionCommit ToCommit(string owner, long epoch, long number, long lastPosition, bool touch, TimeSpan? takeOverTook) => new()
+    public SessionCommit ToCommit(
+        string owner, long epoch, long number, long lastPosition, bool touch, TimeSpan? takeOverTook, IReadOnlyList<long> unread) => new()
     {
         Owner = owner,
         Epoch = epoch,
@@ -129,6 +163,7 @@ internal sealed class CommitBatch
         LastPosition = lastPosition,
         Append = _append ?? (IReadOnlyList<JournalEntry>)[],
         Remove = _remove ?? (IReadOnlyList<long>)[],
+        Unread = unread,
         Calls = _calls,
         State = _state ?? (IReadOnlyList<KeyValuePair<string, ReadOnlyMemory<byte>?>>)[],
         Handshake = _handshake ?? (IReadOnlyList<KeyValuePair<string, ReadOnlyMemory<byte>?>>)[],

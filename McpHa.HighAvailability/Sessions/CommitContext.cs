@@ -32,7 +32,7 @@ internal sealed class CommitContext(
 
     public int PendingEntries { get; } = options.Value.PendingEntries;
 
-    /// <summary>What a journal may hold is also the most that waits for it.</summary>
+    /// <summary>What a journal may hold is also the bound on what waits for it.</summary>
     public long PendingBytes { get; } = storeOptions.Value.JournalBytes;
 
     /// <summary>The store's expiry is renewed at most this often, and never because of time alone.</summary>

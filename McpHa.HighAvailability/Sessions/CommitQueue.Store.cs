@@ -94,9 +94,9 @@ internal sealed partial class CommitQueue
                 }
 
                 shown = ShowsFirst ? batch.TakeEffects() : [];
-                commit = batch.ToCommit(record.Owner, record.Epoch, commit.Number, _position, commit.Touch, commit.TakeOverTook);
+                commit = batch.ToCommit(record.Owner, record.Epoch, commit.Number, _position, commit.Touch, commit.TakeOverTook, owner.Unread.Positions);
                 (snapshot, state) = owner.Copy(commit.Number);
-                snapshot = snapshot with { Journal = Join(snapshot.Journal, commit) };
+                snapshot = snapshot with { Journal = Join(snapshot.Journal, commit), Unread = commit.Unread };
             }
 
             foreach (var effect in shown)

@@ -11,13 +11,26 @@ internal interface ICommitOwner
 
     /// <summary>All of the session as it is now, for a store that has lost it. Called under the gate.</summary>
     (SessionSnapshot Snapshot, IReadOnlyDictionary<string, ReadOnlyMemory<byte>> State) Copy(long lastCommit);
+
+    /// <summary>Answers and server requests that no client has read yet. Used under the gate.</summary>
+    UnreadEntries Unread { get; }
+
+    /// <summary>An entry will not be written, and <paramref name="relinked"/>, if given, replaces the one behind it. Called under the gate.</summary>
+    void Dropped(JournalEntry dropped, JournalEntry? relinked);
 }
 
 /// <summary>Writes of one session, in order: one commit under way, everything meanwhile gathers in the next.</summary>
 /// <remarks>
+/// <para>
 /// Invariant: an effect (a byte for the client) happens after the commit that holds it was answered, and in the order of the
 /// commits. The exceptions are named: <see cref="Durability.Fast"/>, and a store that stays away longer than
 /// <see cref="HighAvailabilityOptions.DurableTimeout"/>, which is counted.
+/// </para>
+/// <para>
+/// Invariant: nothing that answers a client is dropped. While the store is away, the oldest progress and log notifications are dropped beyond
+/// the bounds, then the oldest other notifications. Their streams show no gap and can be resumed. When answers and server requests alone reach
+/// the bounds, <see cref="IsFull"/> refuses new calls before they run. So what waits is bounded by the bounds and the calls in flight.
+/// </para>
 /// </remarks>
 internal sealed partial class CommitQueue(SessionRecord record, CommitContext context, ICommitOwner owner)
 {
@@ -55,9 +68,29 @@ internal sealed partial class CommitQueue(SessionRecord record, CommitContext co
         return _pending;
     }
 
+    /// <summary>Whether answers and server requests that wait for the store have reached the bounds: no new call may begin. Call under the gate.</summary>
+    public bool IsFull => _pending is { } batch && (batch.LastingEntries >= context.PendingEntries || batch.LastingBytes >= context.PendingBytes);
+
     /// <summary>Gives the next position on a stream to a message and puts it into the open batch. Call under the gate.</summary>
-    public JournalEntry Append(EventStream stream, ReadOnlyMemory<byte> payload, string answers = "")
+    /// <returns><see langword="null"/>: a notification that was dropped, because what waits for the store has reached the bounds.</returns>
+    public JournalEntry? Append(EventStream stream, ReadOnlyMemory<byte> payload, MessageKind kind, string answers = "")
     {
+        var batch = Open();
+        while (batch.Entries >= context.PendingEntries || batch.Entries > 0 && batch.Bytes + payload.Length > context.PendingBytes)
+        {
+            if ((batch.DropOldest(MessageKind.Progress) ?? (kind == MessageKind.Progress ? null : batch.DropOldest(MessageKind.Notification))) is { } drop)
+            {
+                owner.Dropped(drop.Dropped, drop.Relinked);
+                context.Metrics.GivenUp(1);
+                continue;
+            }
+
+            if (kind.Lasts())
+                break;
+            context.Metrics.GivenUp(1);
+            return null;
+        }
+
         var entry = new JournalEntry
         {
             Position = ++_position,
@@ -68,14 +101,7 @@ internal sealed partial class CommitQueue(SessionRecord record, CommitContext co
             Time = context.Time.GetUtcNow(),
         };
         stream.LastPosition = stream.Carrier.LastPosition = entry.Position;
-        var batch = Open();
-        while (batch.Entries >= context.PendingEntries || batch.Entries > 0 && batch.Bytes + payload.Length > context.PendingBytes)
-        {
-            batch.DropOldestEntry();
-            context.Metrics.GivenUp(1);
-        }
-
-        batch.Append(entry);
+        batch.Append(entry, stream, kind);
         batch.Then(new(EffectKind.Publish, stream, entry));
         return entry;
     }
@@ -211,7 +237,7 @@ internal sealed partial class CommitQueue(SessionRecord record, CommitContext co
             var touch = _touchDue || context.Time.GetElapsedTime(_touched) > context.TouchEvery;
             if (touch)
                 (_touched, _touchDue) = (context.Time.GetTimestamp(), false);
-            var commit = batch.ToCommit(record.Owner, record.Epoch, ++_number, _position, touch, _takeOverTook);
+            var commit = batch.ToCommit(record.Owner, record.Epoch, ++_number, _position, touch, _takeOverTook, UnreadBeside(batch));
             _takeOverTook = null;
             return (batch, commit);
         }
@@ -230,6 +256,11 @@ internal sealed partial class CommitQueue(SessionRecord record, CommitContext co
             owner.Fenced();
         }
     }
+
+    // Nothing if the commit cannot trim an unread entry. Most commits append the one answer that is unread.
+    private IReadOnlyList<long> UnreadBeside(CommitBatch batch) =>
+        owner.Unread is { Any: true } unread &&
+        (unread.First < batch.FirstPosition || batch.Entries > context.PendingEntries / 2 || batch.Bytes > context.PendingBytes / 2) ? unread.Positions : [];
 
     private async Task WriteAllAsync()
     {

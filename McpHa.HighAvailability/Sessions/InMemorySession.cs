@@ -54,7 +54,7 @@ internal sealed class InMemorySession(SessionRecord record)
         };
 
         var aged = commit.Touch ? TrimByAge(now - options.JournalAge) : 0;
-        return aged + TrimToBounds(options);
+        return aged + TrimToBounds(options, commit.Unread);
     }
 
     public SessionSnapshot Snapshot() => new(Record, new Dictionary<string, ReadOnlyMemory<byte>>(_calls), [.. _journal]) { State = State() };
@@ -81,7 +81,7 @@ internal sealed class InMemorySession(SessionRecord record)
         foreach (var moved in _journal.Where(e => e.Stream == GetStreams.WaitingStream).Select(e => e.Position).Except(snapshot.Journal.Select(e => e.Position)).ToList())
             Remove(moved);
         Append([.. snapshot.Journal.Where(entry => entry.Position > _top)]);
-        TrimToBounds(options);
+        TrimToBounds(options, snapshot.Unread);
     }
 
     private void Append(IReadOnlyList<JournalEntry> entries)
@@ -114,8 +114,16 @@ internal sealed class InMemorySession(SessionRecord record)
         return RemoveOldest(count);
     }
 
-    private int TrimToBounds(SessionStoreOptions options) =>
-        _journal.Count > options.JournalEntries || _bytes > options.JournalBytes ? RemoveOldest(JournalTrimming.FirstKept(_journal, options)) : 0;
+    private int TrimToBounds(SessionStoreOptions options, IReadOnlyList<long> unread)
+    {
+        if (_journal.Count <= options.JournalEntries && _bytes <= options.JournalBytes)
+            return 0;
+        var (before, kept) = (_journal.Count, JournalTrimming.Kept(_journal, options, unread).ToList());
+        _journal.Clear();
+        _journal.AddRange(kept);
+        _bytes = kept.Sum(entry => (long)entry.Payload.Length);
+        return before - kept.Count;
+    }
 
     private int RemoveOldest(int count)
     {

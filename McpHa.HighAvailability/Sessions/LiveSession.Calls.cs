@@ -142,7 +142,7 @@ internal sealed partial class LiveSession
         {
             if (!TryEnd(call))
                 return Task.CompletedTask;
-            Append(call.Stream, payload, call.Exchange.ToString());
+            Append(call.Stream, payload, MessageKind.Answer, call.Exchange.ToString());
             var batch = Queue.Open();
             batch.Then(new(EffectKind.Complete, call.Stream));
             if (!failed)
@@ -154,10 +154,10 @@ internal sealed partial class LiveSession
                     State.Commit(state);
                 }
 
-                if (HandshakeChange(call) is { } change && (change.Key != HandshakeKeys.Initialize || IsLegacy))
+                if (RecordedHandshake.Change(call.Request) is { } change && (change.Key != HandshakeKeys.Initialize || IsLegacy))
                 {
                     batch.SetHandshake(change.Key, change.Value);
-                    Remember(change.Key, change.Value);
+                    _handshake.Set(change.Key, change.Value);
                 }
             }
             else if (call.TouchedState is { } abandoned)
@@ -262,22 +262,5 @@ internal sealed partial class LiveSession
         }
 
         return true;
-    }
-
-    private static KeyValuePair<string, ReadOnlyMemory<byte>?>? HandshakeChange(OpenCall call) => call.Method switch
-    {
-        RequestMethods.Initialize => new(HandshakeKeys.Initialize, call.Body),
-        RequestMethods.LoggingSetLevel => new(HandshakeKeys.LogLevel, call.Body),
-        RequestMethods.ResourcesSubscribe when JsonRpc.TextParam(call.Request.Params, "uri") is { } uri => new(HandshakeKeys.Subscription + uri, call.Body),
-        RequestMethods.ResourcesUnsubscribe when JsonRpc.TextParam(call.Request.Params, "uri") is { } uri => new(HandshakeKeys.Subscription + uri, null),
-        _ => null,
-    };
-
-    private void Remember(string key, ReadOnlyMemory<byte>? value)
-    {
-        if (value is { } message)
-            _handshake[key] = message;
-        else
-            _handshake.Remove(key);
     }
 }

@@ -65,6 +65,13 @@ internal sealed partial class LiveSession
         return request is { Withdrawn: true } ? Withdrawn() : null;
     }
 
+    /// <summary>Whether the client has cancelled the call of a stream: it has no answer.</summary>
+    public bool WasWithdrawn(string stream)
+    {
+        lock (Gate)
+            return Calls.WasWithdrawn(stream);
+    }
+
     // A cancellation as the SDK understands it: by the id that it knows the request by.
     private static JsonRpcNotification Cancellation(OpenCall call, JsonNode parameters)
     {

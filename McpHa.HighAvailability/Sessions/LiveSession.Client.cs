@@ -34,7 +34,7 @@ internal sealed partial class LiveSession
             case JsonRpcNotification { Method: NotificationMethods.CancelledNotification } cancelled:
                 return await CancelAsync(cancelled, exchange).ConfigureAwait(false);
             case JsonRpcNotification { Method: NotificationMethods.InitializedNotification }:
-                return await BeginAsync(message, body).ConfigureAwait(false);
+                return await BeginAsync(message).ConfigureAwait(false);
             case JsonRpcNotification:
                 return await IsStillServedAsync().ConfigureAwait(false) && Transport.Feed(message);
             case JsonRpcMessageWithId answer and not JsonRpcRequest:
@@ -131,17 +131,17 @@ internal sealed partial class LiveSession
         return Transport.Feed(answer);
     }
 
-    private async ValueTask<bool> BeginAsync(JsonRpcMessage initialized, ReadOnlyMemory<byte> body)
+    private async ValueTask<bool> BeginAsync(JsonRpcMessage initialized)
     {
         Task done;
         lock (Gate)
         {
             if (_closed)
                 return false;
-            if (_handshake.ContainsKey(HandshakeKeys.Initialized))
+            if (_handshake.Contains(HandshakeKeys.Initialized))
                 return true;
-            Remember(HandshakeKeys.Initialized, body);
-            Queue.Open().SetHandshake(HandshakeKeys.Initialized, body);
+            _handshake.Set(HandshakeKeys.Initialized, RecordedHandshake.Initialized);
+            Queue.Open().SetHandshake(HandshakeKeys.Initialized, RecordedHandshake.Initialized);
             done = Queue.Open().Done;
         }
 

@@ -1,4 +1,5 @@
 using McpHa.HighAvailability.Http;
+using McpHa.HighAvailability.Journal;
 using ModelContextProtocol.Protocol;
 
 namespace McpHa.HighAvailability.Sessions;
@@ -21,7 +22,7 @@ internal sealed partial class LiveSession
 
         if (call.History?.WasAsked(name) == true)
             return;
-        await SendAsync(call, JsonRpc.Serialize(new JsonRpcRequest { Id = new RequestId(name), Method = question.Method, Params = question.Params }), mustArrive: true)
+        await SendAsync(call, JsonRpc.Serialize(new JsonRpcRequest { Id = new RequestId(name), Method = question.Method, Params = question.Params }), MessageKind.Request)
             .WaitAsync(cancellationToken).ConfigureAwait(false);
     }
 
@@ -31,7 +32,7 @@ internal sealed partial class LiveSession
         var payload = JsonRpc.Serialize(WithQuestionName(notification));
         return call.History?.WasSent(notification, payload) == true
             ? Task.CompletedTask
-            : SendAsync(call, payload, mustArrive: false).WaitAsync(cancellationToken);
+            : SendAsync(call, payload, MessageKinds.Of(notification)).WaitAsync(cancellationToken);
     }
 
     /// <summary>Ends the response that reads a call now, behind everything that was sent on it. Only revisions whose clients know of it.</summary>
@@ -49,14 +50,14 @@ internal sealed partial class LiveSession
         Queue.Flush();
     }
 
-    private Task SendAsync(OpenCall call, ReadOnlyMemory<byte> payload, bool mustArrive)
+    private Task SendAsync(OpenCall call, ReadOnlyMemory<byte> payload, MessageKind kind)
     {
         Task done;
         lock (Gate)
         {
             if (call.Ended || _gone.Task.IsCompleted)
-                return mustArrive ? Task.FromCanceled(new CancellationToken(true)) : Task.CompletedTask;
-            Append(call.Stream, payload, question: mustArrive);
+                return kind == MessageKind.Request ? Task.FromCanceled(new CancellationToken(true)) : Task.CompletedTask;
+            Append(call.Stream, payload, kind);
             done = _runtime.Durable ? Queue.Open().Done : Task.CompletedTask;
         }
 

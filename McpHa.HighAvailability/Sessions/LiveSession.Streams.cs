@@ -52,8 +52,7 @@ internal sealed partial class LiveSession
             if (_closed)
                 return Task.CompletedTask;
             var target = GetStreams.Target;
-            var entry = Append(target, payload);
-            if (target == GetStreams.Waiting && GetStreams.AddWaiting(entry.Position) is > 0 and var oldest)
+            if (Append(target, payload, MessageKinds.Of(outgoing)) is { } entry && target == GetStreams.Waiting && GetStreams.AddWaiting(entry.Position) is > 0 and var oldest)
                 Remove(oldest);
             if (broadcast is { } id)
                 NoteHanded(id);
@@ -67,15 +66,14 @@ internal sealed partial class LiveSession
     // Under the gate. In the commit of the message itself, so that a new owner finds both or neither.
     private void NoteHanded(UInt128 broadcast)
     {
-        if (broadcast <= Handed(_handshake))
+        if (broadcast <= Handed(_handshake.Find(HandshakeKeys.Broadcast)))
             return;
         var id = BroadcastIds.Write(broadcast);
-        Remember(HandshakeKeys.Broadcast, id);
+        _handshake.Set(HandshakeKeys.Broadcast, id);
         Queue.Open().SetHandshake(HandshakeKeys.Broadcast, id);
     }
 
-    private static UInt128 Handed(IReadOnlyDictionary<string, ReadOnlyMemory<byte>> handshake) =>
-        handshake.TryGetValue(HandshakeKeys.Broadcast, out var id) ? BroadcastIds.Read(id.Span) : 0;
+    private static UInt128 Handed(ReadOnlyMemory<byte>? newest) => newest is { } id ? BroadcastIds.Read(id.Span) : 0;
 
     /// <summary>Opens a GET stream. <see langword="null"/>: the session is no longer served here.</summary>
     /// <remarks>It begins with a byte that no commit goes before: one is made when the session may be somebody else's.</remarks>
@@ -176,7 +174,9 @@ internal sealed partial class LiveSession
     private async ValueTask<Resumption> ResumeAsync(SseEventId after, StreamSubscription? reader, long last, CancellationToken cancellationToken)
     {
         var (known, next) = await LookAsync(after, cancellationToken).ConfigureAwait(false);
-        if (next is { } first ? first.Previous > after.Position : last > after.Position)
+
+        // What is missing on the stream of a call is notifications: its answer is kept longer, and counts.
+        if (!after.IsCall && (next is { } first ? first.Previous > after.Position : last > after.Position))
             return new Resumption.Trimmed();
 
         if (reader is null)
@@ -242,7 +242,7 @@ internal sealed partial class LiveSession
                     {
                         if (!GetStreams.TakeWaiting(entry.Position))
                             continue;
-                        Append(target, entry.Payload);
+                        Append(target, entry.Payload, MessageKinds.Of(JsonRpc.Parse(entry.Payload.Span)));
                         Remove(entry.Position);
                     }
 

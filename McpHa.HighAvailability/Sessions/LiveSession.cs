@@ -4,6 +4,7 @@ using McpHa.HighAvailability.EventBus;
 using McpHa.HighAvailability.Journal;
 using McpHa.HighAvailability.Relay;
 using Microsoft.Extensions.Logging;
+using ModelContextProtocol.Protocol;
 using ModelContextProtocol.Server;
 
 namespace McpHa.HighAvailability.Sessions;
@@ -19,7 +20,7 @@ internal sealed partial class LiveSession : ICommitOwner
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _stopping = new();
     private readonly TaskCompletionSource _gone = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly Dictionary<string, ReadOnlyMemory<byte>> _handshake;
+    private readonly RecordedHandshake _handshake;
     private readonly Action<LiveSession> _onGone;
     private readonly SessionRecord _record;
     private readonly SessionScope _scope;
@@ -44,12 +45,13 @@ internal sealed partial class LiveSession : ICommitOwner
         _hops = record.Hops;
         _followsLoss = record.Hops is [.., { Reason: TakeOverReasons.OwnerLost } last] && last.Epoch == record.Epoch;
         _begun = runtime.Time.GetTimestamp();
-        _past = record.Epoch == 1 ? 0 : UInt128.Max(Handed(record.Handshake), BroadcastIds.LastOf(record.Created));
+        _past = record.Epoch == 1 ? 0 : UInt128.Max(Handed(_handshake.Find(HandshakeKeys.Broadcast)), BroadcastIds.LastOf(record.Created));
         Queue = new(record, runtime.Commits, this);
         Transport = new(this);
         Calls = new(runtime.Options.RememberedCalls, runtime.Options.HoldTime + RepetitionMargin, runtime.Time);
         GetStreams = new(record.Epoch, record.Handshake.ContainsKey(HandshakeKeys.LegacySse));
         Tail = new(IsNeeded);
+        Unread = new(2 * runtime.Commits.PendingEntries, 4 * runtime.Commits.PendingBytes);
         LastUsed = runtime.Time.GetTimestamp();
         _used = record.Epoch > 1; // taken over on demand, or handed over with those that are
         AwaitListener();
@@ -144,16 +146,28 @@ internal sealed partial class LiveSession : ICommitOwner
     public bool IsSubscribed(string uri)
     {
         lock (Gate)
-            return _handshake.ContainsKey(HandshakeKeys.Subscription + uri);
+            return _handshake.Contains(HandshakeKeys.Subscription + uri);
     }
 
-    /// <summary>Whether a subscription to a resource is within the limit. A repeated subscription always is.</summary>
-    public bool MaySubscribe(string uri, int most)
+    /// <summary>How much would be recorded of the session with a request and those in flight: subscriptions and bytes. Zero if it adds nothing.</summary>
+    public (int Subscriptions, long Bytes) RecordedWith(JsonRpcRequest request)
     {
+        if (RecordedHandshake.Change(request) is not { Value: not null } change)
+            return default;
         lock (Gate)
         {
-            return _handshake.ContainsKey(HandshakeKeys.Subscription + uri) || _handshake.Count < most ||
-                _handshake.Keys.Count(key => key.StartsWith(HandshakeKeys.Subscription, StringComparison.Ordinal)) < most;
+            if (_handshake.Growth(change.Key, change.Value) is not (> 0 and var growth))
+                return default;
+            var (subscriptions, bytes) = (_handshake.Subscriptions + 1, _handshake.Bytes + growth);
+            foreach (var call in Calls.Open)
+            {
+                if (call.Method != RequestMethods.ResourcesSubscribe || RecordedHandshake.Change(call.Request) is not { } other || other.Key == change.Key)
+                    continue;
+                if (_handshake.Growth(other.Key, other.Value) is > 0 and var more)
+                    (subscriptions, bytes) = (subscriptions + 1, bytes + more);
+            }
+
+            return (request.Method == RequestMethods.ResourcesSubscribe ? subscriptions : 0, bytes);
         }
     }
 
@@ -175,7 +189,7 @@ internal sealed partial class LiveSession : ICommitOwner
     }
 
     /// <summary>The log level that the client asked for; <see langword="null"/> if it did not.</summary>
-    public ModelContextProtocol.Protocol.LoggingLevel? ClientLogLevel => _server?.LoggingLevel;
+    public LoggingLevel? ClientLogLevel => _server?.LoggingLevel;
 
     /// <summary>
     /// Cuts the connections, and lets go of requests that wait for the store, so that clients go to a replica that has it. The session stays:

@@ -33,6 +33,12 @@ public sealed class SessionCommit
     public IReadOnlyList<long> Remove { get; init; } = [];
 
     /// <summary>
+    /// Positions, ascending, of answers and server requests that no client has read yet. The bounds of the journal do not remove them: they
+    /// remove the oldest of the other entries.
+    /// </summary>
+    public IReadOnlyList<long> Unread { get; init; } = [];
+
+    /// <summary>
     /// Changes to the in-flight table, in order: a value sets an entry, <see langword="null"/> removes it. An entry is an open
     /// client request (key: its stream) or a client's answer to a question of it (key: the question's id).
     /// </summary>

@@ -59,7 +59,7 @@ internal sealed partial class SessionHost(
             TraceParent = activity?.Id ?? "",
             ProtocolVersion = "",
             Created = runtime.Time.GetUtcNow(),
-            Handshake = new Dictionary<string, ReadOnlyMemory<byte>> { [HandshakeKeys.Initialize] = body },
+            Handshake = new Dictionary<string, ReadOnlyMemory<byte>> { [HandshakeKeys.Initialize] = RecordedHandshake.Initialize(initialize) },
         };
         activity?.SetTag(AttributeNames.SessionId, record.Id);
         activity?.SetTag(AttributeNames.Replica, runtime.ReplicaId);

@@ -38,8 +38,8 @@ public sealed record SessionRecord
     public SessionHops Hops { get; init; } = SessionHops.None;
 
     /// <summary>
-    /// Client messages to replay into a fresh server, as JSON, by <see cref="HandshakeKeys"/>:
-    /// <c>initialize</c>, <c>initialized</c>, <c>level</c>, <c>sub:{uri}</c>. Beside them, and no messages: <c>sse</c>, <c>broadcast</c>.
+    /// What the client has said of itself and wants, by <see cref="HandshakeKeys"/>: a new owner's server hears it again. Parsed: of the client's
+    /// messages nothing else is kept. At most <see cref="Limits.LimitOptions.HandshakeBytesPerSession"/> bytes.
     /// </summary>
     public IReadOnlyDictionary<string, ReadOnlyMemory<byte>> Handshake { get; init; } = new Dictionary<string, ReadOnlyMemory<byte>>();
 }
@@ -47,13 +47,13 @@ public sealed record SessionRecord
 /// <summary>Keys of <see cref="SessionRecord.Handshake"/>.</summary>
 public static class HandshakeKeys
 {
-    /// <summary>The client's <c>initialize</c> request.</summary>
+    /// <summary>Of the client's <c>initialize</c>: <c>protocolVersion</c>, <c>capabilities</c> and <c>clientInfo</c>, a JSON object.</summary>
     public const string Initialize = "initialize";
 
-    /// <summary>The client's <c>notifications/initialized</c>.</summary>
+    /// <summary>The client has sent <c>notifications/initialized</c>. No value.</summary>
     public const string Initialized = "initialized";
 
-    /// <summary>The last successful <c>logging/setLevel</c> request.</summary>
+    /// <summary>The log level that the client has set, as in <c>logging/setLevel</c>.</summary>
     public const string LogLevel = "level";
 
     /// <summary>Marks a session of HTTP+SSE (2024-11-05). No message of the client: it is there before <see cref="Initialize"/>.</summary>
@@ -65,9 +65,6 @@ public static class HandshakeKeys
     /// </summary>
     public const string Broadcast = "broadcast";
 
-    /// <summary>Prefix of one entry per subscribed resource; the URI follows.</summary>
+    /// <summary>Prefix of one entry per subscribed resource; the URI follows. No value.</summary>
     public const string Subscription = "sub:";
-
-    /// <summary>Whether an entry is a message of the client.</summary>
-    internal static bool IsMessage(string key) => key is not (LegacySse or Broadcast);
 }

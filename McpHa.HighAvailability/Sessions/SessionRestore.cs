@@ -43,20 +43,13 @@ internal static class SessionRestore
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(HandshakeTimeout);
-        foreach (var (key, json) in record.Handshake.Where(h => HandshakeKeys.IsMessage(h.Key)).OrderBy(h => Order(h.Key)).ThenBy(h => h.Key, StringComparer.Ordinal))
+        foreach (var message in RecordedHandshake.Messages(record.Handshake))
         {
-            var answer = await Handshake.RunAsync(session, JsonRpc.Parse(json.Span), limit.Token).ConfigureAwait(false);
-            if (answer is JsonRpcError { Error: var error } && key == HandshakeKeys.Initialize)
+            var begins = message is JsonRpcRequest { Method: RequestMethods.Initialize };
+            var answer = await Handshake.RunAsync(session, message, limit.Token).ConfigureAwait(false);
+            if (answer is JsonRpcError { Error: var error } && begins)
                 throw new InvalidDataException($"The session's own 'initialize' is refused by this server: {error.Message}. Do all replicas run the same version?");
         }
-
-        static int Order(string key) => key switch
-        {
-            HandshakeKeys.Initialize => 0,
-            HandshakeKeys.Initialized => 1,
-            HandshakeKeys.LogLevel => 2,
-            _ => 3,
-        };
     }
 
     private static List<OpenCall> TakeUpJournal(LiveSession session, SessionSnapshot snapshot, ActivityContext cause)
@@ -108,6 +101,8 @@ internal static class SessionRestore
                     session.Calls.Remember(exchange, entry.Stream);
                 }
 
+                if (asked || entry.Answers.Length > 0)
+                    session.Unread.Restore(entry);
                 session.Tail.Add(entry, asked);
             }
 

@@ -22,10 +22,16 @@ public sealed class SessionStoreOptions
     /// <summary>How long the mark of an ended session is kept. Default: 1 hour.</summary>
     public TimeSpan EndedRetention { get; set; } = TimeSpan.FromHours(1);
 
-    /// <summary>Most journal entries kept per session; the oldest go first, a few at a time. Default: 1,000.</summary>
+    /// <summary>
+    /// Most journal entries kept per session; the oldest go first, a few at a time. The newest entry stays, and so do answers that no client has
+    /// read yet, beyond the bound too. Default: 1,000.
+    /// </summary>
     public int JournalEntries { get; set; } = 1_000;
 
-    /// <summary>Most payload bytes kept in a session's journal; the oldest go first, a few at a time; the newest entry always stays. Default: 8 MiB.</summary>
+    /// <summary>
+    /// Most payload bytes kept in a session's journal, trimmed as <see cref="JournalEntries"/> are. Also the bytes of a session that may wait for a
+    /// store that is away, as <see cref="HighAvailabilityOptions.PendingEntries"/> says. Unread answers may take up to four times as much. Default: 8 MiB.
+    /// </summary>
     public long JournalBytes { get; set; } = 8 * 1024 * 1024;
 
     /// <summary>Journal entries older than this are removed when the session is next touched; the newest entry always stays. Default: 1 hour.</summary>

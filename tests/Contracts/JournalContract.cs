@@ -159,6 +159,37 @@ public abstract class JournalContract
         Assert.Equal([5], await PositionsAsync(journal, id, "a"));
     }
 
+    [Theory]
+    [InlineData(4, 1_000_000)]
+    [InlineData(1_000, 100)]
+    public async Task What_no_client_has_read_stays_while_anything_else_can_go(int entries, long bytes)
+    {
+        var (store, journal) = Backend(new() { JournalEntries = entries, JournalBytes = bytes });
+        var id = await CreatedAsync(store);
+        await store.CommitAsync(id, Commit(1, 1, Entry(1, "a", new('x', 40)), Entry(2, "b", new('x', 40))));
+        for (var n = 3; n <= 40; n++)
+        {
+            await store.CommitAsync(id, new() { Epoch = 1, Number = n - 1, LastPosition = n, Append = [Entry(n, "b", new('x', 40))], Unread = [1] });
+            Assert.Equal([1], await PositionsAsync(journal, id, "a"));
+        }
+
+        Assert.Equal(40, (await PositionsAsync(journal, id, "b"))[^1]);
+        Assert.InRange((await PositionsAsync(journal, id, "b")).Count, 1, 3);
+        await store.CommitAsync(id, new() { Epoch = 1, Number = 40, LastPosition = 42, Append = [Entry(41, "b", new('x', 40)), Entry(42, "b", new('x', 40))] });
+        Assert.Empty(await PositionsAsync(journal, id, "a"));
+    }
+
+    [Fact]
+    public async Task What_no_client_has_read_may_exceed_the_bounds()
+    {
+        var (store, journal) = Backend(new() { JournalEntries = 3 });
+        var id = await CreatedAsync(store);
+        var all = Enumerable.Range(1, 50).Select(n => Entry(n, "a")).ToArray();
+        await store.CommitAsync(id, new() { Epoch = 1, Number = 1, LastPosition = 50, Append = all, Unread = [.. all.Select(e => e.Position)] });
+
+        Assert.Equal(50, (await PositionsAsync(journal, id, "a")).Count);
+    }
+
     [Fact]
     public async Task Bytes_that_were_removed_or_trimmed_count_no_longer()
     {

@@ -23,7 +23,7 @@ public sealed class RestrictedRedis : IAsyncLifetime
     public static string[] Rules =>
     [
         "~mcp-ha:*", "&mcp-ha:topic:*", "-@all",
-        "+eval", "+evalsha", "+script|load", "+exists", "+del", "+hset", "+hget", "+hmget", "+hgetall", "+hdel", "+hexists", "+hsetnx", "+rpush", "+lrange", "+ltrim", "+llen", "+lindex", "+lset", "+lrem", "+pexpire", "+time", "+type",
+        "+eval", "+evalsha", "+script|load", "+exists", "+del", "+hset", "+hget", "+hmget", "+hgetall", "+hdel", "+hexists", "+hsetnx", "+rpush", "+lpush", "+lrange", "+ltrim", "+llen", "+lindex", "+lset", "+lrem", "+pexpire", "+time", "+type",
         "+publish", "+subscribe", "+unsubscribe", "+ping", "+echo", "+info", "+hello", "+client", "+cluster|nodes", "+config|get",
     ];
 

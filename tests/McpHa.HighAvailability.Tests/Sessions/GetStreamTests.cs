@@ -225,7 +225,7 @@ public sealed class GetStreamTests
     }
 
     [Fact]
-    public async Task A_client_that_is_too_slow_for_the_journal_is_cut_off_instead_of_missing_something()
+    public async Task A_client_that_is_too_slow_for_the_journal_misses_notifications_and_gets_its_answer()
     {
         await using var cluster = await InProcessCluster.StartAsync(1, storeOptions: o => o.JournalEntries = 32);
         using var client = await cluster.ConnectAsync();
@@ -240,18 +240,13 @@ public sealed class GetStreamTests
         await Wait.UntilAsync(() => cluster.Journal(client.SessionId!).Any(e => e.Answers.Length > 0), "the call to end although nobody reads");
 
         List<int> got = [];
-        await Assert.ThrowsAnyAsync<IOException>(async () =>
-        {
-            while (await call.NextAsync() is { } next)
-            {
-                if (next.Message is { } message)
-                    got.Add(int.Parse(((string)message["params"]!["data"]!).Split(' ')[0]));
-            }
-        });
+        var messages = await call.MessagesAsync();
+        foreach (var message in messages.SkipLast(1))
+            got.Add(int.Parse(((string)message["params"]!["data"]!).Split(' ')[0]));
 
-        Assert.Equal(Enumerable.Range(0, got.Count), got);
-        using var refused = await client.GetAsync(cluster[0], call.LastId);
-        Assert.Equal(-32013, (int)(await refused.JsonAsync())["error"]!["code"]!);
+        Assert.Equal("done", RawClient.TextOf(messages[^1]));
+        Assert.True(got.Count < 600);
+        Assert.Equal(got.Distinct().Order(), got);
     }
 
     [Fact]
