@@ -89,6 +89,12 @@ public sealed class HighAvailabilityOptions
     /// </summary>
     public bool SessionlessRequests { get; set; } = true;
 
+    /// <summary>
+    /// Take-overs of sessions of lost replicas that run at once in this replica. Those that a call waits for come first, streams after them.
+    /// Default: four times the processors, between 8 and 64.
+    /// </summary>
+    public int? MaxTakeOvers { get; set; }
+
     /// <summary>How long a request is held while the session's owner or the store cannot be reached. Default: 30 s.</summary>
     public TimeSpan HoldTime { get; set; } = TimeSpan.FromSeconds(30);
 }

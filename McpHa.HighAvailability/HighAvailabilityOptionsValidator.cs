@@ -31,6 +31,7 @@ internal sealed class HighAvailabilityOptionsValidator : IValidateOptions<HighAv
         Between(options.KeepAlive, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(5), nameof(options.KeepAlive), "00:00:05");
         Between(options.HoldTime, TimeSpan.Zero, TimeSpan.FromMinutes(10), nameof(options.HoldTime), "00:00:30");
         Between(options.RequestStateLifetime, TimeSpan.FromSeconds(1), TimeSpan.FromDays(7), nameof(options.RequestStateLifetime), "01:00:00");
+        AtLeast(options.MaxTakeOvers ?? 1, 1, nameof(options.MaxTakeOvers), 16);
         AtLeast(options.PendingEntries, 1, nameof(options.PendingEntries), 1_000);
         AtLeast(options.MaxRequestBodySize, 1_024, nameof(options.MaxRequestBodySize), 4 * 1024 * 1024);
         AtLeast(options.RememberedCalls, 0, nameof(options.RememberedCalls), 1_000);

@@ -23,7 +23,7 @@ internal sealed class PeerRoute(
         {
             // Without a session (an 'initialize' that a draining replica passes on) any other replica will do.
             var ownership = _sessionId is not null
-                ? await host.FindAsync(_sessionId, cancellationToken).ConfigureAwait(false)
+                ? await host.FindAsync(_sessionId, cancellationToken, SessionGate.Purpose(context)).ConfigureAwait(false)
                 : host.Successor(context.TraceIdentifier) is { } other ? new Ownership.Peer(other) : new Ownership.Undecided("");
             var sameAgain = previous.Kind is RelayFailureKind.NotOwner or RelayFailureKind.Unavailable;
             switch (ownership)

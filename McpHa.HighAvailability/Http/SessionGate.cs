@@ -1,6 +1,7 @@
 using McpHa.HighAvailability.Affinity;
 using McpHa.HighAvailability.Cluster;
 using McpHa.HighAvailability.Diagnostics;
+using McpHa.HighAvailability.Journal;
 using McpHa.HighAvailability.Limits;
 using McpHa.HighAvailability.Relay;
 using McpHa.HighAvailability.Sessions;
@@ -54,7 +55,7 @@ internal sealed class SessionGate(
         while (!context.RequestAborted.IsCancellationRequested)
         {
             var ownership = SessionIds.IsWellFormed(sessionId)
-                ? await host.FindAsync(sessionId, context.RequestAborted).ConfigureAwait(false)
+                ? await host.FindAsync(sessionId, context.RequestAborted, Purpose(context)).ConfigureAwait(false)
                 : new Ownership.None();
             switch (ownership)
             {
@@ -97,6 +98,12 @@ internal sealed class SessionGate(
             }
         }
     }
+
+    /// <summary>What a request wants of its session: a GET that resumes the response of a call waits for its answer.</summary>
+    public static TakeOverFor Purpose(HttpContext context) =>
+        HttpMethods.IsGet(context.Request.Method) && !context.Request.Headers[McpHeaders.LastEventId].ToString().StartsWith(SseEventId.CallStream)
+            ? TakeOverFor.Stream
+            : TakeOverFor.Call;
 
     /// <summary>Lets a peer answer, and whoever comes after it when it is lost. <see langword="false"/>: that is this replica, and nothing was answered.</summary>
     public Task<bool> PassOnAsync(HttpContext context, string? sessionId, ReadOnlyMemory<byte> body, ReplicaInfo peer)

@@ -19,6 +19,9 @@ internal sealed class CallTable(int maxRemembered, TimeSpan keep, TimeProvider t
 
     public int Count => _open.Count;
 
+    /// <summary>Counts the calls of all sessions.</summary>
+    public CallCounter? InAll { get; set; }
+
     /// <summary>Bytes of the requests in flight.</summary>
     public long Bytes { get; private set; }
 
@@ -43,12 +46,22 @@ internal sealed class CallTable(int maxRemembered, TimeSpan keep, TimeProvider t
     {
         _open.Add(call.Stream.Id, call);
         Bytes += call.Body.Length;
+        InAll?.Add(1);
     }
 
     public void Remove(OpenCall call)
     {
-        if (_open.Remove(call.Stream.Id))
-            Bytes -= call.Body.Length;
+        if (!_open.Remove(call.Stream.Id))
+            return;
+        Bytes -= call.Body.Length;
+        InAll?.Add(-1);
+    }
+
+    /// <summary>The session leaves this replica: its calls are in work here no longer.</summary>
+    public void Leave()
+    {
+        InAll?.Add(-_open.Count);
+        InAll = null;
     }
 
     public OpenCall? Find(string stream) => _open.GetValueOrDefault(stream);

@@ -58,6 +58,7 @@ internal sealed partial class LiveSession
         lock (Gate)
         {
             calls = [.. Calls.Open];
+            Calls.Leave();
             streams = [.. GetStreams.Known, .. calls.Select(c => c.Stream)];
         }
 

@@ -48,7 +48,7 @@ internal sealed partial class LiveSession : ICommitOwner
         _past = record.Epoch == 1 ? 0 : UInt128.Max(Handed(_handshake.Find(HandshakeKeys.Broadcast)), BroadcastIds.LastOf(record.Created));
         Queue = new(record, runtime.Commits, this);
         Transport = new(this);
-        Calls = new(runtime.Options.RememberedCalls, runtime.Options.HoldTime + RepetitionMargin, runtime.Time);
+        Calls = new(runtime.Options.RememberedCalls, runtime.Options.HoldTime + RepetitionMargin, runtime.Time) { InAll = runtime.Calls };
         GetStreams = new(record.Epoch, record.Handshake.ContainsKey(HandshakeKeys.LegacySse));
         Tail = new(IsNeeded);
         Unread = new(2 * runtime.Commits.PendingEntries, 4 * runtime.Commits.PendingBytes);

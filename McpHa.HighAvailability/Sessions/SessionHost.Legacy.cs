@@ -49,7 +49,7 @@ internal sealed partial class SessionHost
     {
         if (!await runtime.Store.CreateAsync(record, cancellationToken).ConfigureAwait(false))
             throw new InvalidOperationException("A fresh session id is in use; the random number generator of this machine is broken.");
-        _sessions[record.Id] = session;
+        Add(session);
         runtime.Metrics.Created();
         using var scope = session.BeginScope();
         LogOpened(record.Id, session.ProtocolVersion);

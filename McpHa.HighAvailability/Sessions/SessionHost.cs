@@ -18,22 +18,29 @@ internal sealed partial class SessionHost(
     SessionRuntime runtime, ReplicaDirectory directory, IEventBus bus, ILogger<SessionHost> logger, Standing? standing = null)
 {
     private const int MostRounds = 8;
+    private static readonly int DefaultTakeOvers = Math.Clamp(4 * Environment.ProcessorCount, 8, 64);
     private const int MostFailed = 1_000;
 
     private readonly ConcurrentDictionary<string, LiveSession> _sessions = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<string, Task<Ownership>> _takeOvers = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, PendingTakeOver> _takeOvers = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, int> _users = new(StringComparer.Ordinal);
+    private int _count;
 
     private readonly ConcurrentDictionary<string, (int Times, long Last)> _failed = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, long> _spared = new(StringComparer.Ordinal);
 
-    public IEnumerable<LiveSession> Sessions => _sessions.Values;
+    /// <summary>All sessions, each looked at once. Not for heartbeats and requests: their work must not grow with the number of sessions.</summary>
+    public IEnumerable<LiveSession> Sessions => _sessions.Select(static pair => pair.Value);
+
+    /// <summary>Bounds and orders take-overs.</summary>
+    public TakeOverAdmission Admission { get; } = new(runtime.Options.MaxTakeOvers ?? DefaultTakeOvers, runtime.Time);
 
     /// <summary>What was broadcast lately.</summary>
     public RecentBroadcasts Broadcasts { get; } = new(runtime.Time);
 
-    public int SessionCount => _sessions.Count;
+    public int SessionCount => Volatile.Read(ref _count);
 
-    public int CallCount => _sessions.Values.Sum(s => s.Calls.Count);
+    public int CallCount => runtime.Calls.Count;
 
     /// <summary>This replica takes on no more sessions while there is another one: it is shutting down, or an operator wants it empty.</summary>
     public bool Draining { get; set; }
@@ -94,7 +101,8 @@ internal sealed partial class SessionHost(
     /// <summary>Finds who serves a session; takes it over when nobody does.</summary>
     /// <param name="sessionId">The session.</param>
     /// <param name="cancellationToken">Gives up waiting; a take-over that has begun goes on.</param>
-    public async ValueTask<Ownership> FindAsync(string sessionId, CancellationToken cancellationToken)
+    /// <param name="purpose">What a take-over would be for.</param>
+    public async ValueTask<Ownership> FindAsync(string sessionId, CancellationToken cancellationToken, TakeOverFor purpose = TakeOverFor.Call)
     {
         for (var round = 0; round < MostRounds; round++)
         {
@@ -108,7 +116,11 @@ internal sealed partial class SessionHost(
             }
 
             if (_takeOvers.TryGetValue(sessionId, out var running))
-                return await running.WaitAsync(cancellationToken).ConfigureAwait(false);
+            {
+                if (purpose == TakeOverFor.Call)
+                    Admission.Promote(running);
+                return await running.Result.WaitAsync(cancellationToken).ConfigureAwait(false);
+            }
 
             var settled = directory.SettledRun;
             SessionRecord? record;
@@ -138,8 +150,8 @@ internal sealed partial class SessionHost(
                 return new Ownership.Undecided("This replica is shutting down and there is no other yet.");
 
             // One take-over per session at a time in this replica; whoever comes meanwhile waits for it.
-            var started = new TaskCompletionSource<Ownership>(TaskCreationOptions.RunContinuationsAsynchronously);
-            if (_takeOvers.GetOrAdd(sessionId, started.Task) == started.Task)
+            var started = new PendingTakeOver(purpose);
+            if (_takeOvers.GetOrAdd(sessionId, started) == started)
                 StartTakeOver(sessionId, started);
         }
 
@@ -161,17 +173,20 @@ internal sealed partial class SessionHost(
 
         // First the promise, then the look at what is under way: a take-over does it the other way round.
         _spared[replicaId] = runtime.Time.GetTimestamp();
-        return _takeOvers.IsEmpty && directory.Find(replicaId) is not null;
+        return Admission.Running == 0 && directory.Find(replicaId) is not null;
     }
 
     private bool IsSpared(string replicaId) =>
         _spared.TryGetValue(replicaId, out var since) && runtime.Time.GetElapsedTime(since) < Standing.Promise;
 
+    /// <summary>How many sessions of a user this replica has.</summary>
+    public int SessionsOf(string user) => _users.GetValueOrDefault(user);
+
     /// <summary>Completes when no take-over is under way that had begun before the call.</summary>
     public async Task TakenOverAsync()
     {
-        foreach (var takeOver in _takeOvers.Values)
-            await ((Task)takeOver).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        foreach (var (_, takeOver) in _takeOvers.Where(pair => pair.Value.Admitted.IsCompleted))
+            await ((Task)takeOver.Result).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     // Nobody has the session, unless the store has lost it and its owner has not written it back yet.
@@ -200,13 +215,15 @@ internal sealed partial class SessionHost(
         : null;
 
     // In a flow of execution of its own: what is run again must not see the user or the trace of the request that came first.
-    private void StartTakeOver(string sessionId, TaskCompletionSource<Ownership> result) =>
+    private void StartTakeOver(string sessionId, PendingTakeOver takeOver) =>
         ThreadPool.UnsafeQueueUserWorkItem(
-            static s => _ = s.Host.TakeOverAsync(s.Id, s.Result, s.Cause), (Host: this, Id: sessionId, Result: result, SessionTrace.Cause), preferLocal: false);
+            static s => _ = s.Host.TakeOverAsync(s.Id, s.TakeOver, s.Cause), (Host: this, Id: sessionId, TakeOver: takeOver, SessionTrace.Cause), preferLocal: false);
 
-    private async Task TakeOverAsync(string sessionId, TaskCompletionSource<Ownership> result, ActivityContext cause)
+    private async Task TakeOverAsync(string sessionId, PendingTakeOver takeOver, ActivityContext cause)
     {
         Ownership ownership = new Ownership.Undecided("The session could not be restored.");
+        await Admission.EnterAsync(takeOver).ConfigureAwait(false);
+        var begun = runtime.Time.GetTimestamp();
         try
         {
             ownership = await LookAgainAsync(sessionId, cause).ConfigureAwait(false);
@@ -214,7 +231,8 @@ internal sealed partial class SessionHost(
         finally
         {
             _takeOvers.TryRemove(sessionId, out _);
-            result.SetResult(ownership);
+            takeOver.Complete(ownership);
+            Admission.Exit(takeOver, runtime.Time.GetElapsedTime(begun));
         }
     }
 
@@ -261,7 +279,7 @@ internal sealed partial class SessionHost(
             {
                 case TakeOver.Taken taken:
                     var (session, rerun, refused) = await SessionRestore.RunAsync(runtime, taken.Snapshot, cause, Forget, CancellationToken.None).ConfigureAwait(false);
-                    Broadcasts.Arrive(session, () => _sessions[session.Id] = session);
+                    Broadcasts.Arrive(session, () => Add(session));
                     if (!session.Serves)
                         Forget(session);
                     var duration = runtime.Time.GetElapsedTime(begun);
@@ -307,7 +325,34 @@ internal sealed partial class SessionHost(
     // Every attempt is a new epoch, and work for nothing most likely.
     private static TimeSpan PauseAfter(int failures) => TimeSpan.FromMilliseconds(100 << Math.Min(failures - 1, 6));
 
-    private void Forget(LiveSession session) => _sessions.TryRemove(new KeyValuePair<string, LiveSession>(session.Id, session));
+    // A session may be taken back while its former copy here ends. It is counted once.
+    private void Add(LiveSession session)
+    {
+        while (true)
+        {
+            if (_sessions.TryGetValue(session.Id, out var former))
+            {
+                if (_sessions.TryUpdate(session.Id, session, former))
+                    return;
+            }
+            else if (_sessions.TryAdd(session.Id, session))
+            {
+                Interlocked.Increment(ref _count);
+                if (session.User.Length > 0)
+                    _users.AddOrUpdate(session.User, 1, static (_, count) => count + 1);
+                return;
+            }
+        }
+    }
+
+    private void Forget(LiveSession session)
+    {
+        if (!_sessions.TryRemove(new KeyValuePair<string, LiveSession>(session.Id, session)))
+            return;
+        Interlocked.Decrement(ref _count);
+        if (session.User.Length > 0 && _users.AddOrUpdate(session.User, 0, static (_, count) => count - 1) == 0)
+            _users.TryRemove(new(session.User, 0));
+    }
 
     private Activity? Trace(
         LiveSession session, SessionRecord before, string reason, int rerun, int refused, int events, TimeSpan duration, ActivityContext cause)

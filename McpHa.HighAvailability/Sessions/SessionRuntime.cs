@@ -33,6 +33,9 @@ internal sealed class SessionRuntime(
 
     public SessionMetrics Metrics => metrics;
 
+    /// <summary>Client requests in work in all sessions.</summary>
+    public CallCounter Calls { get; } = new();
+
     public HighAvailabilityOptions Options { get; } = options.Value;
 
     public McpServerOptions ServerOptions => serverOptions.Value;
