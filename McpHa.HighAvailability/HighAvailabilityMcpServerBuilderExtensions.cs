@@ -127,6 +127,8 @@ public static class HighAvailabilityMcpServerBuilderExtensions
         services.TryAddSingleton<PriorKnowledge>();
         services.Insert(0, ServiceDescriptor.Singleton<IConfigureOptions<KestrelServerOptions>>(static p =>
             new ConfigureNamedOptions<KestrelServerOptions>(Options.Options.DefaultName, server => server.ConfigureEndpointDefaults(p.GetRequiredService<PriorKnowledge>().Offer))));
+        services.AddOptions<SessionStoreOptions>().ValidateOnStart();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<SessionStoreOptions>, SessionStoreOptionsValidator>());
         services.AddOptions<LimitOptions>().ValidateOnStart();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<LimitOptions>, LimitOptionsValidator>());
         services.AddOptions<KestrelServerOptions>().Configure<IOptions<LimitOptions>>(static (server, limits) => server.Limits.MaxRequestHeadersTotalSize = limits.Value.HeaderBytes);

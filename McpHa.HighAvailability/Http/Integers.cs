@@ -15,7 +15,8 @@ internal static class Integers
     public static bool TryRead(JsonNode node, out long value)
     {
         value = 0;
-        return node is JsonValue number && number.GetValueKind() == JsonValueKind.Number && (number.TryGetValue(out value) || TryRead(number.ToJsonString(), out value));
+        return node is JsonValue number && number.GetValueKind() == JsonValueKind.Number && 
+            (number.TryGetValue(out value) || TryRead(JsonSerializer.SerializeToElement(number), out value));
     }
 
     /// <summary>Rewrites such integers to plain ones, at any depth. <see langword="null"/>: there are none.</summary>
@@ -37,30 +38,34 @@ internal static class Integers
     private static JsonNode? Rewritten(JsonElement element) => element.ValueKind switch
     {
         JsonValueKind.Number when TryRead(element, out var value) => JsonValue.Create(value),
-        JsonValueKind.Object => new JsonObject(element.EnumerateObject().Select(member => KeyValuePair.Create(member.Name, Rewritten(member.Value)))),
+        JsonValueKind.Object => RewrittenObject(element),
         JsonValueKind.Array => new JsonArray([.. element.EnumerateArray().Select(Rewritten)]),
         JsonValueKind.Null => null,
         _ => JsonValue.Create(element),
     };
 
-    // False for plain integers too.
+    // The last of several members of one name counts, as it does to the serializer.
+    private static JsonObject RewrittenObject(JsonElement element)
+    {
+        JsonObject members = [];
+        foreach (var member in element.EnumerateObject())
+            members[member.Name] = Rewritten(member.Value);
+        return members;
+    }
+
+    // False for plain integers too. The decimal is exact where a double is not; the double is no integer where the decimal was rounded to one (1e-30).
     private static bool TryRead(JsonElement number, out long value)
     {
         var text = JsonMarshal.GetRawUtf8Value(number);
         value = 0;
-        return text.ContainsAny(Marks) && decimal.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var exact) && TryConvert(exact, out value);
-    }
+        if (!text.ContainsAny(Marks) ||
+            !decimal.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var exact) || !decimal.IsInteger(exact) ||
+            exact is < long.MinValue or > long.MaxValue || !double.IsInteger(number.GetDouble()))
+        {
+            return false;
+        }
 
-    private static bool TryRead(string text, out long value)
-    {
-        value = 0;
-        return decimal.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var exact) && TryConvert(exact, out value);
-    }
-
-    private static bool TryConvert(decimal exact, out long value)
-    {
-        var integral = decimal.IsInteger(exact) && exact is >= long.MinValue and <= long.MaxValue;
-        value = integral ? (long)exact : 0;
-        return integral;
+        value = (long)exact;
+        return true;
     }
 }

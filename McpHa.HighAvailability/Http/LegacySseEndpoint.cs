@@ -68,7 +68,7 @@ internal sealed class LegacySseEndpoint(
 
         if (await MessageBody.ReadAsync(context, bodies, options.Value.MaxRequestBodySize).ConfigureAwait(false) is not { } bytes ||
             await MessageBody.ParseAsync(context, bytes).ConfigureAwait(false) is not { Message: var message } parsed ||
-            await MessageBody.CheckParametersAsync(context, message, parsed.Body).ConfigureAwait(false) is not { } body)
+            await MessageBody.CheckParametersAsync(context, message, parsed.Body, SessionHost.LegacyRevision, answers: false).ConfigureAwait(false) is not { } body)
         {
             return;
         }

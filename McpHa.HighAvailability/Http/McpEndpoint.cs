@@ -59,7 +59,7 @@ internal sealed class McpEndpoint(
             return;
         }
 
-        // 'initialize' negotiates: no revision is wrong there but the one that does not have it.
+        // 'initialize' negotiates its revision, so an unknown revision in its header is passed over. 2026-07-28 has no 'initialize'.
         if (message is JsonRpcRequest { Method: RequestMethods.Initialize } && version != McpHeaders.Stateless && RequestRules.VersionOf(message).Length == 0)
             version = McpHeaders.IsKnown(version) ? version : "";
         if (version.Length > 0 && !McpHeaders.IsKnown(version) ||
@@ -75,7 +75,7 @@ internal sealed class McpEndpoint(
             return;
         }
 
-        // Methods that a revision does not have are refused as such, whatever their parameters.
+        // A method that the revision does not have is refused later, for that reason.
         var body = version == McpHeaders.Stateless && !RequestRules.IsServed(message)
             ? parsed.Body
             : await MessageBody.CheckParametersAsync(context, message, parsed.Body, version).ConfigureAwait(false);

@@ -70,8 +70,13 @@ internal static class MessageBody
         return null;
     }
 
-    /// <summary>Checks the parameters of a message; the body of the message if it was rewritten. <see langword="null"/>: it was refused.</summary>
-    public static async ValueTask<byte[]?> CheckParametersAsync(HttpContext context, JsonRpcMessage message, byte[] body, string version = "")
+    /// <summary>Checks the parameters of a message; its body, as it is to be kept. <see langword="null"/>: it was refused.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="message">The message.</param>
+    /// <param name="body">Its bytes.</param>
+    /// <param name="version">The revision that the request's header names.</param>
+    /// <param name="answers">Whether the response to a request is its answer; by HTTP+SSE it is not, and the client looks at the status alone.</param>
+    public static async ValueTask<byte[]?> CheckParametersAsync(HttpContext context, JsonRpcMessage message, byte[] body, string version, bool answers = true)
     {
         var check = ParameterRules.Check(message);
         if (check.Problem is not { } problem)
@@ -79,7 +84,7 @@ internal static class MessageBody
 
         // Clients take a JSON-RPC error out of a 200 alone. A notification has no answer, and revision 2026-07-28 wants 400 for its '_meta'.
         var id = (message as JsonRpcRequest)?.Id ?? default;
-        var status = message is JsonRpcRequest && !(check.OfMeta && version == McpHeaders.Stateless) ? StatusCodes.Status200OK : StatusCodes.Status400BadRequest;
+        var status = answers && message is JsonRpcRequest && !(check.OfMeta && version == McpHeaders.Stateless) ? StatusCodes.Status200OK : StatusCodes.Status400BadRequest;
         await HttpAnswers.ErrorAsync(context, status, (int)McpErrorCode.InvalidParams, problem, id).ConfigureAwait(false);
         return null;
     }
@@ -117,7 +122,7 @@ internal static class MessageBody
         }
     }
 
-    // The SDK reads an id of 1.0 as no id. Null: it is nothing of the kind.
+    // The SDK does not read an id that is written 1.0. Null: the id is not such a number.
     private static byte[]? WithPlainId(byte[] body)
     {
         using var json = JsonDocument.Parse(body);

@@ -10,7 +10,7 @@ internal static class WrongArguments
 {
     public static void AddTo(McpServerOptions options)
     {
-        // The integers for every filter of the user; the explanation inside of them, where the tool itself has failed.
+        // Integers are rewritten before the user's filters run. Errors are explained inside of them, next to the tool.
         options.Filters.Request.CallToolFilters.Insert(0, WithPlainIntegers);
         options.Filters.Request.CallToolFilters.Add(Explain);
         options.Filters.Request.GetPromptFilters.Add(Explain);

@@ -28,7 +28,7 @@ internal static class JsonRpc
     /// <summary>Everything that is wrong with a request's HTTP form (the code that the SDKs use).</summary>
     public const int BadRequest = -32000;
 
-    // Names are what the protocol says, letter by letter, as they are to the SDK. Text is written as UTF-8, not as ASCII.
+    // Names are case-sensitive, as the protocol's are. Text is written as UTF-8.
     private static readonly JsonSerializerOptions Options = new(McpJsonUtilities.ProtocolOptions) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     private static readonly JsonTypeInfo<JsonRpcMessage> MessageInfo = TypeInfo<JsonRpcMessage>();

@@ -53,7 +53,7 @@ internal sealed partial class LiveSession : ICommitOwner
         Tail = new(IsNeeded);
         Unread = new(2 * runtime.Commits.PendingEntries, 4 * runtime.Commits.PendingBytes);
         LastUsed = runtime.Time.GetTimestamp();
-        _used = record.Epoch > 1; // taken over on demand, or handed over with those that are
+        _used = record.Epoch > 1; // a session that has moved counts as used
         AwaitListener();
     }
 

@@ -205,6 +205,10 @@ public sealed class ParameterTests
         using var client = await OpenAsync(cluster, era, "tools/call");
         var result = await CallAsync(client, cluster[0], era, "typed", """{"count":50.0,"large":5e3,"share":2.0,"list":[1.0,2],"box":{"width":3.0},"text":"1.0"}""");
         Assert.Equal("50 5000 2 False 1.0 1+2 3 Red", (string?)result["content"]![0]!["text"]);
+
+        // No integers, and as exact as they were.
+        var fractions = await CallAsync(client, cluster[0], era, "typed", """{"count":-1.0,"large":9007199254740993.0,"share":1e-30}""");
+        Assert.StartsWith("-1 9007199254740993 1E-30 False", (string?)fractions["content"]![0]!["text"], StringComparison.Ordinal);
     }
 
     [Theory]

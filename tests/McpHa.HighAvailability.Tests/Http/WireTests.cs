@@ -88,6 +88,31 @@ public sealed class WireTests
         }
     }
 
+    [Fact]
+    public async Task By_HTTP_SSE_a_second_initialize_is_recorded_as_the_first_was_and_wrong_parameters_fail_the_POST()
+    {
+        await using var cluster = await InProcessCluster.StartAsync(1, o => o.EnableLegacySse = true);
+        using var client = new LegacyClient();
+        using var stream = await client.ConnectAsync(cluster[0]);
+        using (var wrong = await client.PostAsync(cluster[0], """{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":7}}"""))
+        {
+            Assert.Equal(400, (int)wrong.StatusCode);
+            Assert.Contains("'params.name' must be a string", await wrong.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        }
+
+        await client.AcceptedAsync(cluster[0], client.Request("initialize", new JsonObject
+        {
+            ["protocolVersion"] = "2027-01-01",
+            ["capabilities"] = new JsonObject(),
+            ["clientInfo"] = new JsonObject { ["name"] = "second", ["version"] = "1" },
+        }));
+        Assert.Equal("2025-11-25", (string?)(await stream.MessageAsync())["result"]!["protocolVersion"]);
+
+        var recorded = Encoding.UTF8.GetString(cluster.Snapshot(client.SessionId)!.Record.Handshake[HandshakeKeys.Initialize].Span);
+        Assert.Contains("second", recorded, StringComparison.Ordinal);
+        Assert.DoesNotContain("2027", recorded, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("gzip", 415)]
     [InlineData("br", 415)]

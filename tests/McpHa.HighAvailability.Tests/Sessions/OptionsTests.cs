@@ -1,4 +1,5 @@
 using McpHa.HighAvailability;
+using McpHa.HighAvailability.Sessions;
 
 namespace McpHa.Tests;
 
@@ -36,6 +37,20 @@ public sealed class OptionsTests
         var failure = Assert.Single(validator.Validate(null, options).Failures!);
         Assert.StartsWith(property, failure, StringComparison.Ordinal);
         Assert.Matches("set it|must be", failure);
+    }
+
+    [Fact]
+    public void Sessions_live_long_enough_to_be_used()
+    {
+        var validator = new SessionStoreOptionsValidator();
+        Assert.True(validator.Validate(null, new()).Succeeded);
+
+        var failures = validator.Validate(null, new() { IdleTimeout = TimeSpan.Zero, UnusedTimeout = TimeSpan.FromMilliseconds(10) }).Failures!;
+
+        Assert.Collection(
+            failures,
+            f => Assert.StartsWith("HighAvailability:Sessions:IdleTimeout is 00:00:00; set it to", f, StringComparison.Ordinal),
+            f => Assert.StartsWith("HighAvailability:Sessions:UnusedTimeout is 00:00:00.0100000; set it to", f, StringComparison.Ordinal));
     }
 
     [Fact]
