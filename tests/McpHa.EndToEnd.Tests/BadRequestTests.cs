@@ -71,13 +71,13 @@ public sealed class BadRequestTests(ClusterFixture fixture) : ClusterTest(fixtur
 
     [Theory]
     [MemberData(nameof(BothWays))]
-    public async Task A_request_without_a_session_is_400_unless_it_opens_one(Access access)
+    public async Task What_changes_or_reads_a_session_is_400_without_one(Access access)
     {
         using var client = await ConnectRawAsync(access);
         var session = client.SessionId;
         client.SessionId = null;
 
-        using var post = await client.PostAsync(RawClient.ToolCall(1, "echo", new { text = "x" }));
+        using var post = await client.PostAsync(RawClient.Request(1, "logging/setLevel", new { level = "info" }));
         using var get = await client.GetAsync();
         using var delete = await client.DeleteAsync();
 
