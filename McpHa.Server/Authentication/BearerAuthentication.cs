@@ -4,10 +4,11 @@ using ModelContextProtocol.Authentication;
 
 namespace McpHa.Server.Authentication;
 
-/// <summary>Lets only those in who bring a token of the issuer that the configuration names.</summary>
+/// <summary>Admits clients that bring a token of the configured issuer.</summary>
 public static class BearerAuthentication
 {
-    /// <summary>Adds JWT bearer authentication, if the section <c>Bearer</c> says so.</summary>
+    /// <summary>Adds JWT bearer authentication, unless <c>Bearer:Enabled</c> is <see langword="false"/>.</summary>
+    /// <exception cref="InvalidOperationException">The section <c>Bearer</c> is missing or incomplete.</exception>
     public static void AddBearerAuthentication(this WebApplicationBuilder builder)
     {
         if (BearerSettings.From(builder.Configuration) is not { } settings)

@@ -1,41 +1,56 @@
 namespace McpHa.Server.Authentication;
 
-/// <summary>Sign-in by bearer tokens. Bound from the configuration section <c>Bearer</c>; while that is empty nobody has to sign in.</summary>
+/// <summary>Sign-in by bearer tokens. Bound from the configuration section <c>Bearer</c>; the server does not start while that is incomplete.</summary>
 internal sealed class BearerSettings
 {
     public const string SectionName = "Bearer";
 
-    /// <summary>Who issues the tokens (OpenID Connect discovery), e.g. <c>https://login.example.com/realms/main</c>.</summary>
+    /// <summary>Whether clients have to sign in. Only an explicit <see langword="false"/>, with no other setting in the section, serves everybody.</summary>
+    public bool Enabled { get; set; } = true;
+
+    /// <summary>Issuer of the tokens (OpenID Connect discovery), e.g. <c>https://login.example.com/realms/main</c>.</summary>
     public string? Authority { get; set; }
 
     /// <summary>Address by which clients know this MCP endpoint, e.g. <c>https://mcp.example.com/mcp</c>.</summary>
     public string? Resource { get; set; }
 
-    /// <summary>What tokens name as their audience. Default: <see cref="Resource"/>, as RFC 8707 has it.</summary>
+    /// <summary>Audience that tokens name. Default: <see cref="Resource"/>, as RFC 8707 has it.</summary>
     public string? Audience { get; set; }
 
     /// <summary>Scopes that clients are told to ask for. Default: none.</summary>
     public string[] Scopes { get; set; } = [];
 
-    /// <summary>The settings; <see langword="null"/> when the section is empty.</summary>
-    /// <exception cref="InvalidOperationException">The section is there, but not complete.</exception>
+    /// <summary>Reads the settings; <see langword="null"/> when <see cref="Enabled"/> is <see langword="false"/>.</summary>
+    /// <exception cref="InvalidOperationException">The section is missing, empty or incomplete, or it says both yes and no.</exception>
     public static BearerSettings? From(IConfiguration configuration)
     {
         var section = configuration.GetSection(SectionName);
-        // Variables of the environment can only empty what a file says.
-        if (section.GetChildren().All(setting => string.IsNullOrEmpty(setting.Value) && !setting.GetChildren().Any()))
-            return null;
         var settings = section.Get<BearerSettings>() ?? new();
+        if (!settings.Enabled)
+        {
+            // An empty value removes a setting: environment variables cannot delete what a file says.
+            return section.GetChildren().FirstOrDefault(IsContradiction) is { } contradiction
+                ? throw new InvalidOperationException(
+                    $"{SectionName}:{nameof(Enabled)} is false, but {contradiction.Path} is set. "
+                    + $"Set {SectionName}:{nameof(Enabled)} to true to ask for tokens, or remove the other settings of the section to serve everybody.")
+                : null;
+        }
+
         if (!IsAddress(settings.Authority, plainHttp: false))
-            throw Incomplete(nameof(Authority), settings.Authority, "set it to the https address of the token issuer, such as https://login.example.com (http only for this machine)");
+            throw Incomplete(nameof(Authority), settings.Authority, "the https address of the token issuer, such as https://login.example.com (http only for this machine)");
         if (!IsAddress(settings.Resource, plainHttp: true))
-            throw Incomplete(nameof(Resource), settings.Resource, "set it to the public address of this MCP endpoint, such as https://mcp.example.com/mcp");
+            throw Incomplete(nameof(Resource), settings.Resource, "the public address of this MCP endpoint, such as https://mcp.example.com/mcp");
         return settings;
     }
 
-    private static bool IsAddress(string? value, bool plainHttp) =>
-        Uri.TryCreate(value, UriKind.Absolute, out var address) && (address.Scheme == Uri.UriSchemeHttps || address.Scheme == Uri.UriSchemeHttp && (plainHttp || address.IsLoopback));
+    private static bool IsContradiction(IConfigurationSection setting) =>
+        !string.Equals(setting.Key, nameof(Enabled), StringComparison.OrdinalIgnoreCase) && (!string.IsNullOrEmpty(setting.Value) || setting.GetChildren().Any());
 
-    private static InvalidOperationException Incomplete(string property, string? value, string cure) =>
-        new($"{SectionName}:{property} is '{value}', so nobody could sign in: {cure}, or remove the whole section {SectionName} to serve everybody.");
+    private static bool IsAddress(string? value, bool plainHttp) =>
+        Uri.TryCreate(value, UriKind.Absolute, out var address)
+        && (address.Scheme == Uri.UriSchemeHttps || address.Scheme == Uri.UriSchemeHttp && (plainHttp || address.IsLoopback));
+
+    private static InvalidOperationException Incomplete(string property, string? value, string cure) => new(
+        $"{SectionName}:{property} is '{value}', so no client could sign in. Set it to {cure}. "
+        + $"To serve everybody without sign-in, set {SectionName}:{nameof(Enabled)} to false and remove the other settings of the section.");
 }

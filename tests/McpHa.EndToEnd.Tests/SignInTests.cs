@@ -29,7 +29,7 @@ public sealed class SignInTests : IAsyncLifetime
         {
             _cluster = await LabCluster.StartAsync(new()
             {
-                Environment = new Dictionary<string, string?> { ["Bearer__Authority"] = _issuer.Address, ["Bearer__Resource"] = Resource, ["HighAvailability__EnableLegacySse"] = "true" },
+                Environment = new Dictionary<string, string?> { ["Bearer__Enabled"] = "true", ["Bearer__Authority"] = _issuer.Address, ["Bearer__Resource"] = Resource, ["HighAvailability__EnableLegacySse"] = "true" },
             });
         }
     }
@@ -133,16 +133,17 @@ public sealed class SignInTests : IAsyncLifetime
         Assert.Equal(HttpStatusCode.Forbidden, unknown.Status);
     }
 
-    [Theory]
-    [InlineData("Bearer__Authority", "https://login.example.com", "Bearer:Resource")]
-    [InlineData("Bearer__Resource", Resource, "Bearer:Authority")]
-    [InlineData("Bearer__Audience", Resource, "Bearer:Authority")]
-    public async Task Sign_in_that_is_half_set_up_keeps_the_server_from_starting(string name, string value, string missing)
+    [Fact]
+    public async Task Sign_in_that_is_half_set_up_keeps_the_server_from_starting()
     {
         Assert.SkipWhen(LabCluster.Unavailable is not null, LabCluster.Unavailable ?? "");
-        var (exitCode, output) = await LabCluster.StartAndFailAsync(new() { Replicas = 1, Environment = new Dictionary<string, string?> { [name] = value } });
+        var (exitCode, output) = await LabCluster.StartAndFailAsync(new()
+        {
+            Replicas = 1,
+            Environment = new Dictionary<string, string?> { ["Bearer__Enabled"] = "true", ["Bearer__Resource"] = Resource },
+        });
         Assert.NotEqual(0, exitCode);
-        Assert.Contains(missing + " is ''", output, StringComparison.Ordinal);
+        Assert.Contains("Bearer:Authority is ''", output, StringComparison.Ordinal);
     }
 
     private async Task OthersAreForbiddenAsync(string session, string? lastEventId = null)

@@ -31,7 +31,7 @@ public sealed class ClusterFixture : IAsyncLifetime
 #else
         _cluster = await LabCluster.StartAsync(new()
         {
-            Environment = new Dictionary<string, string?> { ["Bearer__Authority"] = _issuer.Address, ["Bearer__Resource"] = Resource },
+            Environment = new Dictionary<string, string?> { ["Bearer__Enabled"] = "true", ["Bearer__Authority"] = _issuer.Address, ["Bearer__Resource"] = Resource },
         });
 #endif
     }

@@ -1,0 +1,53 @@
+using McpHa.Server.Authentication;
+using Microsoft.AspNetCore.Authentication;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace McpHa.Tests;
+
+/// <summary>The section <c>Bearer</c>: a server that asks for authentication never runs without it.</summary>
+public sealed class SignInSettingsTests
+{
+    private const string Issuer = "https://login.example.com";
+    private const string Endpoint = "https://mcp.example.com/mcp";
+
+    [Theory]
+    [InlineData("Bearer:Authority")]
+    [InlineData("Bearer:Authority", "Bearer:Authority", "", "Bearer:Resource", "")]
+    [InlineData("Bearer:Authority", "Bearer:Enabled", "true")]
+    [InlineData("Bearer:Authority", "Bearer:Resource", Endpoint)]
+    [InlineData("Bearer:Authority", "Bearer:Audience", Endpoint)]
+    [InlineData("Bearer:Authority", "Bearer:Authority", "http://login.example.com", "Bearer:Resource", Endpoint)]
+    [InlineData("Bearer:Resource", "Bearer:Authority", Issuer)]
+    [InlineData("Bearer:Authority", "Bearer:Enabled", "false", "Bearer:Authority", Issuer)]
+    [InlineData("Bearer:Scopes", "Bearer:Enabled", "false", "Bearer:Scopes:0", "tools")]
+    [InlineData("Bearer:Enabled", "Bearer:Enabled", "perhaps")]
+    public void A_section_that_is_missing_incomplete_or_contradictory_keeps_the_server_from_starting(string named, params string[] settings)
+    {
+        var error = Assert.Throws<InvalidOperationException>(() => Add(settings));
+
+        Assert.Contains(named, error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_complete_section_asks_for_tokens()
+    {
+        var services = Add("Bearer:Authority", Issuer, "Bearer:Resource", Endpoint);
+
+        Assert.NotNull(await services.GetRequiredService<IAuthenticationSchemeProvider>().GetDefaultChallengeSchemeAsync());
+    }
+
+    [Theory]
+    [InlineData("Bearer:Enabled", "false")]
+    [InlineData("Bearer:Enabled", "false", "Bearer:Authority", "", "Bearer:Resource", "")]
+    public void An_explicit_false_serves_everybody(params string[] settings) => Assert.Null(Add(settings).GetService<IAuthenticationSchemeProvider>());
+
+    private static ServiceProvider Add(params string[] settings)
+    {
+        var builder = WebApplication.CreateEmptyBuilder(new());
+        builder.Configuration.AddInMemoryCollection(settings.Chunk(2).Select(setting => KeyValuePair.Create(setting[0], (string?)setting[1])));
+        builder.AddBearerAuthentication();
+        return builder.Services.BuildServiceProvider();
+    }
+}
