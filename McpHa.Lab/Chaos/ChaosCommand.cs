@@ -31,7 +31,7 @@ internal static class ChaosCommand
         var minutes = new Option<double?>("--minutes") { Description = "How long to inject faults. Default: 5.", HelpName = "N" };
         var faults = new Option<int?>("--faults") { Description = "How many faults to inject, instead of --minutes.", HelpName = "N" };
         var seed = new Option<int?>("--seed") { Description = "Decides all choices; printed by every run. Default: another one each time.", HelpName = "N" };
-        var kinds = new Option<string?>("--faults-of") { Description = $"Kinds of fault: some of {string.Join(',', FaultForms.Names.Keys)}. Default: all.", HelpName = "LIST" };
+        var kinds = new Option<string?>("--faults-of") { Description = $"Kinds of fault: some of {string.Join(',', FaultForms.Names.Keys)}. Default: all that can be had here.", HelpName = "LIST" };
         var spacing = new Option<double>("--spacing") { Description = "Seconds from one fault to the next, on average, where nothing has to be waited for.", HelpName = "SECONDS", DefaultValueFactory = _ => 1 };
         var direct = new Option<bool>("--direct") { Description = "No balancer: nginx, round robin, straight in front of the replicas." };
         var server = new Option<Uri?>("--server") { Description = "MCP endpoint that somebody else runs. Clients only: breaking it is up to you.", HelpName = "URL", CustomParser = ReadUrl };
@@ -81,7 +81,7 @@ internal static class ChaosCommand
             var isDirect = result.GetValue(direct);
             List<FaultKind> all = chosen.Length > 0
                 ? [.. chosen.Select(kind => FaultForms.Names[kind]).Distinct().Order()]
-                : [.. Enum.GetValues<FaultKind>().Where(kind => kind != FaultKind.Balancer || !isDirect)];
+                : [.. Enum.GetValues<FaultKind>().Where(kind => kind == FaultKind.Balancer ? !isDirect : RedisServer.Executable is not null || !FaultForms.HitsStore(kind))];
             var count = result.GetValue(faults);
             var number = result.GetValue(seed) ?? Random.Shared.Next(1, 1_000_000);
             return ChaosRun.RunAsync(

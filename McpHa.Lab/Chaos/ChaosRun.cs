@@ -53,9 +53,10 @@ internal sealed class ChaosRun(ChaosOptions options, RunLog log)
     private async Task<(IReadOnlyList<FaultRecord> Faults, IReadOnlyList<string> Deliveries)> BreakAsync(CancellationToken cancellationToken)
     {
         var server = options.Project is null ? ServerProgram.Sample : await BuildAsync(options.Project, cancellationToken);
-        Say($"Starting {options.Replicas} replicas {(options.Direct ? "behind nginx" : $"and {options.Balancers} balancers")}, with a redis-server of their own."
+        var store = await LocalStore.FindAsync(Path.Combine(options.Folder, "logs"), Say, cancellationToken);
+        Say($"Starting {options.Replicas} replicas {(options.Direct ? "behind nginx" : $"and {options.Balancers} balancers")}, with {store.Description}."
             + (options.Mutation is null ? "" : $" The safeguard {options.Mutation} is switched off."));
-        await using var cluster = new ChaosCluster(options, server, log.Write);
+        await using var cluster = new ChaosCluster(options, server, store, log.Write);
         await cluster.StartAsync(cancellationToken);
 
         var loop = new FaultLoop(options, cluster, _history, () => _first is { IsEnough: true }, Tell);
@@ -155,8 +156,8 @@ internal sealed class ChaosRun(ChaosOptions options, RunLog log)
             return;
         if (OperatingSystem.IsWindows())
             throw new LabException("chaos needs replicas as processes and signals, which Lab has on Linux and macOS only: use WSL, or --server.");
-        if (RedisServer.Executable is null)
-            throw new LabException("chaos needs redis-server on PATH: install it (apt-get install redis-server, brew install redis).");
+        if (RedisServer.Executable is null && options.Kinds.Any(FaultForms.HitsStore))
+            throw new LabException("Faults of the store need redis-server, because Garnet keeps its data in memory: install it, or leave redis-* out of --faults-of.");
         if (options.Direct && Nginx.Executable is null)
             throw new LabException("--direct needs nginx: install it (apt-get install nginx, brew install nginx), or leave out --direct.");
         if (options.Kinds.Contains(FaultKind.Balancer) && (options.Direct || options.Balancers < 2))

@@ -7,5 +7,5 @@ internal interface IView
     void Say(string line);
 
     /// <summary>Shows the running cluster until the token ends or the user quits.</summary>
-    Task RunAsync(ICluster cluster, CancellationToken cancellationToken);
+    Task RunAsync(ProcessCluster cluster, CancellationToken cancellationToken);
 }

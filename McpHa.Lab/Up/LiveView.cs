@@ -30,7 +30,7 @@ internal sealed class LiveView : IView
         _said = true;
     }
 
-    public async Task RunAsync(ICluster cluster, CancellationToken cancellationToken)
+    public async Task RunAsync(ProcessCluster cluster, CancellationToken cancellationToken)
     {
         _live = true;
         try
@@ -59,11 +59,11 @@ internal sealed class LiveView : IView
         }
     }
 
-    private static List<MemberStatus> Replicas(ICluster cluster) =>
+    private static List<MemberStatus> Replicas(ProcessCluster cluster) =>
         [.. cluster.Members.Where(member => member.Role == Role.Replica)];
 
     /// <summary>Acts on the keys pressed so far; <see langword="false"/> to quit.</summary>
-    private bool HandleKeys(ICluster cluster)
+    private bool HandleKeys(ProcessCluster cluster)
     {
         while (Console.KeyAvailable)
         {
@@ -92,7 +92,7 @@ internal sealed class LiveView : IView
         return true;
     }
 
-    private void Send(ICluster cluster, MemberStatus replica, Signal signal, string what)
+    private void Send(ProcessCluster cluster, MemberStatus replica, Signal signal, string what)
     {
         if (replica.ProcessId is null)
             return;
@@ -100,7 +100,7 @@ internal sealed class LiveView : IView
         cluster.Send(replica.Id, signal);
     }
 
-    private Rows Render(ICluster cluster)
+    private Rows Render(ProcessCluster cluster)
     {
         var file = cluster.ToFile();
         var table = new Table().Border(TableBorder.Rounded).AddColumns("", "what", "pid", "address", "state", "starts");

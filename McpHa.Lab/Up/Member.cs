@@ -79,6 +79,7 @@ internal sealed class Member(
             {
                 var code = await child.Exited;
                 Set(Status with { ProcessId = null, State = MemberState.Down });
+                Mark(child, Describe(code));
                 if (_stopping.IsCancellationRequested)
                     return;
 
@@ -121,6 +122,7 @@ internal sealed class Member(
         Set(new(role, start.Id, start.Url, null, MemberState.Starting, Status.Starts + 1));
         var child = _child = await ChildProcess.StartAsync(start.Process);
         Set(Status with { ProcessId = child.Id });
+        Mark(child, "started");
         var priority = Status.Starts > 1 && givesWay?.Invoke() == true ? StartPriority.Lowered(child.Id) : null;
 
         while (Stopwatch.GetElapsedTime(child.Started) < StartTimeout)
@@ -152,6 +154,9 @@ internal sealed class Member(
         var log = string.Join('\n', child.Tail(40).Select(line => "  | " + line));
         return $"{Status.Id} did not start: {reason}. The end of {child.Spec.LogFile}:\n{log}";
     }
+
+    // All processes of a member write to one log, which keeps what a crashed one wrote: the marks tell them apart.
+    private void Mark(ChildProcess child, string what) => File.AppendAllText(child.Spec.LogFile, $"--- {Status.Id} (pid {child.Id}) {what}\n");
 
     private void Set(MemberStatus status)
     {

@@ -5,7 +5,7 @@ internal sealed class PlainView : IView
 {
     public void Say(string line) => Console.Out.WriteLine(line);
 
-    public Task RunAsync(ICluster cluster, CancellationToken cancellationToken)
+    public Task RunAsync(ProcessCluster cluster, CancellationToken cancellationToken)
     {
         var stopped = new TaskCompletionSource();
         cancellationToken.Register(stopped.SetResult);

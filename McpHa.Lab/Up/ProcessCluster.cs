@@ -2,8 +2,8 @@ using McpHa.Lab.Processes;
 
 namespace McpHa.Lab.Up;
 
-/// <summary>Redis, replicas and balancers as processes of their own.</summary>
-internal sealed class ProcessCluster : ICluster
+/// <summary>The store, replicas and balancers as processes of their own.</summary>
+internal sealed class ProcessCluster : IAsyncDisposable
 {
     private static readonly TimeSpan StopGrace = TimeSpan.FromSeconds(8);
 
@@ -16,6 +16,7 @@ internal sealed class ProcessCluster : ICluster
 
     private readonly UpOptions _options;
     private readonly ServerProgram _server;
+    private readonly LocalStore? _store;
     private readonly Action<string> _say;
     private readonly Action _changed;
     private readonly Telemetry? _telemetry;
@@ -27,22 +28,24 @@ internal sealed class ProcessCluster : ICluster
 
     /// <param name="options">What was asked for.</param>
     /// <param name="server">What the replicas run.</param>
+    /// <param name="store">The store to start; <see langword="null"/>: the options name one.</param>
     /// <param name="dashboard">The dashboard to start along with it, if any.</param>
     /// <param name="say">Takes a line about what happens.</param>
     /// <param name="changed">Called after every change of a member.</param>
-    public ProcessCluster(UpOptions options, ServerProgram server, AspireDashboard? dashboard, Action<string> say, Action changed)
+    public ProcessCluster(UpOptions options, ServerProgram server, LocalStore? store, AspireDashboard? dashboard, Action<string> say, Action changed)
     {
         _options = options;
         _server = server;
+        _store = store;
         _say = say;
         _changed = changed;
         _telemetry = dashboard?.Telemetry;
         Dashboard = dashboard?.Url;
 
-        var redisPort = options.Redis is null ? Ports.Free() : 0;
+        var redisPort = store is null ? 0 : Ports.Free();
         _redis = options.Redis ?? $"127.0.0.1:{redisPort}";
-        if (options.Redis is null)
-            Add(_stores, Role.Redis, () => RedisLaunch(redisPort));
+        if (store is not null)
+            Add(_stores, Role.Redis, () => RedisLaunch(store, redisPort));
         if (dashboard is not null)
             Add(_stores, Role.Dashboard, () => dashboard.Launch(Log("dashboard")));
         List<Uri> behindNginx = [];
@@ -71,17 +74,21 @@ internal sealed class ProcessCluster : ICluster
 
     private Uri? Dashboard { get; }
 
+    /// <summary>Everything that runs or should run.</summary>
     public IReadOnlyList<MemberStatus> Members => [.. All.Select(member => member.Status)];
 
     private IEnumerable<Member> All => [.. _stores, .. _replicas, .. _balancers, .. _fronts];
 
+    /// <summary>How long everything that is told to end together may take for what it has under way.</summary>
     public TimeSpan Patience => StopGrace;
 
     /// <summary>What this cluster is, in one line.</summary>
-    public static string Describe(UpOptions options) =>
+    public static string Describe(UpOptions options, LocalStore? store) =>
         $"Starting {Plural(options.Replicas, "replica")} and {Plural(options.Balancers, "balancer")} as processes, " +
-        (options.Redis is null ? "with a redis-server of their own." : $"on the Redis at {RedisConnection.Addresses(options.Redis)}.");
+        (store is null ? $"on the Redis at {RedisConnection.Addresses(options.Redis!)}." : $"with {store.Description}.");
 
+    /// <summary>Starts it; completes when all members are healthy.</summary>
+    /// <exception cref="LabException">A member did not start.</exception>
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         if (_options.Redis is not null)
@@ -106,8 +113,10 @@ internal sealed class ProcessCluster : ICluster
         }
     }
 
+    /// <summary>Sends a member a signal; ignored if it is down.</summary>
     public void Send(string id, Signal signal) => All.FirstOrDefault(member => member.Status.Id == id)?.Send(signal);
 
+    /// <summary>The cluster as other programs see it: only what is healthy.</summary>
     public ClusterFile ToFile()
     {
         var healthy = Members.Where(member => member is { State: MemberState.Healthy, ProcessId: not null }).ToLookup(member => member.Role);
@@ -117,7 +126,7 @@ internal sealed class ProcessCluster : ICluster
             [.. healthy[Role.Balancer].Select(member => new ClusterFile.BalancerEntry(member.ProcessId!.Value, member.Url!))],
             [.. healthy[Role.Replica].Select(member => new ClusterFile.ReplicaEntry(member.Id, member.ProcessId!.Value, member.Url!))],
             healthy[Role.Nginx].Select(member => new ClusterFile.NginxEntry(member.ProcessId!.Value, member.Url!)).FirstOrDefault(),
-            _options.Redis is null && redis is null ? null : new(redis?.ProcessId, _redis),
+            _store is not null && redis is null ? null : new(redis?.ProcessId, _redis),
             healthy[Role.Dashboard].FirstOrDefault() is null ? null : Dashboard);
     }
 
@@ -131,10 +140,10 @@ internal sealed class ProcessCluster : ICluster
     private void Add(List<Member> members, Role role, Func<Launch> launch) =>
         members.Add(new Member(role, launch, _options.RestartAfter, _say, _changed));
 
-    private Launch RedisLaunch(int port) => new(
+    private Launch RedisLaunch(LocalStore store, int port) => new(
         "redis",
         new UriBuilder("redis", "127.0.0.1", port).Uri,
-        RedisServer.At(port, Path.Combine(_options.Folder, "redis"), Log("redis")),
+        store.At(port, Path.Combine(_options.Folder, "redis"), Log("redis")),
         cancellationToken => Probe.RedisAsync(port, cancellationToken));
 
     private Launch ReplicaLaunch(string name, int port)

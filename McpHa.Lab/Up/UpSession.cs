@@ -9,7 +9,7 @@ internal sealed class UpSession
     private readonly UpOptions _options;
     private readonly string _file;
     private readonly Lock _writing = new();
-    private ICluster? _cluster;
+    private ProcessCluster? _cluster;
 
     private UpSession(UpOptions options)
     {
@@ -34,13 +34,12 @@ internal sealed class UpSession
         CheckNginxPort();
         using var folder = LockFolder();
         File.Delete(_file);
-        if (Directory.Exists(Path.Combine(_options.Folder, "logs")))
-            Directory.Delete(Path.Combine(_options.Folder, "logs"), recursive: true);
+        KeepLogs();
 
         IView view = IsTerminal() ? new LiveView() : new PlainView();
         try
         {
-            await using var cluster = await ChooseAsync(view, cancellationToken);
+            await using var cluster = await PrepareAsync(view, cancellationToken);
             lock (_writing)
                 _cluster = cluster;
 
@@ -66,29 +65,19 @@ internal sealed class UpSession
         return 0;
     }
 
-    private async Task<ICluster> ChooseAsync(IView view, CancellationToken cancellationToken)
+    private async Task<ProcessCluster> PrepareAsync(IView view, CancellationToken cancellationToken)
     {
-        var inOneProcess = _options.Redis is null && RedisServer.Executable is null;
-        if (!inOneProcess && OperatingSystem.IsWindows())
-            throw new LabException("--redis needs replicas as processes, which Lab runs on Linux and macOS only: use WSL, or leave out --redis.");
-
-        if (_options.Nginx != NginxFront.None && inOneProcess)
-            throw new LabException("--nginx needs replicas as processes, which need Redis: install redis-server, name a Redis with --redis, or leave out --nginx.");
+        if (OperatingSystem.IsWindows())
+            throw new LabException("Lab runs on Linux and macOS only. Use WSL, or start the application under Aspire: dotnet run --project McpHa.AppHost.");
         if (_options.Nginx != NginxFront.None && Nginx.Executable is null)
             throw new LabException("nginx is not installed: apt-get install nginx or brew install nginx, or leave out --nginx.");
 
-        if (_options.Project is not null && inOneProcess)
-            throw new LabException("--project needs replicas as processes, which need Redis: install redis-server, name a Redis with --redis, or leave out --project.");
-
-        view.Say(inOneProcess ? OneProcessCluster.Describe(_options) : ProcessCluster.Describe(_options));
+        var logs = Path.Combine(_options.Folder, "logs");
+        var store = _options.Redis is null ? await LocalStore.FindAsync(logs, view.Say, cancellationToken) : null;
+        view.Say(ProcessCluster.Describe(_options, store));
         var dashboard = _options.Dashboard ? await AspireDashboard.LocateAsync(_options, view.Say, cancellationToken) : null;
-        if (inOneProcess)
-            return new OneProcessCluster(_options, dashboard, view.Say, WriteFile);
-
-        var server = _options.Project is null
-            ? ServerProgram.Sample
-            : await ServerProgram.BuildAsync(_options.Project, Path.Combine(_options.Folder, "logs"), cancellationToken);
-        return new ProcessCluster(_options, server, dashboard, view.Say, WriteFile);
+        var server = _options.Project is null ? ServerProgram.Sample : await ServerProgram.BuildAsync(_options.Project, logs, cancellationToken);
+        return new ProcessCluster(_options, server, store, dashboard, view.Say, WriteFile);
     }
 
     private void WriteFile()
@@ -130,6 +119,18 @@ internal sealed class UpSession
         {
             throw new LabException($"Another cluster runs in {_options.Folder}: stop that one first, or run this one from another clone.");
         }
+    }
+
+    /// <summary>Keeps the logs of the run before, which may have crashed.</summary>
+    private void KeepLogs()
+    {
+        var logs = Path.Combine(_options.Folder, "logs");
+        if (!Directory.Exists(logs))
+            return;
+        var previous = logs + ".previous";
+        if (Directory.Exists(previous))
+            Directory.Delete(previous, recursive: true);
+        Directory.Move(logs, previous);
     }
 
     private static bool IsTerminal() =>

@@ -40,7 +40,8 @@ public sealed class BenchTests
             Positive(report["memory"]!["Ha"]!, "idleBytes");
             Positive(report["memory"]!["Ha"]!, "streamingBytes");
             Assert.Equal(1, (int)report["failover"]!["kills"]!);
-            Assert.All(["p50Milliseconds", "p99Milliseconds", "maxMilliseconds"], name => Positive(report["failover"]!, name));
+            Assert.All(["p50Milliseconds", "maxMilliseconds"], name => Positive(report["failover"]!, name));
+            Assert.Null(report["failover"]!["p99Milliseconds"]);
             Assert.Equal(8, report["targets"]!.AsArray().Count);
             Assert.NotNull(report["machine"]!["processor"]);
             Assert.Contains("Redis commands per echo", output, StringComparison.Ordinal);

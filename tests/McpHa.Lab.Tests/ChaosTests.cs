@@ -33,7 +33,7 @@ public sealed class ChaosTests : IAsyncLifetime
         Assert.True(code == 0, $"chaos ended with {code}; its folder is {_folder.FullName}:\n{output}");
         var report = JsonNode.Parse(await File.ReadAllTextAsync(json))!;
         Assert.True((bool)report["holds"]!);
-        Assert.All(report["kinds"]!.AsArray(), kind => Assert.True((int)kind!["injected"]! > 0, $"no fault of kind {kind["kind"]} {kind["form"]}"));
+        Assert.Empty(report["notTried"]!.AsArray());
         Assert.Equal(8, report["kinds"]!.AsArray().Select(kind => (string)kind!["kind"]!).Distinct().Count());
         Assert.Equal(OneRound, report["faults"]!.AsArray().Count);
         Assert.True((int)report["counts"]!["calls"]! > 0);

@@ -73,6 +73,8 @@ public sealed class UpTests : IAsyncLifetime
         Assert.NotEqual(victim.Pid, replacement.Pid);
         Assert.False(Processes.IsAlive(victim.Pid));
         Assert.True(Processes.IsAlive(replacement.Pid));
+        var log = await File.ReadAllTextAsync(Path.Combine(cluster.Folder, ".lab", "logs", $"{victim.Id[..victim.Id.LastIndexOf('-')]}.log"));
+        Assert.Contains($"--- {victim.Id} (pid {victim.Pid}) was killed\n--- {replacement.Id} (pid {replacement.Pid}) started", log, StringComparison.Ordinal);
         Assert.Equal(HttpStatusCode.OK, (await _http.GetAsync(new Uri(replacement.Url, "/health"))).StatusCode);
     }
 
@@ -116,6 +118,23 @@ public sealed class UpTests : IAsyncLifetime
         Assert.Equal(0, exitCode);
         Assert.DoesNotContain(processes, Processes.IsAlive);
         Assert.False(File.Exists(Path.Combine(cluster.Folder, ".lab", "cluster.json")));
+    }
+
+    [Fact]
+    public async Task The_logs_of_the_run_before_are_kept()
+    {
+        var folder = Directory.CreateTempSubdirectory("lab-");
+        var first = await StartAsync(new() { Replicas = 1, Folder = folder.FullName });
+        var replica = first.State.Replicas[0];
+        await first.DisposeAsync();
+
+        await StartAsync(new() { Replicas = 1, Folder = folder.FullName });
+
+        var log = await File.ReadAllTextAsync(Path.Combine(folder.FullName, ".lab", "logs.previous", "server1.log"));
+        Assert.Contains($"--- {replica.Id} (pid {replica.Pid}) started", log, StringComparison.Ordinal);
+        await _started!.DisposeAsync();
+        _started = null;
+        folder.Delete(recursive: true);
     }
 
     [Fact]

@@ -3,7 +3,7 @@ namespace McpHa.Tests;
 /// <summary>A cluster with the Aspire dashboard.</summary>
 public static class DashboardCluster
 {
-    /// <summary>Starts it; skips the test where clusters cannot run, or where Lab has no dashboard and can fetch none, with what Lab says of that.</summary>
+    /// <summary>Starts it; skips the test where clusters cannot run, or where the dashboard cannot be restored, with what Lab says of that.</summary>
     public static async Task<LabCluster> StartAsync(LabClusterOptions options)
     {
         Assert.SkipWhen(LabCluster.Unavailable is not null, LabCluster.Unavailable ?? "");

@@ -20,7 +20,7 @@ internal static class BenchTable
         if (report.Redis is { } redis)
             console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"Redis commands per echo: {redis.SentPerCall:0.000} sent, {redis.ProcessedPerCall:0.000} run, those inside scripts included");
         if (report.Failover is { } failover)
-            console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"kill -9 of the owner to the next event at the client, {failover.Kills} kills: p50 {failover.P50Milliseconds:0.0} ms, p99 {failover.P99Milliseconds:0.0} ms, max {failover.MaxMilliseconds:0.0} ms");
+            console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"kill -9 of the owner to the next event at the client, {failover.Kills} kills: p50 {failover.P50Milliseconds:0.0} ms{(failover.P99Milliseconds is { } p99 ? FormattableString.Invariant($", p99 {p99:0.0} ms") : "")}, max {failover.MaxMilliseconds:0.0} ms");
         if (report.Targets.Count > 0)
             console.Write(Targets(report));
     }

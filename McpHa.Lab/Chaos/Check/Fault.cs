@@ -1,3 +1,4 @@
+using McpHa.Lab.Chaos.Faults;
 using McpHa.Lab.Chaos.History;
 
 namespace McpHa.Lab.Chaos.Check;
@@ -25,7 +26,7 @@ internal sealed class Fault(FaultBegan began, TimeSpan ended)
     public bool RunsAgain => Kind is FaultKind.Kill or FaultKind.Pause or FaultKind.Cut;
 
     /// <summary>Whether Redis is what it hits.</summary>
-    public bool HitsRedis => Kind is FaultKind.RedisRestart or FaultKind.RedisWipe or FaultKind.RedisOutage;
+    public bool HitsRedis => FaultForms.HitsStore(Kind);
 
     /// <summary>Whether it goes on at some time between two moments, its aftermath included.</summary>
     public bool Overlaps(TimeSpan from, TimeSpan to, TimeSpan aftermath) => Begin <= to && from <= End + aftermath;

@@ -5,8 +5,8 @@ namespace McpHa.Lab.Chaos.Check;
 /// <summary>Measures what clients noticed of faults.</summary>
 /// <remarks>
 /// For each fault and each session that it touches: the longest silence that the session's client saw, beyond what its calls take
-/// undisturbed, and from the moment at which the fault began until the next fault that touches the session begins, or this one is over:
-/// what is longer counts up to there.
+/// undisturbed. It begins at the fault or later, and before the fault is over or the next fault touches the session. It counts to its end, even where
+/// the next fault prolongs it; that fault's own pause counts from its own beginning.
 /// <list type="bullet">
 /// <item>A call without progress: the time from its beginning (or the fault's, if that came later) to its end, less the time that it is made
 /// to take (a delivery's length, the user's time to think) and less what calls of this tool take beyond that in the median of the run. Where
@@ -42,7 +42,9 @@ internal static class Pauses
                 var running = calls[session].SkipWhile(call => call.End < fault.Begin).TakeWhile(call => call.Begin < over).Where(call => call.End >= fault.Begin).ToList();
                 if (running.Count == 0)
                     continue;
-                var longest = running.Select(call => Longest(call, fault, over, usual[call.Tool])).MaxBy(silence => silence.Length);
+                // A session that is not hit must not be measured into a later fault that hits it.
+                var until = isHit ? TimeSpan.MaxValue : over;
+                var longest = running.Select(call => Longest(call, fault, over, until, usual[call.Tool])).MaxBy(silence => silence.Length);
                 (isHit ? pauses : elsewhere).Add(new(fault.Number, fault.Kind, session, longest.At, longest.Length) { WasRunning = running.Any(call => call.Begin < fault.Begin) });
             }
         }
@@ -52,13 +54,13 @@ internal static class Pauses
 
     private static bool Counts(Call call) => call.End is not null && call.Outcome!.Kind is not OutcomeKind.Cancelled && call.Cancelled is null;
 
-    private static (TimeSpan At, TimeSpan Length) Longest(Call call, Fault fault, TimeSpan over, TimeSpan usual)
+    private static (TimeSpan At, TimeSpan Length) Longest(Call call, Fault fault, TimeSpan over, TimeSpan until, TimeSpan usual)
     {
         if (call.Expected.Steps is null)
         {
             var due = call.Begin + call.Expected.RunsLike + usual;
             var from = due < fault.Begin ? fault.Begin : due;
-            return (from, NotNegative(Earlier(call.End!.Value, over) - from));
+            return (from, NotNegative(Earlier(call.End!.Value, until) - from));
         }
 
         (TimeSpan At, TimeSpan Length) longest = (fault.Begin, TimeSpan.Zero);
@@ -72,7 +74,7 @@ internal static class Pauses
             if (at < fault.Begin || from >= over)
                 continue;
             var again = fault.RunsAgain && call.Begin < fault.Begin ? call.Expected.StepInterval * step : wait;
-            var silence = NotNegative(Earlier(at, over) - from - again);
+            var silence = NotNegative(Earlier(at, until) - from - again);
             if (silence > longest.Length)
                 longest = (from, silence);
         }
@@ -80,7 +82,6 @@ internal static class Pauses
         return longest;
     }
 
-    // What goes on when the next fault begins, or when this one is over, is this one's only until then.
     private static TimeSpan Earlier(TimeSpan one, TimeSpan other) => one < other ? one : other;
 
     private static TimeSpan NotNegative(TimeSpan time) => time < TimeSpan.Zero ? TimeSpan.Zero : time;

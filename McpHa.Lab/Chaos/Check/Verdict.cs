@@ -30,12 +30,18 @@ internal sealed record Pause(int Fault, FaultKind Kind, string Session, TimeSpan
 }
 
 /// <summary>Percentiles of pauses, in milliseconds.</summary>
-internal sealed record PauseFigures(int N, double P50, double P99, double Max)
+/// <param name="N">Number of pauses.</param>
+/// <param name="P50">Median.</param>
+/// <param name="P99">99th percentile; <see langword="null"/> with fewer than 100 pauses, of which it would be the longest.</param>
+/// <param name="Max">The longest.</param>
+internal sealed record PauseFigures(int N, double P50, double? P99, double Max)
 {
+    private const int MinForP99 = 100;
+
     public static PauseFigures Of(IEnumerable<TimeSpan> lengths)
     {
         double[] sorted = [.. lengths.Select(length => length.TotalMilliseconds).Order()];
-        return sorted.Length == 0 ? new(0, 0, 0, 0) : new(sorted.Length, Rank(0.5), Rank(0.99), sorted[^1]);
+        return sorted.Length == 0 ? new(0, 0, null, 0) : new(sorted.Length, Rank(0.5), sorted.Length < MinForP99 ? null : Rank(0.99), sorted[^1]);
 
         // Nearest rank: a figure that was measured, not one between two.
         double Rank(double share) => sorted[Math.Max(0, (int)Math.Ceiling(share * sorted.Length) - 1)];

@@ -15,10 +15,10 @@ internal sealed class ChaosCluster : IAsyncDisposable
 
     private readonly ChaosOptions _options;
 
-    public ChaosCluster(ChaosOptions options, ServerProgram server, Action<string> say)
+    public ChaosCluster(ChaosOptions options, ServerProgram server, LocalStore store, Action<string> say)
     {
         _options = options;
-        Redis = new RedisNode(Path.Combine(options.Folder, "redis"), Log("redis"), say);
+        Redis = new RedisNode(store, Path.Combine(options.Folder, "redis"), Log("redis"), say);
         State = new ClusterState(Redis.Port);
 
         var mutation = options.Mutation is { } name ? Mutation.Environment(name) : new Dictionary<string, string?>();
@@ -28,7 +28,8 @@ internal sealed class ChaosCluster : IAsyncDisposable
             ["OTEL_EXPORTER_OTLP_ENDPOINT"] = null,
 #if (!noAuth)
 
-            // The clients here have nobody who would issue tokens for them.
+            // No issuer runs here that could give the clients tokens.
+            ["Bearer__Enabled"] = "false",
             ["Bearer__Authority"] = "",
             ["Bearer__Resource"] = "",
 #endif

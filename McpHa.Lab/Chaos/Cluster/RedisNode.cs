@@ -9,11 +9,11 @@ internal sealed class RedisNode
     private readonly string _folder;
     private TaskCompletionSource _mayStart = new();
 
-    public RedisNode(string folder, string logFile, Action<string> say)
+    public RedisNode(LocalStore store, string folder, string logFile, Action<string> say)
     {
         _folder = folder;
         _mayStart.SetResult();
-        Member = new Member(Role.Redis, () => Launch(logFile), restartAfter: TimeSpan.Zero, say, static () => { }, HoldAsync);
+        Member = new Member(Role.Redis, () => Launch(store, logFile), restartAfter: TimeSpan.Zero, say, static () => { }, HoldAsync);
     }
 
     /// <summary>Its process.</summary>
@@ -62,9 +62,9 @@ internal sealed class RedisNode
 
     private Task HoldAsync(CancellationToken cancellationToken) => _mayStart.Task.WaitAsync(cancellationToken);
 
-    private Launch Launch(string logFile) => new(
+    private Launch Launch(LocalStore store, string logFile) => new(
         "redis",
         new UriBuilder("redis", "127.0.0.1", Port).Uri,
-        RedisServer.At(Port, _folder, logFile),
+        store.At(Port, _folder, logFile),
         cancellationToken => Probe.RedisAsync(Port, cancellationToken));
 }

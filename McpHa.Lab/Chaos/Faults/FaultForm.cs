@@ -66,6 +66,9 @@ internal static class FaultForms
         _ => 1,
     };
 
+    /// <summary>Whether the store is what it hits.</summary>
+    public static bool HitsStore(FaultKind kind) => kind is FaultKind.RedisRestart or FaultKind.RedisWipe or FaultKind.RedisOutage;
+
     /// <summary>The names of the kinds on the command line.</summary>
     public static IReadOnlyDictionary<string, FaultKind> Names { get; } = new Dictionary<string, FaultKind>
     {

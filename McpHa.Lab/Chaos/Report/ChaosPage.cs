@@ -34,7 +34,8 @@ internal static class ChaosPage
     }
 
     private static string Verdict(ChaosReport report) =>
-        !report.Holds ? $"{report.Violations.Count + report.Troubles.Count} violations" : report.Interrupted ? "Ended early" : "Every promise held";
+        !report.Holds ? $"{report.Violations.Count + report.Troubles.Count} violations" : report.Interrupted ? "Ended early"
+        : report.NotTried.Count == 0 ? "Every promise held" : "Every promise held under the faults that were tried";
 
     private static void Violations(Html html, ChaosReport report)
     {
@@ -71,6 +72,8 @@ internal static class ChaosPage
         }
 
         html.Raw("</table>");
+        if (report.NotTried.Count > 0)
+            html.Add($"<p>Not tried: {string.Join("; ", report.NotTried)}.</p>");
     }
 
     private static void Counts(Html html, ChaosReport report)

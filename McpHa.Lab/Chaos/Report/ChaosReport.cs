@@ -29,30 +29,40 @@ internal sealed record ChaosReport
 
     public required Counts Counts { get; init; }
 
-    /// <summary>Per kind of fault, those that were injected.</summary>
+    /// <summary>The kinds of fault that were injected.</summary>
     public required IReadOnlyList<ReportKind> Kinds { get; init; }
+
+    /// <summary>The kinds of fault that were asked for and never injected: the run says nothing about them.</summary>
+    public required IReadOnlyList<string> NotTried { get; init; }
 
     public required IReadOnlyList<ReportFault> Faults { get; init; }
 
     public required IReadOnlyList<ReportPause> Pauses { get; init; }
 
     public static ChaosReport Of(
-        ChaosOptions options, HistoryLog history, Verdict verdict, IReadOnlyList<FaultRecord> faults, IReadOnlyList<string> troubles, bool interrupted) => new()
+        ChaosOptions options, HistoryLog history, Verdict verdict, IReadOnlyList<FaultRecord> faults, IReadOnlyList<string> troubles, bool interrupted)
     {
-        Holds = verdict.Holds && troubles.Count == 0,
-        Interrupted = interrupted,
-        Started = history.StartedAt,
-        ElapsedSeconds = history.Now.TotalSeconds,
-        Settings = ReportSettings.Of(options),
-        Troubles = [.. troubles],
-        Violations = [.. verdict.Violations.Select(ReportViolation.Of)],
-        Counts = verdict.Counts,
-        Kinds = [.. options.Kinds.Order().SelectMany(kind => RowsOf(kind, verdict, faults))],
-        Faults = [.. faults.Select(fault => new ReportFault(
-            fault.Number, FaultForms.Name(fault.Kind), fault.Text, fault.Targets, fault.Began.TotalSeconds, fault.Ended?.TotalSeconds))],
-        Pauses = [.. verdict.Pauses.Select(pause => new ReportPause(
-            pause.Fault, FaultForms.Name(pause.Kind), pause.Session, pause.At.TotalSeconds, pause.Length.TotalMilliseconds, pause.WasRunning))],
-    };
+        // A server that is there already is only watched: nothing was to be tried.
+        IEnumerable<FaultKind> kinds = options.Server is null ? options.Kinds.Order() : [];
+        var tried = kinds.SelectMany(kind => RowsOf(kind, verdict, faults)).ToLookup(row => row.Injected > 0);
+        return new()
+        {
+            Holds = verdict.Holds && troubles.Count == 0,
+            Interrupted = interrupted,
+            Started = history.StartedAt,
+            ElapsedSeconds = history.Now.TotalSeconds,
+            Settings = ReportSettings.Of(options),
+            Troubles = [.. troubles],
+            Violations = [.. verdict.Violations.Select(ReportViolation.Of)],
+            Counts = verdict.Counts,
+            Kinds = [.. tried[true]],
+            NotTried = [.. tried[false].Select(row => row.Name)],
+            Faults = [.. faults.Select(fault => new ReportFault(
+                fault.Number, FaultForms.Name(fault.Kind), fault.Text, fault.Targets, fault.Began.TotalSeconds, fault.Ended?.TotalSeconds))],
+            Pauses = [.. verdict.Pauses.Select(pause => new ReportPause(
+                pause.Fault, FaultForms.Name(pause.Kind), pause.Session, pause.At.TotalSeconds, pause.Length.TotalMilliseconds, pause.WasRunning))],
+        };
+    }
 
     private static IEnumerable<ReportKind> RowsOf(FaultKind kind, Verdict verdict, IReadOnlyList<FaultRecord> faults) =>
         from form in FaultForms.Of(kind).Select(FaultForms.Apart).Distinct()

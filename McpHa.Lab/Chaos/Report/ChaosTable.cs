@@ -28,7 +28,9 @@ internal static class ChaosTable
         var found = report.Violations.Count + report.Troubles.Count;
         var result = found > 0
             ? $"{found} {(found == 1 ? "VIOLATION" : "VIOLATIONS")} of the promise; logs of all processes: {Path.Combine(report.Settings.Folder, "logs")}"
-            : report.Interrupted ? "ended early, no violation so far" : "every promise held";
+            : report.Interrupted ? "ended early, no violation so far"
+            : report.NotTried.Count == 0 ? "every promise held"
+            : $"every promise held under the faults that were tried; not tried: {string.Join("; ", report.NotTried)}";
         return string.Create(
             CultureInfo.InvariantCulture,
             $"seed {report.Settings.Seed}: {report.Faults.Count} faults, {report.Counts.Calls} calls in {report.Counts.Sessions} sessions, {report.ElapsedSeconds:0} s: {result}");
@@ -50,7 +52,7 @@ internal static class ChaosTable
     }
 
     /// <summary>A figure, where one was measured.</summary>
-    public static string Ms(PauseFigures figures, double value) => figures.N == 0 ? "" : value.ToString("0", CultureInfo.InvariantCulture);
+    public static string Ms(PauseFigures figures, double? value) => figures.N == 0 ? "" : value?.ToString("0", CultureInfo.InvariantCulture) ?? "";
 
     private static Table Calls(Counts counts)
     {

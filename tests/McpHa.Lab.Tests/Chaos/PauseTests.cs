@@ -121,10 +121,53 @@ public sealed class PauseTests
     }
 
     [Fact]
+    public void A_silence_that_the_next_fault_prolongs_counts_whole()
+    {
+        var story = OfTwoSessions();
+        long call = 0;
+        story.Fault(FaultKind.Balancer, () =>
+        {
+            call = story.Begin(A, "echo");
+            story.Wait(2.7);
+        });
+        story.Fault(FaultKind.Pause, () =>
+        {
+            story.Wait(0.6);
+            story.End(call);
+        });
+
+        var pauses = story.Check().Pauses.Where(pause => pause.Session == A).ToList();
+
+        Assert.InRange(Assert.Single(pauses, pause => pause.Kind == FaultKind.Balancer).Length.TotalSeconds, 3.29, 3.4);
+        Assert.InRange(Assert.Single(pauses, pause => pause.Kind == FaultKind.Pause).Length.TotalSeconds, 0.59, 0.65);
+    }
+
+    [Fact]
+    public void A_silence_between_two_steps_that_the_next_fault_prolongs_counts_whole()
+    {
+        var story = OfTwoSessions();
+        var call = story.BeginCountdown(A, 2);
+        story.Step(call, 1);
+        story.Fault(FaultKind.Balancer, () => story.Wait(1), A);
+        story.Fault(FaultKind.Balancer, () => story.Wait(1), A);
+        story.Step(call, 2);
+        story.End(call);
+
+        Assert.InRange(story.Check().Pauses.Max(pause => pause.Length).TotalSeconds, 1.94, 2.1);
+    }
+
+    [Fact]
     public void Percentiles_are_figures_that_were_measured()
     {
         var figures = PauseFigures.Of(Enumerable.Range(1, 200).Select(n => TimeSpan.FromMilliseconds(n)));
 
         Assert.Equal(new PauseFigures(200, 100, 198, 200), figures);
+    }
+
+    [Fact]
+    public void A_99th_percentile_takes_a_hundred_values()
+    {
+        Assert.Null(PauseFigures.Of(Enumerable.Repeat(TimeSpan.FromSeconds(1), 99)).P99);
+        Assert.Equal(1000, PauseFigures.Of(Enumerable.Repeat(TimeSpan.FromSeconds(1), 100)).P99);
     }
 }

@@ -92,6 +92,18 @@ public sealed class ReportTests
         Assert.Contains(Path.Combine("/runs/1", "logs"), output.ToString(), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void Kinds_that_were_not_tried_are_named_and_not_said_to_hold()
+    {
+        var (report, events) = Made(broken: false);
+
+        Assert.Equal("kill", Assert.Single(report.Kinds).Name);
+        Assert.Contains("kill, all at once", report.NotTried);
+        Assert.Contains("redis-wipe", report.NotTried);
+        Assert.EndsWith("redis-outage; cut; balancer", ChaosTable.Summary(report), StringComparison.Ordinal);
+        Assert.Contains("Not tried: kill, all at once;", ChaosPage.Render(report, events), StringComparison.Ordinal);
+    }
+
     private static void AssertBalanced(string page)
     {
         foreach (var tag in (string[])["table", "details", "svg", "pre", "p", "text", "title", "style", "body"])

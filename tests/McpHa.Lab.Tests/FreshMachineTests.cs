@@ -5,27 +5,49 @@ using ModelContextProtocol.Protocol;
 
 namespace McpHa.Tests;
 
-/// <summary><c>up</c> where there is no redis-server: one process, and in it the sample server with all that it has.</summary>
-public sealed class OneProcessTests(OneProcessTests.OneProcess process) : IClassFixture<OneProcessTests.OneProcess>
+/// <summary><c>up</c> on a machine that has the .NET SDK and no <c>redis-server</c>, and in it the sample server with all that it has.</summary>
+public sealed class FreshMachineTests(FreshMachineTests.Fresh machine) : IClassFixture<FreshMachineTests.Fresh>
 {
     [Fact]
-    public async Task The_first_line_says_that_it_is_one_process_and_why()
+    public void The_store_is_Garnet_and_a_line_says_why()
     {
-        var cluster = process.Cluster;
+        var cluster = machine.Cluster;
 
-        var first = cluster.Output.Split('\n')[0];
-
-        Assert.Contains("ONE process", first, StringComparison.Ordinal);
-        Assert.Contains("no redis-server", first, StringComparison.Ordinal);
+        Assert.Contains("with a Garnet 2.2.8 of their own, because redis-server is not installed.", cluster.Output, StringComparison.Ordinal);
+        Assert.True(Processes.IsAlive(cluster.State.Redis!.Pid!.Value));
         Assert.Equal(2, cluster.State.Replicas.Count);
-        Assert.Null(cluster.State.Redis);
-        Assert.All(cluster.State.ProcessIds, process => Assert.Equal(cluster.LabProcessId, process));
+    }
+
+    [Fact]
+    public async Task Without_NuGet_it_ends_with_the_three_cures()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Lab does not run on Windows");
+        var folder = Directory.CreateTempSubdirectory("lab-").FullName;
+        Directory.CreateDirectory(Path.Combine(folder, ".nuget", "NuGet"));
+        await File.WriteAllTextAsync(
+            Path.Combine(folder, ".nuget", "NuGet", "NuGet.Config"), "<configuration><packageSources><clear /></packageSources></configuration>");
+
+        var (code, output) = await LabCluster.StartAndFailAsync(new()
+        {
+            Environment = new Dictionary<string, string?>
+            {
+                ["PATH"] = folder,
+                // NuGet has no source and no packages.
+                ["HOME"] = folder,
+                ["DOTNET_CLI_HOME"] = folder,
+            },
+        });
+
+        Assert.Equal(1, code);
+        Assert.Contains("Install redis-server, name an existing Redis with --redis, or make NuGet reachable.", output, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", output, StringComparison.Ordinal);
+        Directory.Delete(folder, recursive: true);
     }
 
     [Fact]
     public async Task A_session_is_served_through_the_balancer_and_by_every_replica()
     {
-        var cluster = process.Cluster;
+        var cluster = machine.Cluster;
         await using var client = await ConnectAsync(cluster.Endpoint);
         await CallAsync(client, "notes_add", ("text", "shared"));
 
@@ -52,7 +74,7 @@ public sealed class OneProcessTests(OneProcessTests.OneProcess process) : IClass
     [Fact]
     public async Task The_sample_server_has_its_tools_with_their_arguments()
     {
-        var cluster = process.Cluster;
+        var cluster = machine.Cluster;
         await using var client = await ConnectAsync(cluster.Endpoint);
 
         var tools = (await client.ListToolsAsync()).ToDictionary(
@@ -86,7 +108,7 @@ public sealed class OneProcessTests(OneProcessTests.OneProcess process) : IClass
     [InlineData("echo", "test", "misspelt", "'text' is missing")]
     public async Task A_wrong_argument_is_explained(string tool, string argument, object value, string explanation)
     {
-        var cluster = process.Cluster;
+        var cluster = machine.Cluster;
         await using var client = await ConnectAsync(cluster.Endpoint);
 
         var result = await client.CallToolAsync(tool, new Dictionary<string, object?> { [argument] = value });
@@ -98,7 +120,7 @@ public sealed class OneProcessTests(OneProcessTests.OneProcess process) : IClass
     [Fact]
     public async Task The_sample_server_asks_its_client_and_reaches_subscribers()
     {
-        var cluster = process.Cluster;
+        var cluster = machine.Cluster;
         var updated = new TaskCompletionSource<string>();
         await using var client = await ConnectAsync(cluster.Endpoint, new McpClientHandlers
         {
@@ -139,7 +161,7 @@ public sealed class OneProcessTests(OneProcessTests.OneProcess process) : IClass
     }
 
     /// <summary>One cluster for all of them: none of the tests breaks anything.</summary>
-    public sealed class OneProcess : IAsyncLifetime
+    public sealed class Fresh : IAsyncLifetime
     {
         private LabCluster? _cluster;
 
@@ -147,7 +169,7 @@ public sealed class OneProcessTests(OneProcessTests.OneProcess process) : IClass
         {
             get
             {
-                Assert.SkipWhen(_cluster is null, "Lab is ended by a signal here");
+                Assert.SkipWhen(_cluster is null, "Lab does not run on Windows");
                 return _cluster!;
             }
         }
