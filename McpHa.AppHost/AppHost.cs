@@ -4,6 +4,7 @@ using McpHa.AppHost;
 using McpHa.AppHost.Deployment;
 #endif
 
+StartErrors.ShowMessageOnly();
 var builder = DistributedApplication.CreateBuilder(args);
 
 // Sessions, their journal and the replica directory: all that the replicas share.
