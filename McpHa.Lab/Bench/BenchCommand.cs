@@ -13,6 +13,7 @@ internal static class BenchCommand
         var kills = new Option<int>("--kills") { Description = "How often the owner of a session is killed.", DefaultValueFactory = _ => 50 };
         var sessions = new Option<int>("--sessions") { Description = "Idle sessions whose memory is measured.", DefaultValueFactory = _ => 5_000 };
         var only = new Option<string?>("--only") { Description = $"Measure only some of {string.Join(',', BenchOptions.Parts)}.", HelpName = "LIST" };
+        var other = new Option<string?>("--other") { Description = "Folder of another build of Lab, whose server is measured as (o) beside (c).", HelpName = "FOLDER" };
         var json = new Option<FileInfo?>("--json") { Description = "Write everything to this file.", HelpName = "FILE" };
 
         Positive(rounds, value => value > 0);
@@ -27,7 +28,7 @@ internal static class BenchCommand
 
         var command = new Command("bench", "Measures throughput, processor time, memory and failover; starts and ends all it needs.")
         {
-            rounds, seconds, kills, sessions, only, json,
+            rounds, seconds, kills, sessions, only, other, json,
         };
         command.SetAction((result, cancellationToken) => BenchRun.RunAsync(
             new BenchOptions(
@@ -36,6 +37,7 @@ internal static class BenchCommand
                 result.GetValue(kills),
                 result.GetValue(sessions),
                 new HashSet<string>(result.GetValue(only) is { } list ? Split(list) : BenchOptions.Parts),
+                result.GetValue(other) is { } folder ? OtherBuild.In(folder) : null,
                 result.GetValue(json)?.FullName),
             cancellationToken));
         return command;
@@ -57,11 +59,12 @@ internal static class BenchCommand
 /// <param name="Kills">Kills of an owner.</param>
 /// <param name="Sessions">Idle sessions.</param>
 /// <param name="Only">Which of <see cref="Parts"/> to measure.</param>
+/// <param name="Other">Another build to measure beside this one; <see langword="null"/>: none.</param>
 /// <param name="JsonFile">Where the report goes; <see langword="null"/>: nowhere.</param>
-internal sealed record BenchOptions(int Rounds, TimeSpan Duration, int Kills, int Sessions, IReadOnlySet<string> Only, string? JsonFile)
+internal sealed record BenchOptions(int Rounds, TimeSpan Duration, int Kills, int Sessions, IReadOnlySet<string> Only, OtherBuild? Other, string? JsonFile)
 {
     /// <summary>Everything that can be measured: the subjects under load, and the other figures.</summary>
-    public static IReadOnlyList<string> Parts { get; } = ["a", "b", "c", "n", "t", "d", "e", "e3", "redis", "memory", "failover"];
+    public static IReadOnlyList<string> Parts { get; } = ["a", "b", "c", "n", "t", "o", "d", "e", "e3", "redis", "memory", "failover"];
 
     /// <summary>Where its processes write.</summary>
     public string Folder { get; } = Path.GetFullPath(Path.Combine(".lab", "bench"));

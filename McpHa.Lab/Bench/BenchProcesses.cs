@@ -33,10 +33,11 @@ internal sealed class BenchProcesses(string folder) : IAsyncDisposable
 
     /// <summary>A server of Lab's own (<see cref="BenchServerCommand"/>).</summary>
     public Task<Running> StartServerAsync(
-        ServerKind kind, Running? redis, string durability, CancellationToken cancellationToken, TelemetryUse telemetry = TelemetryUse.Off)
+        ServerKind kind, Running? redis, string durability, CancellationToken cancellationToken, TelemetryUse telemetry = TelemetryUse.Off,
+        OtherBuild? other = null)
     {
         var (name, url) = (Name("server"), Address());
-        var lab = typeof(BenchProcesses).Assembly.Location;
+        var lab = other?.Assembly ?? typeof(BenchProcesses).Assembly.Location;
         var program = new SolutionProgram(Path.GetDirectoryName(lab)!, lab);
         var settings = Replica(redis, url, name);
         settings["HighAvailability__Durability"] = durability;

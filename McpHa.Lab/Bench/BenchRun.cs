@@ -20,7 +20,7 @@ internal static class BenchRun
         var started = DateTimeOffset.Now;
         var clock = Stopwatch.StartNew();
         var machine = await Machine.DescribeAsync(cancellationToken);
-        var subjects = BenchOptions.Parts.Where(part => part is "a" or "b" or "c" or "n" or "t" or "d" or "e" or "e3").Where(options.Only.Contains).ToList();
+        var subjects = BenchOptions.Parts.Where(part => part is "a" or "b" or "c" or "n" or "t" or "d" or "e" or "e3" || part == "o" && options.Other is not null).Where(options.Only.Contains).ToList();
         var load = subjects.Count > 0 ? await new LoadRounds(options, Say).RunAsync(subjects, cancellationToken) : [];
 
         RedisReport? redis = null;

@@ -16,7 +16,7 @@ internal sealed class LoadRounds(BenchOptions options, Action<string> say)
         {
             foreach (var key in keys)
             {
-                subjects.Add(await Subject.StartAsync(key, processes, cancellationToken));
+                subjects.Add(await Subject.StartAsync(key, options.Other, processes, cancellationToken));
                 foreach (var connections in Connections)
                     await subjects[^1].OpenAsync(connections, cancellationToken);
             }

@@ -22,13 +22,14 @@ internal sealed class Subject : IDisposable
     public Uri Endpoint => (Proxy ?? Servers[0]).Endpoint;
 
     /// <summary>Starts a subject by its key.</summary>
-    public static async Task<Subject> StartAsync(string key, BenchProcesses processes, CancellationToken cancellationToken) => key switch
+    public static async Task<Subject> StartAsync(string key, OtherBuild? other, BenchProcesses processes, CancellationToken cancellationToken) => key switch
     {
         "a" => await AloneAsync(key, "bare Kestrel JSON echo", ServerKind.Bare, processes, cancellationToken),
         "b" => await AloneAsync(key, "SDK transport, in memory", ServerKind.Sdk, processes, cancellationToken),
         "c" => await OnRedisAsync(key, "Durable, direct", "Durable", 1, balanced: false, processes, cancellationToken),
         "n" => await OnRedisAsync(key, "as (c), nothing to measure with", "Durable", 1, balanced: false, processes, cancellationToken, TelemetryUse.Removed),
         "t" => await OnRedisAsync(key, "as (c), 10 % of traces exported", "Durable", 1, balanced: false, processes, cancellationToken, TelemetryUse.Sampled),
+        "o" => await OnRedisAsync(key, $"as (c), {other!.Name}", "Durable", 1, balanced: false, processes, cancellationToken, other: other),
         "d" => await OnRedisAsync(key, "Fast, direct", "Fast", 1, balanced: false, processes, cancellationToken),
         "e" => await OnRedisAsync(key, "Durable, balancer, 1 replica", "Durable", 1, balanced: true, processes, cancellationToken),
         "e3" => await OnRedisAsync(key, "Durable, balancer, 3 replicas", "Durable", 3, balanced: true, processes, cancellationToken),
@@ -52,13 +53,14 @@ internal sealed class Subject : IDisposable
     };
 
     private static async Task<Subject> OnRedisAsync(
-        string key, string title, string durability, int replicas, bool balanced, BenchProcesses processes, CancellationToken cancellationToken, TelemetryUse telemetry = TelemetryUse.Off)
+        string key, string title, string durability, int replicas, bool balanced, BenchProcesses processes, CancellationToken cancellationToken, TelemetryUse telemetry = TelemetryUse.Off,
+        OtherBuild? other = null)
     {
         // A Redis of its own: the replicas of two subjects must not find each other.
         var redis = await processes.StartRedisAsync(cancellationToken);
         var servers = new List<Running>();
         for (var n = 0; n < replicas; n++)
-            servers.Add(await processes.StartServerAsync(ServerKind.Ha, redis, durability, cancellationToken, telemetry));
+            servers.Add(await processes.StartServerAsync(ServerKind.Ha, redis, durability, cancellationToken, telemetry, other));
         return new()
         {
             Key = key,

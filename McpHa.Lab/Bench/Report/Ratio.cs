@@ -3,7 +3,7 @@ namespace McpHa.Lab.Bench.Report;
 /// <summary>Calls per second of one subject as a share of those of another, in the same round; the median of all rounds.</summary>
 internal sealed record Ratio(string Name, int Connections, double Median, double Low, double High)
 {
-    private static readonly (string Above, string Below)[] Pairs = [("b", "a"), ("c", "b"), ("c", "n"), ("t", "c"), ("d", "b"), ("e", "c"), ("e3", "c"), ("e", "b")];
+    private static readonly (string Above, string Below)[] Pairs = [("b", "a"), ("c", "b"), ("c", "n"), ("t", "c"), ("o", "c"), ("d", "b"), ("e", "c"), ("e3", "c"), ("e", "b")];
 
     public static IReadOnlyList<Ratio> Of(IReadOnlyList<SubjectReport> load)
     {
