@@ -4,6 +4,7 @@ using System.Globalization;
 using McpHa.Lab.Chaos.Faults;
 using McpHa.Lab.Chaos.History;
 using McpHa.Lab.Chaos.Mutations;
+using McpHa.Lab.Processes;
 
 namespace McpHa.Lab.Chaos;
 
