@@ -102,7 +102,7 @@ public sealed class FreshMachineTests(FreshMachineTests.Fresh machine) : IClassF
 
     [Theory]
     [InlineData("countdown", "seconds", -1, "'seconds' must be between 0 and 3600")]
-    [InlineData("countdown", "seconds", "soon", "wrong type")]
+    [InlineData("countdown", "seconds", "soon", "must be of type number")]
     [InlineData("notes_add", "text", " ", "'text' must not be empty")]
     [InlineData("notes_list", "notebook", "guessed", "Unknown state handle")]
     [InlineData("echo", "test", "misspelt", "'text' is missing")]
