@@ -74,7 +74,7 @@ public sealed class RedisCommandTests(RedisBackend redis)
     {
         var store = redis.Store();
         var id = await CreatedAsync(store);
-        await store.CommitAsync(id, new() { Epoch = 1, Number = 1, LastPosition = 1, Append = [Entry(1)], Calls = [Set("s", "c")], State = [Set("k", "v")] });
+        await store.CommitAsync(id, new() { Epoch = 1, Number = 1, LastPosition = 1, Append = [Entry(1)], Calls = [Set("s", "c")], State = [Set("k", "v")], Touch = true });
         await store.CommitAsync(id, new() { Epoch = 1, Number = 2, LastPosition = 1, Calls = [Remove("s")] });
         await store.CommitAsync(id, new() { Epoch = 1, Number = 3, LastPosition = 1, Calls = [Set("s", "again")], State = [Remove("k"), Set("k2", "v")] });
 
