@@ -57,6 +57,7 @@ public static class HighAvailabilityMcpServerBuilderExtensions
         services.TryAddSingleton<SessionHost>();
         services.TryAddSingleton<HeldStateHandles>();
         services.TryAddSingleton<StateHandleFilter>();
+        AddAuthorizationFilters(builder);
         services.TryAddSingleton(static p => new PrimitiveAuthorization(p.GetService<IAuthorizationPolicyProvider>()));
         services.TryAddSingleton<Polling>();
         services.AddClusterDataProtection();
@@ -113,6 +114,19 @@ public static class HighAvailabilityMcpServerBuilderExtensions
         ArgumentNullException.ThrowIfNull(builder);
         builder.Services.Configure(configure);
         return builder;
+    }
+
+    // The SDK's filters for [Authorize], always, and in front of the application's: a filter that answers by itself must not get around them.
+    private static void AddAuthorizationFilters(IMcpServerBuilder builder)
+    {
+        var services = builder.Services;
+        if (services.Any(static service => service.ServiceType == typeof(PrimitiveAuthorization)))
+            return;
+        var before = services.Count;
+        builder.AddAuthorizationFilters();
+        var filters = services.Skip(before).Single(static service => service.ServiceType == typeof(IConfigureOptions<McpServerOptions>));
+        services.Remove(filters);
+        services.Insert(0, filters);
     }
 
     private static void AddOptions(IServiceCollection services)

@@ -9,6 +9,10 @@ using ModelContextProtocol.Authentication;
 namespace Microsoft.AspNetCore.Builder;
 
 /// <summary>Tells clients who may sign them in (OAuth 2.0 protected resource metadata, RFC 9728).</summary>
+/// <remarks>
+/// The SDK's authentication handler (<c>AddMcp</c>) takes host and scheme of the address from the request. Behind a balancer those are the replica's own, and
+/// with a configured address the handler answers no request whose host differs from it.
+/// </remarks>
 public static class ProtectedResourceEndpointRouteBuilderExtensions
 {
     private const string WellKnown = "/.well-known/oauth-protected-resource";
@@ -30,7 +34,7 @@ public static class ProtectedResourceEndpointRouteBuilderExtensions
         if (!Uri.TryCreate(metadata.Resource, UriKind.Absolute, out var resource))
             throw new ArgumentException("ProtectedResourceMetadata.Resource must be the public address of the MCP endpoint, such as https://mcp.example.com/mcp.", nameof(metadata));
 
-        var json = System.Text.Json.JsonSerializer.SerializeToUtf8Bytes(metadata, McpJsonUtilities.DefaultOptions.GetTypeInfo(typeof(ProtectedResourceMetadata)));
+        var json = System.Text.Json.JsonSerializer.SerializeToUtf8Bytes(metadata, McpJsonUtilities.ProtocolOptions.GetTypeInfo(typeof(ProtectedResourceMetadata)));
         var guard = endpoints.ServiceProvider.GetRequiredService<AccessGuard>();
         var group = endpoints.MapGroup(WellKnown);
         foreach (var path in new[] { "", resource.AbsolutePath.TrimEnd('/') }.Distinct())

@@ -8,9 +8,9 @@ using ModelContextProtocol.Server;
 namespace McpHa.HighAvailability.Authorization;
 
 /// <summary>
-/// <c>[Authorize]</c> and <c>[AllowAnonymous]</c> on tools, prompts and resources: what the caller may not use is left out of lists, and using it is refused.
+/// What the SDK's authorization filters (<c>AddAuthorizationFilters</c>) leave open for <c>[Authorize]</c>: subscriptions, and a server that has attributes but
+/// no authorization.
 /// </summary>
-/// <remarks>Always on, in front of every filter of the user's: an attribute that says who may come in is never without effect.</remarks>
 internal sealed class PrimitiveAuthorization(IAuthorizationPolicyProvider? policies = null)
 {
     /// <summary>Whether the server has anything that asks for an authorization.</summary>
@@ -27,73 +27,15 @@ internal sealed class PrimitiveAuthorization(IAuthorizationPolicyProvider? polic
         }
     }
 
-    public void AddTo(McpServerOptions options)
+    /// <summary>Guards subscriptions, which the SDK's filters leave out: who may not read a resource must not hear of its changes either.</summary>
+    public void AddTo(McpServerOptions options) => options.Filters.Request.SubscribeToResourcesFilters.Insert(0, next => async (context, cancellationToken) =>
     {
-        var filters = options.Filters.Request;
-        filters.CallToolWithAlternateFilters.Insert(0, async (context, next, cancellationToken) =>
-        {
-            await DemandAsync(context.MatchedPrimitive, context, "tool").ConfigureAwait(false);
-            return await next(context, cancellationToken).ConfigureAwait(false);
-        });
-        filters.GetPromptFilters.Insert(0, Demand<GetPromptRequestParams, GetPromptResult>("prompt"));
-        filters.ReadResourceFilters.Insert(0, Demand<ReadResourceRequestParams, ReadResourceResult>("resource"));
-        filters.SubscribeToResourcesFilters.Insert(0, next => async (context, cancellationToken) =>
-        {
-            // The SDK looks for no resource here, and whoever may not read one must not hear of its changes either.
-            var resource = options.ResourceCollection?.FirstOrDefault(r => context.Params is { Uri: { } uri } && r.IsMatch(uri));
-            await DemandAsync(resource, context, "resource").ConfigureAwait(false);
-            return await next(context, cancellationToken).ConfigureAwait(false);
-        });
-
-        filters.ListToolsFilters.Insert(0, next => async (context, cancellationToken) =>
-        {
-            var result = await next(context, cancellationToken).ConfigureAwait(false);
-            result.Tools = await VisibleAsync(result.Tools, t => Find(options.ToolCollection, t.Name), context).ConfigureAwait(false);
-            return result;
-        });
-        filters.ListPromptsFilters.Insert(0, next => async (context, cancellationToken) =>
-        {
-            var result = await next(context, cancellationToken).ConfigureAwait(false);
-            result.Prompts = await VisibleAsync(result.Prompts, p => Find(options.PromptCollection, p.Name), context).ConfigureAwait(false);
-            return result;
-        });
-        filters.ListResourcesFilters.Insert(0, next => async (context, cancellationToken) =>
-        {
-            var result = await next(context, cancellationToken).ConfigureAwait(false);
-            result.Resources = await VisibleAsync(result.Resources, r => Find(options.ResourceCollection, r.Uri), context).ConfigureAwait(false);
-            return result;
-        });
-        filters.ListResourceTemplatesFilters.Insert(0, next => async (context, cancellationToken) =>
-        {
-            var result = await next(context, cancellationToken).ConfigureAwait(false);
-            result.ResourceTemplates = await VisibleAsync(result.ResourceTemplates, r => Find(options.ResourceCollection, r.UriTemplate), context).ConfigureAwait(false);
-            return result;
-        });
-    }
-
-    private McpRequestFilter<TParams, TResult> Demand<TParams, TResult>(string what) => next => async (context, cancellationToken) =>
-    {
-        await DemandAsync(context.MatchedPrimitive, context, what).ConfigureAwait(false);
-        return await next(context, cancellationToken).ConfigureAwait(false);
-    };
-
-    private async ValueTask DemandAsync<TParams>(IMcpServerPrimitive? primitive, RequestContext<TParams> context, string what)
-    {
-        if (!await IsAllowedAsync(primitive, context).ConfigureAwait(false))
-            throw new McpProtocolException($"Access forbidden: this {what} asks for an authorization that the caller does not have.", McpErrorCode.InvalidRequest);
-    }
-
-    private async ValueTask<IList<T>> VisibleAsync<T, TParams>(IList<T> items, Func<T, IMcpServerPrimitive?> find, RequestContext<TParams> context)
-    {
-        List<T> visible = new(items.Count);
-        foreach (var item in items)
-        {
-            if (await IsAllowedAsync(find(item), context).ConfigureAwait(false))
-                visible.Add(item);
-        }
-
-        return visible.Count == items.Count ? items : visible;
-    }
+        // The SDK looks for no resource here.
+        var resource = options.ResourceCollection?.FirstOrDefault(r => context.Params is { Uri: { } uri } && r.IsMatch(uri));
+        if (!await IsAllowedAsync(resource, context))
+            throw new McpProtocolException("Access forbidden: This resource requires authorization.", McpErrorCode.InvalidRequest);
+        return await next(context, cancellationToken);
+    });
 
     private async ValueTask<bool> IsAllowedAsync<TParams>(IMcpServerPrimitive? primitive, RequestContext<TParams> context)
     {
@@ -137,7 +79,4 @@ internal sealed class PrimitiveAuthorization(IAuthorizationPolicyProvider? polic
 
         return asks;
     }
-
-    private static T? Find<T>(McpServerPrimitiveCollection<T>? collection, string name) where T : class, IMcpServerPrimitive =>
-        collection is not null && collection.TryGetPrimitive(name, out var found) ? found : null;
 }

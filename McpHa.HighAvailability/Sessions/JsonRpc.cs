@@ -8,6 +8,7 @@ using ModelContextProtocol.Protocol;
 namespace McpHa.HighAvailability.Sessions;
 
 /// <summary>The SDK's own JSON form of messages, and the error codes that are ours.</summary>
+/// <remarks>Names are case-sensitive, as to the SDK: what a check reads is what the handler gets.</remarks>
 internal static class JsonRpc
 {
     /// <summary>The call's replica was lost and the call must not be run twice.</summary>

@@ -41,7 +41,7 @@ internal sealed partial class LiveSession
             new RequestId(call.Stream.Id),
             JsonRpc.MayHaveRun,
             $"The server that worked on this request was lost. It may have run, wholly or in part, and was not run again because '{Describe(call.Request)}' is not marked as safe to repeat.",
-            new JsonObject { ["reason"] = "replica-lost", ["requestId"] = JsonSerializer.SerializeToNode(call.ClientId, McpJsonUtilities.DefaultOptions), ["mayHaveRun"] = true });
+            new JsonObject { ["reason"] = "replica-lost", ["requestId"] = JsonSerializer.SerializeToNode(call.ClientId, McpJsonUtilities.ProtocolOptions), ["mayHaveRun"] = true });
         _ = AnswerAsync(call, error);
         return false;
     }
@@ -60,7 +60,7 @@ internal sealed partial class LiveSession
             new RequestId(call.Stream.Id),
             JsonRpc.MayHaveRun,
             $"The server was lost {losses} times while it ran '{name}'. The call may have run, wholly or in part, and is not run again. Find out in the servers' logs why they ended before you send it again.",
-            new JsonObject { ["reason"] = "replicas-lost", ["losses"] = losses, ["requestId"] = JsonSerializer.SerializeToNode(call.ClientId, McpJsonUtilities.DefaultOptions), ["mayHaveRun"] = true });
+            new JsonObject { ["reason"] = "replicas-lost", ["losses"] = losses, ["requestId"] = JsonSerializer.SerializeToNode(call.ClientId, McpJsonUtilities.ProtocolOptions), ["mayHaveRun"] = true });
         _ = AnswerAsync(call, error);
         return true;
     }

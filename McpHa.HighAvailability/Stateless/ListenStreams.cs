@@ -87,7 +87,7 @@ internal sealed class ListenStreams
         Method = NotificationMethods.SubscriptionsAcknowledgedNotification,
         Params = JsonSerializer.SerializeToNode(
             new SubscriptionsAcknowledgedNotificationParams { Notifications = granted },
-            McpJsonUtilities.DefaultOptions.GetTypeInfo(typeof(SubscriptionsAcknowledgedNotificationParams))),
+            McpJsonUtilities.ProtocolOptions.GetTypeInfo(typeof(SubscriptionsAcknowledgedNotificationParams))),
     };
 
     // A copy: other streams send the same notification.
@@ -96,7 +96,7 @@ internal sealed class ListenStreams
         var parameters = notification.Params?.DeepClone() as JsonObject ?? [];
         if (parameters["_meta"] is not JsonObject meta)
             parameters["_meta"] = meta = [];
-        meta[IdMember] = JsonSerializer.SerializeToNode(id, McpJsonUtilities.DefaultOptions.GetTypeInfo(typeof(RequestId)));
+        meta[IdMember] = JsonSerializer.SerializeToNode(id, McpJsonUtilities.ProtocolOptions.GetTypeInfo(typeof(RequestId)));
         return new() { Method = notification.Method, Params = parameters };
     }
 }

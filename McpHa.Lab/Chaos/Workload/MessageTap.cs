@@ -65,6 +65,6 @@ internal sealed class MessageTap(IClientTransport inner, ClientObserver observer
         }
 
         private static JsonObject Json(JsonRpcMessage message) =>
-            JsonSerializer.SerializeToNode(message, McpJsonUtilities.DefaultOptions.GetTypeInfo(typeof(JsonRpcMessage)))!.AsObject();
+            JsonSerializer.SerializeToNode(message, McpJsonUtilities.ProtocolOptions.GetTypeInfo(typeof(JsonRpcMessage)))!.AsObject();
     }
 }
