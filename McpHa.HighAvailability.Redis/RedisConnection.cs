@@ -18,10 +18,17 @@ internal sealed class RedisConnection(IServiceProvider services, IOptions<RedisH
 
     public RedisKeys Keys { get; } = new(options.Value.KeyPrefix);
 
+    /// <summary>Servers, roles and how often each was connected: as long as this stays the same, the same server processes answer.</summary>
+    public string Incarnation => string.Join(
+        ';', Multiplexer.GetServers().Select(static server => $"{server.EndPoint} {server.IsReplica} {server.GetCounters().Interactive.SocketCount}"));
+
     public IConnectionMultiplexer Multiplexer => _multiplexer ??=
         services.GetService<IConnectionMultiplexer>()
         ?? throw new InvalidOperationException(
             $"The Redis backend needs an IConnectionMultiplexer: call builder.AddRedisClient(\"{options.Value.ConnectionName}\") (package Aspire.StackExchange.Redis), or add one with services.AddSingleton<IConnectionMultiplexer>(_ => ConnectionMultiplexer.Connect(\"localhost:6379,abortConnect=false\")).");
+
+    /// <summary>Where Redis is, for messages; also when the client could not be made.</summary>
+    public string Addresses => _multiplexer is { } multiplexer ? RedisFaults.Addresses(multiplexer) : "an address unknown here";
 
     /// <summary>Runs a script in one command.</summary>
     public async ValueTask<RedisResult> EvaluateAsync(string script, RedisKey[] keys, RedisValue[] arguments, CancellationToken cancellationToken)
@@ -76,7 +83,7 @@ internal sealed class RedisConnection(IServiceProvider services, IOptions<RedisH
         }
     }
 
-    // Newer clients keep what cannot be sent, and send it when Redis is back: after the caller was told that it has failed.
+    // The client keeps what cannot be sent, and sends it when Redis is back: after the caller was told that it has failed.
     private IDatabase Database(RedisKey key)
     {
         var database = Multiplexer.GetDatabase();

@@ -16,6 +16,7 @@ namespace McpHa.HighAvailability.Redis;
 /// mcp-ha:replicas            hash    replica id = Unix ms of the last heartbeat, a space, ReplicaInfo as JSON;
 ///                                    and the run of the store as :run, its server's run id and the Unix ms since when
 /// mcp-ha:data-protection     hash    data protection keys: name = XML
+/// mcp-ha:check               written and removed by the check at the start
 /// mcp-ha:topic:TOPIC         channel of the event bus
 /// </code>
 /// </remarks>
@@ -26,6 +27,9 @@ internal sealed class RedisKeys(string prefix)
     public RedisKey Replicas { get; } = prefix + "replicas";
 
     public RedisKey DataProtection { get; } = prefix + "data-protection";
+
+    /// <summary>Written and removed again by the check at the start.</summary>
+    public RedisKey Check { get; } = prefix + "check";
 
     public RedisKey Session(string sessionId) => Tagged(sessionId, "}:session");
 

@@ -80,24 +80,28 @@ internal static class RedisScripts
         return redis.call('HGETALL',KEYS[1])
         """;
 
-    /// <summary>All ages are measured by one clock, that of Redis; who was silent for too long is removed.</summary>
+    /// <summary>All ages are measured by one clock, that of Redis; a replica that was silent for too long is removed.</summary>
     /// <remarks>
-    /// KEYS: replicas. ARGV: replica id (empty: only look), its JSON, milliseconds of silence. Answers the run and its age in ms, then id, age in
-    /// ms, JSON of each replica. A new run begins when the mark of the old one is gone with all the rest, or was made by another server process.
+    /// KEYS: replicas. ARGV: replica id (empty: only look), its JSON, milliseconds of silence, 1 to ask the server for its run id. Answers the run and its
+    /// age in ms, then id, age in ms, JSON of each replica. A new run begins when the mark of the old one is gone with all the rest, or when the server
+    /// has another run id. A run id changes only behind a new connection, so a heartbeat asks for it only after one.
     /// </remarks>
     public const string Beat = """
         local t=redis.call('TIME')
         local now=t[1]*1000+math.floor(t[2]/1000)
         local stamp=string.format('%.0f',now)
-        local info=redis.pcall('INFO','server')
-        local server=type(info)=='string' and string.match(info,'run_id:(%w+)') or '-'
-        local known,since=string.match(redis.call('HGET',KEYS[1],':run') or '','^(%S+) (%d+)$')
-        if known~=server then
-          since=stamp
-          redis.call('HSET',KEYS[1],':run',server..' '..since)
-        end
         if ARGV[1]~='' then redis.call('HSET',KEYS[1],ARGV[1],stamp..' '..ARGV[2]) end
-        local all,alive=redis.call('HGETALL',KEYS[1]),{server..'-'..since,math.max(0,now-tonumber(since))}
+        local all,known,since=redis.call('HGETALL',KEYS[1])
+        for i=1,#all,2 do if all[i]==':run' then known,since=string.match(all[i+1],'^(%S+) (%d+)$') end end
+        if ARGV[4]=='1' or not known then
+          local info=redis.pcall('INFO','server')
+          local server=type(info)=='string' and string.match(info,'run_id:(%w+)') or '-'
+          if known~=server then
+            known,since=server,stamp
+            redis.call('HSET',KEYS[1],':run',known..' '..since)
+          end
+        end
+        local alive={known..'-'..since,math.max(0,now-tonumber(since))}
         for i=1,#all,2 do if all[i]~=':run' then
           local beat,json=string.match(all[i+1],'^(%d+) (.*)$')
           local age=beat and math.max(0,now-tonumber(beat))
@@ -110,5 +114,21 @@ internal static class RedisScripts
           end
         end end
         return alive
+        """;
+
+    /// <summary>Runs every command that the scripts need on a key of its own, which it removes again.</summary>
+    /// <remarks>KEYS: check. Answers the words of the first error, or the empty string; commands come from ARGV, which name them in the error.</remarks>
+    public const string Check = """
+        local key=KEYS[1]
+        local function try(...)
+          local answer=redis.pcall(...)
+          if type(answer)=='table' and answer.err then return (...)..': '..answer.err end
+        end
+        local failed=try('DEL',key) or try('EXISTS',key) or try('TIME')
+          or try('HSET',key,'a','1','b','2') or try('HSETNX',key,'a','1') or try('HGET',key,'a') or try('HMGET',key,'a','b')
+          or try('HGETALL',key) or try('HEXISTS',key,'a') or try('HDEL',key,'a') or try('PEXPIRE',key,'60000') or try('DEL',key)
+          or try('RPUSH',key,'a','b','c') or try('LLEN',key) or try('LINDEX',key,'0') or try('LSET',key,'0','') or try('LREM',key,'0','')
+          or try('LRANGE',key,'0','-1') or try('LTRIM',key,'1','-1') or try('DEL',key)
+        return failed or ''
         """;
 }

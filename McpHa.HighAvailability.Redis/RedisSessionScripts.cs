@@ -163,7 +163,7 @@ internal static class RedisSessionScripts
         """;
 
     /// <summary>Of all who saw an epoch one makes it one larger; the winner, also on repetition, reads all it needs in the same step.</summary>
-    /// <remarks>ARGV: epoch seen, new owner, lifetime. Notes who had it, who has it, why and when, as <c>RedisHops</c> reads it. Answers {-1} unknown, {0, record} refused, {1, record, calls, journal, state} taken.</remarks>
+    /// <remarks>ARGV: epoch seen, new owner, lifetime. Notes who had it, who has it, why and when, as <c>RedisHops</c> reads it. Answers {-1} unknown, {0, fields of the owner} refused, {1, record, calls, journal, state} taken.</remarks>
     public const string TakeOver = """
         local r=redis.call('HMGET',KEYS[1],'epoch','owner','ended')
         if r[3] then return {-1} end
@@ -172,7 +172,7 @@ internal static class RedisSessionScripts
           if redis.call('EXISTS',KEYS[1])==1 then return redis.error_reply('GARBAGE record') end
           return {-1}
         end
-        if epoch~=seen and (epoch~=seen+1 or r[2]~=ARGV[2]) then return {0,redis.call('HGETALL',KEYS[1])} end
+        if epoch~=seen and (epoch~=seen+1 or r[2]~=ARGV[2]) then return {0,redis.call('HMGET',KEYS[1],'ended','owner','epoch','position','commit')} end
         local calls,journal,state=redis.call('HGETALL',KEYS[3]),redis.call('LRANGE',KEYS[2],0,-1),redis.call('HGETALL',KEYS[4])
         if epoch==seen then
           local t,owner=redis.call('TIME'),r[2] or ''

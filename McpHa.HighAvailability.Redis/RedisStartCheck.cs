@@ -8,7 +8,7 @@ using StackExchange.Redis;
 
 namespace McpHa.HighAvailability.Redis;
 
-/// <summary>Ends the start of the application with an address and a cure when Redis is not there.</summary>
+/// <summary>Ends the start of the application with a cure when Redis is not there, or when the library cannot work with what it finds.</summary>
 /// <remarks>In <see cref="StartingAsync"/>, which comes before the start of every other hosted service.</remarks>
 internal sealed partial class RedisStartCheck(
     RedisConnection redis,
@@ -17,24 +17,16 @@ internal sealed partial class RedisStartCheck(
     ILogger<RedisStartCheck> logger) : IHostedLifecycleService
 {
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(250);
+    private static readonly Version Oldest = new(6, 2);
 
     public async Task StartingAsync(CancellationToken cancellationToken)
     {
         var waited = Stopwatch.StartNew();
-        while (true)
+        while (await FindAsync(cancellationToken) is { } problem)
         {
-            try
-            {
-                await redis.RunAsync(static (database, _) => database.PingAsync(), redis.Keys.Replicas, cancellationToken);
-                return;
-            }
-            catch (Exception e) when (e is StoreUnavailableException or RedisConnectionException)
-            {
-                if (waited.Elapsed > options.Value.StartTimeout)
-                    throw new InvalidOperationException(Message(e), e);
-                Waiting(e.Message);
-            }
-
+            if (!problem.MayPass || waited.Elapsed > options.Value.StartTimeout)
+                throw new InvalidOperationException($"{problem.What} {problem.Cure}", problem.Fault);
+            Waiting(problem.What);
             await Task.Delay(Pause, cancellationToken);
         }
     }
@@ -49,19 +41,87 @@ internal sealed partial class RedisStartCheck(
 
     public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    private string Message(Exception fault)
+    /// <summary>What is wrong with a version, from the answer to <c>INFO server</c>; <see langword="null"/> when nothing is.</summary>
+    internal static string? TooOld(string info) =>
+        Value(info, "redis_version") is { } text && Version.TryParse(text, out var version) && version < Oldest ? text : null;
+
+    private async Task<Problem?> FindAsync(CancellationToken cancellationToken)
     {
-        var name = options.Value.ConnectionName;
-        // A client that connects when it is made fails without an instance that could be asked for its addresses.
-        var what = fault is StoreUnavailableException ? fault.Message : $"Redis at {ConfiguredAddresses(name)} cannot be reached.";
-        return $"{what} Start Redis there, or set ConnectionStrings:{name} (as an environment variable ConnectionStrings__{name}) to where it runs.";
+        try
+        {
+            var servers = redis.Multiplexer.GetServers().Where(static server => server.IsConnected).ToArray();
+            if (servers.Length > 0 && servers.All(static server => server.IsReplica))
+                return ReadOnly();
+
+            var info = await InfoAsync(cancellationToken);
+            if (TooOld(info) is { } version)
+                return new($"Redis at {Where} has version {version}.", $"Use version {Oldest} or later, Valkey, or Garnet.");
+            if (Value(info, "garnet_version") is { } garnet)
+                OnGarnet(garnet);
+
+            var refused = (string?)await redis.EvaluateAsync(RedisScripts.Check, [redis.Keys.Check], [], cancellationToken) ?? "";
+            return refused.Length == 0 ? null : Refused(refused, fault: null);
+        }
+        catch (Exception e) when (e is StoreUnavailableException or RedisConnectionException)
+        {
+            // A client that connects when it is made fails without an instance that could be asked for its addresses.
+            return new(e is StoreUnavailableException ? e.Message : $"Redis at {Where} cannot be reached.", $"Start Redis there, or {Set} to where it runs.") { MayPass = true, Fault = e };
+        }
+        catch (RedisServerException e)
+        {
+            return Refused(e.Message, e);
+        }
     }
 
-    private string ConfiguredAddresses(string name) =>
-        configuration.GetConnectionString(name) is { Length: > 0 } connectionString
+    // A user without the right to ask is no reason to refuse: the commands are tried next.
+    private async Task<string> InfoAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            return (string?)await redis.RunAsync(static (database, _) => database.ExecuteAsync("INFO", "server"), redis.Keys.Check, cancellationToken) ?? "";
+        }
+        catch (RedisServerException)
+        {
+            return "";
+        }
+    }
+
+    private Problem Refused(string words, Exception? fault)
+    {
+        if (words.Contains("Lua scripting support disabled", StringComparison.OrdinalIgnoreCase))
+            return new($"Garnet at {Where} runs without scripts.", "Start it with --lua --lua-transaction-mode.") { Fault = fault };
+        if (words.Contains("READONLY", StringComparison.Ordinal))
+            return ReadOnly();
+        return new(
+            $"Redis at {Where} refuses what the library needs ({words.Trim()}).",
+            "Allow its user the commands and keys that docs/security.md lists under Redis, scripts among them.") { Fault = fault };
+    }
+
+    private Problem ReadOnly() =>
+        new($"Redis at {Where} is a read-only replica.", $"{char.ToUpperInvariant(Set[0])}{Set[1..]} to its primary, or to both.") { MayPass = true };
+
+    private string Set => $"set ConnectionStrings:{options.Value.ConnectionName} (as an environment variable ConnectionStrings__{options.Value.ConnectionName})";
+
+    private string Where =>
+        configuration.GetConnectionString(options.Value.ConnectionName) is { Length: > 0 } connectionString
             ? RedisFaults.Addresses(ConfigurationOptions.Parse(connectionString).EndPoints)
-            : "an address unknown here";
+            : redis.Addresses;
+
+    private static string? Value(string info, string name) => info.Split('\n')
+        .Select(static line => line.Trim().Split(':', 2))
+        .FirstOrDefault(pair => pair.Length == 2 && pair[0] == name)?[1];
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Waiting for Redis: {Reason}")]
     private partial void Waiting(string reason);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "The store is Garnet {Version}. It must run with --lua-transaction-mode, or scripts of two replicas can mix.")]
+    private partial void OnGarnet(string version);
+
+    private sealed record Problem(string What, string Cure)
+    {
+        /// <summary>Waiting may help, as at a failover or while Redis starts.</summary>
+        public bool MayPass { get; init; }
+
+        public Exception? Fault { get; init; }
+    }
 }

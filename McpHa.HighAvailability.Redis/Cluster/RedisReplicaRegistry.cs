@@ -8,14 +8,20 @@ namespace McpHa.HighAvailability.Redis;
 /// <summary>Keeps the replicas in one hash; the clock is that of Redis.</summary>
 internal sealed partial class RedisReplicaRegistry(RedisConnection redis, ILogger<RedisReplicaRegistry> logger) : IReplicaRegistry
 {
+    // The connection over which the server was last asked for its run id.
+    private string _asked = "";
+
     public async ValueTask<RegistryReading> BeatAsync(ReplicaInfo? self, CancellationToken cancellationToken = default)
     {
         RedisValue json = self is null ? "" : JsonSerializer.SerializeToUtf8Bytes(self, ReplicaJson.Default.ReplicaInfo);
-        var result = await redis.EvaluateAsync(
-            RedisScripts.Beat,
-            [redis.Keys.Replicas],
-            [self?.Id ?? "", json, (long)ReplicaSilence.RemovedAfter.TotalMilliseconds],
-            cancellationToken);
+        var incarnation = redis.Incarnation;
+        var ask = incarnation != _asked;
+        var result = await RunAsync(ask);
+
+        // A new connection may have carried the heartbeat already: only an answer of the new server says which run it is.
+        if (!ask && redis.Incarnation != incarnation)
+            result = await RunAsync(ask: true);
+        _asked = incarnation;
 
         var alive = (RedisValue[])result!;
         var replicas = new List<RegisteredReplica>(alive.Length / 3);
@@ -26,6 +32,12 @@ internal sealed partial class RedisReplicaRegistry(RedisConnection redis, ILogge
         }
 
         return new(replicas) { Run = new((string)alive[0]!, TimeSpan.FromMilliseconds((long)alive[1])) };
+
+        ValueTask<RedisResult> RunAsync(bool ask) => redis.EvaluateAsync(
+            RedisScripts.Beat,
+            [redis.Keys.Replicas],
+            [self?.Id ?? "", json, (long)ReplicaSilence.RemovedAfter.TotalMilliseconds, ask ? 1 : 0],
+            cancellationToken);
     }
 
     public async ValueTask LeaveAsync(string replicaId, CancellationToken cancellationToken = default) =>

@@ -32,13 +32,25 @@ internal static class RedisSessionRecord
         }
     }
 
+    /// <summary>What <see cref="ReadOwner"/> reads.</summary>
+    public static readonly RedisValue[] OwnerFields = [RedisFields.Ended, RedisFields.Owner, RedisFields.Epoch, RedisFields.Position, RedisFields.Commit];
+
     /// <returns><see langword="null"/> when there is no session, or one that has ended.</returns>
     /// <exception cref="InvalidDataException">The fields are not those of a session.</exception>
-    public static SessionRecord? Read(string sessionId, RedisKey key, HashEntry[] fields)
+    public static SessionOwner? ReadOwner(RedisKey key, RedisValue[] fields)
     {
-        if (fields.Length == 0)
+        if (!fields[0].IsNull || fields.All(static field => field.IsNull))
             return null;
+        if (fields[1].IsNull)
+            throw RedisFaults.InvalidRecord(key);
+        return new(fields[1]!, Positive(1, fields[2]), Positive(0, fields[3]), Positive(0, fields[4]));
 
+        long Positive(long least, RedisValue field) => Number(key, field) is var number && number >= least ? number : throw RedisFaults.InvalidRecord(key);
+    }
+
+    /// <exception cref="InvalidDataException">The fields are not those of a session.</exception>
+    public static SessionRecord Read(string sessionId, RedisKey key, HashEntry[] fields)
+    {
         string? owner = null, user = null, trace = null, version = null;
         long epoch = 0, created = 0, position = -1, commit = -1;
         var hops = SessionHops.None;
@@ -48,7 +60,6 @@ internal static class RedisSessionRecord
             var name = (string?)field.Name ?? "";
             switch (name)
             {
-                case RedisFields.Ended: return null;
                 case RedisFields.Owner: owner = field.Value; break;
                 case RedisFields.Epoch: epoch = Number(key, field.Value); break;
                 case RedisFields.User: user = field.Value; break;

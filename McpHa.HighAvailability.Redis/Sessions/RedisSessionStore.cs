@@ -20,11 +20,11 @@ internal sealed class RedisSessionStore(RedisConnection redis, IOptions<SessionS
         return (long)result == 1;
     }
 
-    public async ValueTask<SessionRecord?> FindAsync(string sessionId, CancellationToken cancellationToken = default)
+    public async ValueTask<SessionOwner?> FindAsync(string sessionId, CancellationToken cancellationToken = default)
     {
         var key = redis.Keys.Session(sessionId);
-        var fields = await redis.RunAsync(static (database, key) => database.HashGetAllAsync(key), key, cancellationToken);
-        return RedisSessionRecord.Read(sessionId, key, fields);
+        var fields = await redis.RunAsync(static (database, key) => database.HashGetAsync(key, RedisSessionRecord.OwnerFields), key, cancellationToken);
+        return RedisSessionRecord.ReadOwner(key, fields);
     }
 
     public async ValueTask<TakeOver> TakeOverAsync(string sessionId, long expectedEpoch, string newOwner, CancellationToken cancellationToken = default)
@@ -36,10 +36,10 @@ internal sealed class RedisSessionStore(RedisConnection redis, IOptions<SessionS
         if ((long)parts[0] < 0)
             return new TakeOver.Unknown();
 
-        var record = RedisSessionRecord.Read(sessionId, keys[0], RedisFields.Pairs(parts[1])) ?? throw RedisFaults.InvalidRecord(keys[0]);
         if ((long)parts[0] == 0)
-            return new TakeOver.Refused(record);
+            return new TakeOver.Refused(RedisSessionRecord.ReadOwner(keys[0], (RedisValue[])parts[1]!) ?? throw RedisFaults.InvalidRecord(keys[0]));
 
+        var record = RedisSessionRecord.Read(sessionId, keys[0], RedisFields.Pairs(parts[1]));
         var calls = RedisFields.Table(RedisFields.Pairs(parts[2]));
         return new TakeOver.Taken(new(record, calls, RedisJournalEntry.ReadAll(keys[1], parts[3]))
         {

@@ -22,8 +22,8 @@ public interface ISessionStore
     /// <returns><see langword="false"/> when the id is in use (by any owner, or ended a moment ago) and it is not this very record.</returns>
     ValueTask<bool> CreateAsync(SessionRecord record, CancellationToken cancellationToken = default);
 
-    /// <summary>Reads the record; <see langword="null"/> when the session is unknown, expired or ended.</summary>
-    ValueTask<SessionRecord?> FindAsync(string sessionId, CancellationToken cancellationToken = default);
+    /// <summary>Reads who owns a session, and nothing that grows with it; <see langword="null"/> when it is unknown, expired or ended.</summary>
+    ValueTask<SessionOwner?> FindAsync(string sessionId, CancellationToken cancellationToken = default);
 
     /// <summary>
     /// Takes a session over if its epoch still is <paramref name="expectedEpoch"/>: sets the owner, makes the epoch one larger, notes it in

@@ -19,6 +19,8 @@ internal sealed class InMemorySession(SessionRecord record)
 
     public bool Ended { get; private set; }
 
+    public SessionOwner Owner => new(Record.Owner, Record.Epoch, Record.LastPosition, Record.LastCommit);
+
     // Who has handed it over last.
     private string _released = "";
 

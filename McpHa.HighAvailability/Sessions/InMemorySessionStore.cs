@@ -18,12 +18,12 @@ internal sealed class InMemorySessionStore(InMemorySessions sessions, SessionMet
         }
     }
 
-    public ValueTask<SessionRecord?> FindAsync(string sessionId, CancellationToken cancellationToken = default)
+    public ValueTask<SessionOwner?> FindAsync(string sessionId, CancellationToken cancellationToken = default)
     {
         if (!sessions.TryGet(sessionId, out var session))
-            return new((SessionRecord?)null);
+            return new((SessionOwner?)null);
         lock (session)
-            return new(session.Ended ? null : session.Record);
+            return new(session.Ended ? null : session.Owner);
     }
 
     public ValueTask<TakeOver> TakeOverAsync(string sessionId, long expectedEpoch, string newOwner, CancellationToken cancellationToken = default)
@@ -40,7 +40,7 @@ internal sealed class InMemorySessionStore(InMemorySessions sessions, SessionMet
             if (record.Epoch == expectedEpoch)
                 session.TakeOver(newOwner, sessions.Now);
             else if (record.Epoch != expectedEpoch + 1 || record.Owner != newOwner)
-                return new(new TakeOver.Refused(record));
+                return new(new TakeOver.Refused(session.Owner));
 
             session.Expires = IdleExpiry();
             return new(new TakeOver.Taken(session.Snapshot()));

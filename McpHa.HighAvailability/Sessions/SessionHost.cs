@@ -123,7 +123,7 @@ internal sealed partial class SessionHost(
             }
 
             var settled = directory.SettledRun;
-            SessionRecord? record;
+            SessionOwner? record;
             try
             {
                 record = await runtime.Store.FindAsync(sessionId, cancellationToken).ConfigureAwait(false);
@@ -251,7 +251,7 @@ internal sealed partial class SessionHost(
 
                 // A store that has lost the last take-over names an owner before the last.
                 _ when !await IsSettledAsync(settled, default).ConfigureAwait(false) => NotSettled(),
-                var record => await TryTakeOverAsync(record, settled, cause).ConfigureAwait(false),
+                var before => await TryTakeOverAsync(sessionId, before, settled, cause).ConfigureAwait(false),
             };
         }
         catch (StoreUnavailableException e)
@@ -265,17 +265,17 @@ internal sealed partial class SessionHost(
         }
     }
 
-    private async Task<Ownership> TryTakeOverAsync(SessionRecord record, string? settled, ActivityContext cause)
+    private async Task<Ownership> TryTakeOverAsync(string sessionId, SessionOwner before, string? settled, ActivityContext cause)
     {
-        if (_failed.TryGetValue(record.Id, out var failed) && runtime.Time.GetElapsedTime(failed.Last) < PauseAfter(failed.Times))
+        if (_failed.TryGetValue(sessionId, out var failed) && runtime.Time.GetElapsedTime(failed.Last) < PauseAfter(failed.Times))
             return new Ownership.Undecided("The session could not be restored; that is tried again.");
-        if (IsSpared(record.Owner))
+        if (IsSpared(before.Owner))
             return new Ownership.Undecided("The store is just back, and the session's owner has asked for time.");
         var begun = runtime.Time.GetTimestamp();
-        var reason = TakeOverReasons.Of(record.Owner, runtime.ReplicaId);
+        var reason = TakeOverReasons.Of(before.Owner, runtime.ReplicaId);
         try
         {
-            switch (await runtime.Store.TakeOverAsync(record.Id, record.Epoch, runtime.ReplicaId).ConfigureAwait(false))
+            switch (await runtime.Store.TakeOverAsync(sessionId, before.Epoch, runtime.ReplicaId).ConfigureAwait(false))
             {
                 case TakeOver.Taken taken:
                     var (session, rerun, refused) = await SessionRestore.RunAsync(runtime, taken.Snapshot, cause, Forget, CancellationToken.None).ConfigureAwait(false);
@@ -284,13 +284,13 @@ internal sealed partial class SessionHost(
                         Forget(session);
                     var duration = runtime.Time.GetElapsedTime(begun);
                     session.NoteTakeOver(duration);
-                    _ = new TakeOverNews(session.Id, session.Epoch, taken.Snapshot.Record.Hops is [.., var hop] ? hop.From : record.Owner, runtime.ReplicaId, reason, duration).AnnounceAsync(bus);
-                    _failed.TryRemove(record.Id, out _);
-                    using (Trace(session, record, reason, rerun, refused, taken.Snapshot.Journal.Count, duration, cause))
+                    _ = new TakeOverNews(session.Id, session.Epoch, taken.Snapshot.Record.Hops is [.., var hop] ? hop.From : before.Owner, runtime.ReplicaId, reason, duration).AnnounceAsync(bus);
+                    _failed.TryRemove(sessionId, out _);
+                    using (Trace(session, before, taken.Snapshot, reason, rerun, refused, duration, cause))
                     using (session.BeginScope())
                     {
                         runtime.Metrics.TakenOver(reason, duration);
-                        LogTakenOver(record.Id, record.Owner, session.Epoch, reason, duration.TotalMilliseconds, rerun, refused);
+                        LogTakenOver(sessionId, before.Owner, session.Epoch, reason, duration.TotalMilliseconds, rerun, refused);
                     }
 
                     return new Ownership.Local(session);
@@ -308,16 +308,16 @@ internal sealed partial class SessionHost(
         }
         catch (InvalidDataException e)
         {
-            LogDamaged(e, record.Id);
+            LogDamaged(e, sessionId);
             return new Ownership.Damaged(e.Message);
         }
         catch (Exception e)
         {
-            LogNotTakenOver(e, record.Id);
+            LogNotTakenOver(e, sessionId);
             if (_failed.Count >= MostFailed)
                 _failed.Clear();
             _failed.AddOrUpdate(
-                record.Id, static (_, now) => (1, now), static (_, before, now) => (before.Times + 1, now), runtime.Time.GetTimestamp());
+                sessionId, static (_, now) => (1, now), static (_, failed, now) => (failed.Times + 1, now), runtime.Time.GetTimestamp());
             return new Ownership.Undecided("The session could not be restored.");
         }
     }
@@ -355,15 +355,15 @@ internal sealed partial class SessionHost(
     }
 
     private Activity? Trace(
-        LiveSession session, SessionRecord before, string reason, int rerun, int refused, int events, TimeSpan duration, ActivityContext cause)
+        LiveSession session, SessionOwner before, SessionSnapshot taken, string reason, int rerun, int refused, TimeSpan duration, ActivityContext cause)
     {
-        var span = SessionTrace.Start(SpanNames.TakeOver, before.TraceParent, session.Id, cause, runtime.Time.GetUtcNow() - duration);
+        var span = SessionTrace.Start(SpanNames.TakeOver, taken.Record.TraceParent, session.Id, cause, runtime.Time.GetUtcNow() - duration);
         span?.SetTag(AttributeNames.Replica, runtime.ReplicaId);
         span?.SetTag(AttributeNames.Epoch, session.Epoch);
         span?.SetTag(AttributeNames.From, before.Owner);
         span?.SetTag(AttributeNames.To, runtime.ReplicaId);
         span?.SetTag(AttributeNames.Reason, reason);
-        span?.SetTag(AttributeNames.EventsReplayed, events);
+        span?.SetTag(AttributeNames.EventsReplayed, taken.Journal.Count);
         span?.SetTag(AttributeNames.CallsRerun, rerun);
         span?.SetTag(AttributeNames.CallsRefused, refused);
         span?.SetTag(AttributeNames.Duration, duration.TotalSeconds);

@@ -28,7 +28,7 @@ public abstract record TakeOver
 
     /// <summary>Somebody else was faster (or the owner has changed since the caller looked).</summary>
     /// <param name="Current">The record as it is now.</param>
-    public sealed record Refused(SessionRecord Current) : TakeOver;
+    public sealed record Refused(SessionOwner Current) : TakeOver;
 
     /// <summary>No such session: never created, expired or ended.</summary>
     public sealed record Unknown : TakeOver;

@@ -43,7 +43,8 @@ public abstract class SessionLookupContract
         Assert.All(trail.Hops, hop => Assert.InRange(hop.Time, before, DateTimeOffset.UtcNow.AddSeconds(1)));
         Assert.All(trail.Hops, hop => Assert.Null(hop.Took));
         Assert.Equal(("c", 4L), (trail.Owner, trail.Epoch));
-        Assert.Equal(trail.Hops, (await store.FindAsync(id))!.Hops);
+        var taken = Assert.IsType<TakeOver.Taken>(await store.TakeOverAsync(id, 3, "c"));
+        Assert.Equal(trail.Hops, taken.Snapshot.Record.Hops);
     }
 
     [Fact]

@@ -16,10 +16,10 @@ public abstract class SessionStoreContract
 
         Assert.True(await store.CreateAsync(record));
 
-        var found = await store.FindAsync(record.Id);
-        Assert.NotNull(found);
-        Assert.Equal(Texts(record.Handshake), Texts(found.Handshake));
-        Assert.Equal(record, found with { Handshake = record.Handshake });
+        Assert.Equal(new SessionOwner(record.Owner, record.Epoch, record.LastPosition, record.LastCommit), await store.FindAsync(record.Id));
+        var read = (await SnapshotAsync(store, record.Id)).Record;
+        Assert.Equal(Texts(record.Handshake), Texts(read.Handshake));
+        Assert.Equal(record, read with { Handshake = record.Handshake, Owner = record.Owner, Epoch = record.Epoch, Hops = record.Hops });
     }
 
     [Fact]

@@ -12,7 +12,7 @@ internal sealed class GatedStore(ISessionStore inner, string replica, Scheduler 
     public ValueTask<bool> CreateAsync(SessionRecord record, CancellationToken cancellationToken = default) =>
         RunAsync("create", () => inner.CreateAsync(record, cancellationToken));
 
-    public ValueTask<SessionRecord?> FindAsync(string sessionId, CancellationToken cancellationToken = default) =>
+    public ValueTask<SessionOwner?> FindAsync(string sessionId, CancellationToken cancellationToken = default) =>
         RunAsync("find", () => inner.FindAsync(sessionId, cancellationToken));
 
     public ValueTask<TakeOver> TakeOverAsync(string sessionId, long expectedEpoch, string newOwner, CancellationToken cancellationToken = default) =>

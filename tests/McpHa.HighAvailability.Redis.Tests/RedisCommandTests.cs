@@ -1,6 +1,8 @@
+using McpHa.HighAvailability.Cluster;
 using McpHa.HighAvailability.Journal;
 using McpHa.HighAvailability.Redis;
 using McpHa.HighAvailability.Sessions;
+using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using StackExchange.Redis;
 using static McpHa.Tests.SessionSamples;
@@ -43,7 +45,7 @@ public sealed class RedisCommandTests(RedisBackend redis)
     }
 
     [Fact]
-    public async Task Finding_a_session_is_one_read()
+    public async Task Finding_the_owner_of_a_session_is_one_read_of_five_fields()
     {
         var store = redis.Store();
         var id = await CreatedAsync(store);
@@ -51,7 +53,52 @@ public sealed class RedisCommandTests(RedisBackend redis)
 
         await store.FindAsync(id);
 
-        Assert.Equal(new() { ["hgetall"] = 1 }, await CommandsAsync(since: before));
+        Assert.Equal(new() { ["hmget"] = 1 }, await CommandsAsync(since: before));
+        Assert.Equal(5, RedisSessionRecord.OwnerFields.Length);
+    }
+
+    [Fact]
+    public async Task A_take_over_that_is_refused_reads_nothing_that_grows_with_the_session()
+    {
+        var store = redis.Store();
+        var id = await CreatedAsync(store);
+        await store.TakeOverAsync(id, 1, "b");
+        var before = await CommandsAsync();
+
+        Assert.IsType<TakeOver.Refused>(await store.TakeOverAsync(id, 1, "c"));
+
+        Assert.Equal(new() { ["evalsha"] = 1, ["hmget"] = 2 }, await CommandsAsync(since: before));
+    }
+
+    [Fact]
+    public async Task An_idle_replica_sends_one_script_per_heartbeat_and_no_INFO()
+    {
+        RedisServer.SkipIfMissing();
+        await redis.Database.KeyDeleteAsync(RedisBackend.Keys.Replicas);
+        var registry = new RedisReplicaRegistry(redis.Connection(), NullLogger<RedisReplicaRegistry>.Instance);
+        using var directory = new ReplicaDirectory(
+            registry, Options.Create(new ClusterOptions { HeartbeatInterval = TimeSpan.FromMilliseconds(50) }), TimeProvider.System, NullLogger<ReplicaDirectory>.Instance, new Self());
+        await directory.StartAsync(default);
+        await Wait.UntilAsync(() => directory.Alive.Count == 1, "the first heartbeat");
+        await directory.RefreshAsync();
+        var before = await CommandsAsync();
+
+        Dictionary<string, long> sent = [];
+        var looks = 0;
+        await Wait.UntilAsync(
+            async () =>
+            {
+                looks++;
+                sent = await CommandsAsync(before, countInfo: true);
+                return sent.GetValueOrDefault("evalsha") >= 20;
+            },
+            "20 heartbeats");
+        await directory.StopAsync(default);
+
+        // Every look at the counters is an INFO of this test, and the client may look at the server's role once.
+        Assert.InRange(sent["info"], looks, looks + 1);
+        Assert.True(sent.Remove("info"));
+        Assert.Equal(new() { ["evalsha"] = sent["evalsha"], ["time"] = sent["evalsha"], ["hset"] = sent["evalsha"], ["hgetall"] = sent["evalsha"] }, sent);
     }
 
     [Fact]
@@ -163,7 +210,7 @@ public sealed class RedisCommandTests(RedisBackend redis)
         return !exist.Contains(true);
     }
 
-    private async Task<Dictionary<string, long>> CommandsAsync(Dictionary<string, long>? since = null)
+    private async Task<Dictionary<string, long>> CommandsAsync(Dictionary<string, long>? since = null, bool countInfo = false)
     {
         var stats = ((string?)await redis.Database.ExecuteAsync("INFO", "commandstats"))!;
         var counts = stats.Split("\r\n")
@@ -177,7 +224,7 @@ public sealed class RedisCommandTests(RedisBackend redis)
         string[] others = ["info", "ping", "config|get", "client|setname", "client|setinfo", "cluster|nodes", "get", "echo", "subscribe", "unsubscribe", "select"];
         return counts
             .Select(pair => (pair.Key, Count: pair.Value - since.GetValueOrDefault(pair.Key)))
-            .Where(pair => pair.Count > 0 && !others.Contains(pair.Key))
+            .Where(pair => pair.Count > 0 && (!others.Contains(pair.Key) || (countInfo && pair.Key == "info")))
             .ToDictionary(pair => pair.Key, pair => pair.Count);
     }
 
@@ -194,6 +241,15 @@ public sealed class RedisCommandTests(RedisBackend redis)
         var server = new RedisServer("--cluster-enabled", "yes");
         await server.InitializeAsync();
         return new(server);
+    }
+
+    private sealed class Self : ISelfReplica
+    {
+        private readonly ReplicaInfo _replica = Replica();
+
+        public string Id => _replica.Id;
+
+        public ReplicaInfo? Describe() => _replica;
     }
 
     private sealed class ClusterNode(RedisServer server) : IAsyncDisposable

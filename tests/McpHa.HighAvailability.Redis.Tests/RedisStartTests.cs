@@ -89,6 +89,97 @@ public sealed class RedisStartTests(RedisBackend redis)
         Assert.True(redis.Client.IsConnected);
     }
 
+    [Fact]
+    public async Task Garnet_without_scripts_is_refused_with_the_flags_that_it_needs()
+    {
+        await using var server = new GarnetServer([]);
+        await server.InitializeAsync();
+        server.SkipIfUnavailable();
+
+        Assert.Contains("Start it with --lua --lua-transaction-mode.", await RefusalAsync(server.ConnectionString), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Garnet_with_its_flags_is_accepted()
+    {
+        await using var server = new GarnetServer();
+        await server.InitializeAsync();
+        server.SkipIfUnavailable();
+        using var host = HostOn(server.ConnectionString);
+
+        await host.StartAsync();
+        await host.StopAsync();
+    }
+
+    [Fact]
+    public async Task A_read_only_replica_is_refused_with_the_way_to_its_primary()
+    {
+        RedisServer.SkipIfMissing();
+        await using var server = new RedisServer("--replicaof", "127.0.0.1", $"{redis.Server.Port}");
+        await server.InitializeAsync();
+
+        var message = await RefusalAsync(server.ConnectionString);
+
+        Assert.Contains($"{server.Address} is a read-only replica. Set ConnectionStrings:redis", message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_user_without_scripts_is_refused_with_the_list_of_rights()
+    {
+        RedisServer.SkipIfMissing();
+        await using var server = new RedisServer("--user", "mcp", "on", ">secret", "~*", "&*", "+@all", "-@scripting");
+        await server.InitializeAsync();
+
+        Assert.Contains("docs/security.md", await RefusalAsync(server.ConnectionString + ",user=mcp,password=secret"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_user_without_one_command_is_refused_with_its_name()
+    {
+        RedisServer.SkipIfMissing();
+        await using var server = new RedisServer("--user", "mcp", "on", ">secret", "~*", "&*", "+@all", "-ltrim");
+        await server.InitializeAsync();
+
+        Assert.Contains("(LTRIM: ", await RefusalAsync(server.ConnectionString + ",user=mcp,password=secret"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_server_in_cluster_mode_is_accepted()
+    {
+        RedisServer.SkipIfMissing();
+        await using var server = new RedisServer("--cluster-enabled", "yes");
+        await server.InitializeAsync();
+        using (var client = new RedisClient(server.ConnectionString))
+            await client.Database.ExecuteAsync("CLUSTER", "ADDSLOTSRANGE", 0, 16383);
+        using var host = HostOn(server.ConnectionString, Wait.Limit);
+
+        await host.StartAsync();
+        await host.StopAsync();
+    }
+
+    [Theory]
+    [InlineData("redis_version:6.0.16", "6.0.16")]
+    [InlineData("redis_version:5.0.7", "5.0.7")]
+    [InlineData("redis_version:6.2.0", null)]
+    [InlineData("redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.1.0", null)]
+    [InlineData("garnet_version:2.2.8\r\nredis_version:7.4.3", null)]
+    [InlineData("", null)]
+    public void A_version_below_6_2_is_too_old(string info, string? tooOld) => Assert.Equal(tooOld, RedisStartCheck.TooOld("# Server\r\n" + info + "\r\nos:Linux"));
+
+    private static IHost HostOn(string connectionString, TimeSpan? timeout = null)
+    {
+        var builder = Host.CreateApplicationBuilder();
+        builder.Services.AddSingleton<IConnectionMultiplexer>(_ => ConnectionMultiplexer.Connect(connectionString));
+        builder.Services.AddRedisReplicaRegistry(options => options.StartTimeout = timeout ?? TimeSpan.FromMilliseconds(300));
+        return builder.Build();
+    }
+
+    private static async Task<string> RefusalAsync(string connectionString)
+    {
+        using var host = HostOn(connectionString);
+        return (await Assert.ThrowsAsync<InvalidOperationException>(() => host.StartAsync())).Message;
+    }
+
     private sealed class FirstBeat(IReplicaRegistry registry) : BackgroundService
     {
         protected override async Task ExecuteAsync(CancellationToken stoppingToken) => await registry.BeatAsync(null, stoppingToken);

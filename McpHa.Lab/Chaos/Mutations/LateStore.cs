@@ -36,7 +36,7 @@ internal sealed class LateStore(ISessionStore inner) : MutatedStore(inner)
         }
     }
 
-    public override async ValueTask<SessionRecord?> FindAsync(string sessionId, CancellationToken cancellationToken = default)
+    public override async ValueTask<SessionOwner?> FindAsync(string sessionId, CancellationToken cancellationToken = default)
     {
         await WrittenAsync(sessionId);
         return await base.FindAsync(sessionId, cancellationToken);

@@ -24,7 +24,7 @@ internal abstract class MutatedStore(ISessionStore inner) : ISessionStore
 
     public virtual ValueTask<bool> CreateAsync(SessionRecord record, CancellationToken cancellationToken = default) => inner.CreateAsync(record, cancellationToken);
 
-    public virtual ValueTask<SessionRecord?> FindAsync(string sessionId, CancellationToken cancellationToken = default) => inner.FindAsync(sessionId, cancellationToken);
+    public virtual ValueTask<SessionOwner?> FindAsync(string sessionId, CancellationToken cancellationToken = default) => inner.FindAsync(sessionId, cancellationToken);
 
     public virtual ValueTask<TakeOver> TakeOverAsync(string sessionId, long expectedEpoch, string newOwner, CancellationToken cancellationToken = default) =>
         inner.TakeOverAsync(sessionId, expectedEpoch, newOwner, cancellationToken);

@@ -98,7 +98,7 @@ internal sealed class InterceptedStore(ISessionStore inner) : Stops, ISessionSto
     public ValueTask<bool> CreateAsync(SessionRecord record, CancellationToken cancellationToken = default) =>
         RunAsync(nameof(CreateAsync), record, () => inner.CreateAsync(record, cancellationToken));
 
-    public ValueTask<SessionRecord?> FindAsync(string sessionId, CancellationToken cancellationToken = default) =>
+    public ValueTask<SessionOwner?> FindAsync(string sessionId, CancellationToken cancellationToken = default) =>
         RunAsync(nameof(FindAsync), sessionId, () => inner.FindAsync(sessionId, cancellationToken));
 
     public ValueTask<TakeOver> TakeOverAsync(string sessionId, long expectedEpoch, string newOwner, CancellationToken cancellationToken = default) =>
