@@ -16,7 +16,7 @@ internal sealed class RedisConnection(IServiceProvider services, IOptions<RedisH
     private readonly ConcurrentDictionary<string, byte[]> _hashes = new(ReferenceEqualityComparer.Instance);
     private IConnectionMultiplexer? _multiplexer;
 
-    public RedisKeys Keys { get; } = new(options.Value.KeyPrefix);
+    public RedisKeys Keys { get; } = new(options.Value.KeyPrefix ?? "");
 
     /// <summary>Servers, roles and how often each was connected: as long as this stays the same, the same server processes answer.</summary>
     public string Incarnation => string.Join(

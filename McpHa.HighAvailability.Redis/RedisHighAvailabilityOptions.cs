@@ -1,10 +1,19 @@
 namespace McpHa.HighAvailability.Redis;
 
-/// <summary>How the cluster uses Redis. The connection itself is the <c>IConnectionMultiplexer</c> of the application.</summary>
+/// <summary>
+/// How the cluster uses Redis. Bound from the configuration section <c>HighAvailability:Redis</c>, in servers and balancers. The connection itself is the
+/// <c>IConnectionMultiplexer</c> of the application.
+/// </summary>
 public sealed class RedisHighAvailabilityOptions
 {
-    /// <summary>Put before every key and channel. Give each cluster that shares a Redis its own. No braces. Default: <c>mcp-ha:</c>.</summary>
-    public string KeyPrefix { get; set; } = "mcp-ha:";
+    /// <summary>Name of the configuration section.</summary>
+    public const string SectionName = HighAvailabilityOptions.SectionName + ":Redis";
+
+    /// <summary>
+    /// Put before every key and channel, the same in servers and balancers. Each application that shares a Redis needs its own. No braces. Default:
+    /// <c>mcp-ha:APPLICATION:</c>, with <see cref="HighAvailabilityOptions.Application"/>.
+    /// </summary>
+    public string? KeyPrefix { get; set; }
 
     /// <summary>Redis counts as away when it has not answered a command for this long. Default: 5 seconds.</summary>
     public TimeSpan CommandTimeout { get; set; } = TimeSpan.FromSeconds(5);

@@ -5,7 +5,7 @@ namespace McpHa.HighAvailability.Redis;
 /// <summary>Every key and channel in Redis.</summary>
 /// <remarks>
 /// The braces are hash tags: in a Redis Cluster all keys of a session, and all keys of a handle, are in one hash slot, so
-/// that one script may write them. With the default prefix:
+/// that one script may write them. With the prefix <c>mcp-ha:</c>, without the name of an application:
 /// <code>
 /// mcp-ha:{SESSION}:session   hash    the record; fields in <see cref="RedisFields"/>. Of an ended session only the field "ended"
 /// mcp-ha:{SESSION}:journal   list    the entries in ascending position, each as <see cref="RedisJournalEntry"/> writes it

@@ -17,7 +17,7 @@ public static class RedisServices
     /// <summary>Keeps sessions, journals, state, data protection keys and the replica directory in Redis, and uses it as event bus.</summary>
     /// <remarks>The connection is the application's <c>IConnectionMultiplexer</c>, as <c>builder.AddRedisClient("redis")</c> registers it. The application does not start when it cannot be reached.</remarks>
     /// <param name="ha">The builder.</param>
-    /// <param name="configure">Sets options; the defaults suit one cluster per Redis database.</param>
+    /// <param name="configure">Sets options, after the configuration section <c>HighAvailability:Redis</c> was read.</param>
     public static HighAvailabilityBuilder UseRedis(this HighAvailabilityBuilder ha, Action<RedisHighAvailabilityOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(ha);
@@ -35,9 +35,11 @@ public static class RedisServices
     public static IServiceCollection AddRedisReplicaRegistry(this IServiceCollection services, Action<RedisHighAvailabilityOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(services);
-        var options = services.AddOptions<RedisHighAvailabilityOptions>().ValidateOnStart();
+        services.AddClusterOptions();
+        var options = services.AddOptions<RedisHighAvailabilityOptions>().BindConfiguration(RedisHighAvailabilityOptions.SectionName).ValidateOnStart();
         if (configure is not null)
             options.Configure(configure);
+        options.PostConfigure<IOptions<ClusterOptions>>(static (redis, cluster) => redis.KeyPrefix ??= $"mcp-ha:{cluster.Value.Application}:");
 
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<RedisHighAvailabilityOptions>, RedisOptionsValidator>());
         services.TryAddSingleton(TimeProvider.System);

@@ -29,6 +29,8 @@ internal sealed partial class RedisStartCheck(
             Waiting(problem.What);
             await Task.Delay(Pause, cancellationToken);
         }
+
+        Ready(Where, options.Value.KeyPrefix ?? "");
     }
 
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
@@ -113,6 +115,9 @@ internal sealed partial class RedisStartCheck(
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Waiting for Redis: {Reason}")]
     private partial void Waiting(string reason);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "The cluster's keys are in Redis at {Address} and begin with '{KeyPrefix}'. Servers and balancers that belong together need the same prefix.")]
+    private partial void Ready(string address, string keyPrefix);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "The store is Garnet {Version}. It must run with --lua-transaction-mode, or scripts of two replicas can mix.")]
     private partial void OnGarnet(string version);

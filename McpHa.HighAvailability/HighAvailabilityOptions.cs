@@ -14,6 +14,12 @@ public sealed class HighAvailabilityOptions
     public string? ReplicaId { get; set; }
 
     /// <summary>
+    /// Name of the application: characters <c>[A-Za-z0-9._-]</c>, at most 64, case does not count. Its servers and balancers must agree on it; they refuse
+    /// replicas of another one. Default: the program's name without <c>Server</c> or <c>Balancer</c> at its end.
+    /// </summary>
+    public string? Application { get; set; }
+
+    /// <summary>
     /// Address at which peers and balancers reach this replica, e.g. <c>http://10.0.0.7:8080</c>. Default: what the server is bound to.
     /// </summary>
     public Uri? AdvertisedAddress { get; set; }

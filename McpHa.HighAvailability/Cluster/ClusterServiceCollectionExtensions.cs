@@ -15,12 +15,18 @@ public static class ClusterServiceCollectionExtensions
     public static IServiceCollection AddReplicaDirectory(this IServiceCollection services)
     {
         services.TryAddSingleton(TimeProvider.System);
-        services.AddOptions<ClusterOptions>().ValidateOnStart();
-        services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<ClusterOptions>, ClusterOptionsValidator>());
+        services.AddClusterOptions();
         services.TryAddSingleton<PeerProbe>();
         services.TryAddSingleton<ReplicaDirectory>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, ReplicaDirectory>(
             static provider => provider.GetRequiredService<ReplicaDirectory>()));
         return services;
+    }
+
+    internal static void AddClusterOptions(this IServiceCollection services)
+    {
+        services.AddOptions<ClusterOptions>().ValidateOnStart();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IPostConfigureOptions<ClusterOptions>, ApplicationName>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<ClusterOptions>, ClusterOptionsValidator>());
     }
 }

@@ -38,6 +38,9 @@ public sealed partial class ReplicaDirectory : BackgroundService
     private int _lapses;
     private bool _joined;
 
+    // Replicas of another application that the log names already; guarded by _reading.
+    private HashSet<string> _strangers = [];
+
     /// <summary>Creates the directory; it knows nobody until it runs (or is refreshed).</summary>
     public ReplicaDirectory(
         IReplicaRegistry registry,
@@ -219,7 +222,7 @@ public sealed partial class ReplicaDirectory : BackgroundService
             var after = Now;
             ReadTook = after - before;
             var another = _runs.TakeNote(reading.Run);
-            _view.Apply(self, reading, before, after, mayHaveForgotten: another);
+            _view.Apply(self, OfThisApplication(reading), before, after, mayHaveForgotten: another);
             if (another)
                 LogRun();
             if (before - new TimeSpan(_lastBeat) >= _options.Overdue && _joined)
@@ -255,6 +258,19 @@ public sealed partial class ReplicaDirectory : BackgroundService
             _runs.Interrupt();
         }
     }
+
+    // Two applications may have been given one key prefix: neither may serve, or take over, what belongs to the other.
+    private IReadOnlyList<RegisteredReplica> OfThisApplication(IReadOnlyList<RegisteredReplica> reading)
+    {
+        var strangers = reading.Where(entry => IsStranger(entry.Replica)).Select(entry => entry.Replica).ToList();
+        foreach (var stranger in strangers.Where(stranger => !_strangers.Contains(stranger.Id)))
+            LogStranger(stranger.Id, stranger.Address, stranger.Application, _options.Application);
+        _strangers = [.. strangers.Select(stranger => stranger.Id)];
+        return strangers.Count == 0 ? reading : [.. reading.Where(entry => !IsStranger(entry.Replica))];
+    }
+
+    private bool IsStranger(ReplicaInfo replica) =>
+        _options.Application.Length > 0 && replica.Application.Length > 0 && !replica.Application.Equals(_options.Application, StringComparison.OrdinalIgnoreCase);
 
     private async Task SleepAsync(CancellationToken cancellationToken)
     {
@@ -294,6 +310,9 @@ public sealed partial class ReplicaDirectory : BackgroundService
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Replica {ReplicaId} refused a connection and is taken for dead until it beats and answers again.")]
     private partial void LogUnreachable(string replicaId);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Replica {ReplicaId} at {Address} belongs to application '{Other}', not to '{Application}', and is refused. If both belong together, set HighAvailability:Application to one name; if not, to two, and give them different key prefixes.")]
+    private partial void LogStranger(string replicaId, Uri address, string other, string application);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The replica registry is away. The last view of the cluster is kept; nobody is given up for missing heartbeats meanwhile.")]
     private partial void LogAway(Exception exception);

@@ -28,6 +28,9 @@ public sealed record ReplicaInfo(
     /// <summary>It drains because an operator asked, stays up, and can be told to take sessions again.</summary>
     public bool Stays { get; init; }
 
+    /// <summary>The application that it belongs to, see <see cref="HighAvailabilityOptions.Application"/>; empty when it does not say.</summary>
+    public string Application { get; init; } = "";
+
     /// <summary>
     /// The name by which whoever started the process knows it: <c>service.instance.id</c> of <c>OTEL_RESOURCE_ATTRIBUTES</c>, otherwise machine name and
     /// process id. Need not be unique over time, nor over several clusters.

@@ -12,7 +12,8 @@ namespace McpHa.HighAvailability.Cluster;
 
 /// <summary>This replica: its id, and the address at which others reach it.</summary>
 internal sealed class SelfReplica(
-    IOptions<HighAvailabilityOptions> options, IServer server, TimeProvider time, IConfiguration? configuration = null, PriorKnowledge? priorKnowledge = null) : ISelfReplica
+    IOptions<HighAvailabilityOptions> options, IServer server, TimeProvider time, IConfiguration? configuration = null, PriorKnowledge? priorKnowledge = null,
+    IOptions<ClusterOptions>? cluster = null) : ISelfReplica
 {
     private readonly DateTimeOffset _started = time.GetUtcNow();
     private readonly string _version = Assembly.GetEntryAssembly()?.GetName().Version?.ToString(3) ?? "0.0.0";
@@ -54,6 +55,7 @@ internal sealed class SelfReplica(
             Stays = Stays,
             Instance = Instance,
             Http2 = priorKnowledge is { IsOffered: true } && _address.Scheme == Uri.UriSchemeHttp,
+            Application = cluster?.Value.Application ?? "",
         };
     }
 

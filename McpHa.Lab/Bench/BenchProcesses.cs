@@ -103,6 +103,7 @@ internal sealed class BenchProcesses(string folder) : IAsyncDisposable
     private static Dictionary<string, string?> Settings(Running? redis) => new()
     {
         ["ConnectionStrings__redis"] = redis is null ? null : redis.Url.Authority,
+        ["HighAvailability__Application"] = "lab",
         ["Logging__LogLevel__Default"] = "Warning",
         // What the projects of the server and the balancer set.
         ["DOTNET_gcServer"] = "1",

@@ -198,6 +198,7 @@ internal sealed class ProcessCluster : IAsyncDisposable
         var settings = new Dictionary<string, string?>
         {
             ["ConnectionStrings__redis"] = _redis,
+            ["HighAvailability__Application"] = "lab", // a server of another name meets the lab's balancer
             ["OTEL_SERVICE_NAME"] = service,
             ["OTEL_RESOURCE_ATTRIBUTES"] = $"service.instance.id={instance}",
         };

@@ -18,7 +18,7 @@ public sealed partial class SettingsTests
 
     private static readonly string[] Server =
         [.. Names<HighAvailabilityOptions>(""), .. Names<SessionStoreOptions>("Sessions:"), .. Names<StateHandleOptions>("StateHandles:"),
-            .. Names<ClusterOptions>("Cluster:"), .. Names<RelayOptions>("Relay:"), .. Names<LimitOptions>("Limits:")];
+            .. Names<ClusterOptions>("Cluster:"), .. Names<RelayOptions>("Relay:"), .. Names<LimitOptions>("Limits:"), .. Names<RedisHighAvailabilityOptions>("Redis:")];
 
     private static readonly string[] Balancer = [.. Names<BalancerOptions>("").Except([nameof(BalancerOptions.Operations)]), .. Names<OperationsOptions>("Operations:"), .. Names<ClusterOptions>("Cluster:"), .. Names<RelayOptions>("Relay:")];
 

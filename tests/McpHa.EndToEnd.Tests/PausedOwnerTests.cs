@@ -86,7 +86,7 @@ public sealed class PausedOwnerTests(ClusterFixture fixture) : ClusterTest(fixtu
         async Task<string> JournalOfFirstOwnerAsync()
         {
             var port = int.Parse(Cluster.State.Redis!.ConnectionString.Split(',')[0].Split(':')[^1], CultureInfo.InvariantCulture);
-            var entries = await RedisCommand.SendAsync(port, $"LRANGE mcp-ha:{{{atOwner.SessionId}}}:journal 0 -1");
+            var entries = await RedisCommand.SendAsync(port, $"LRANGE mcp-ha:lab:{{{atOwner.SessionId}}}:journal 0 -1");
             return string.Join('\n', entries.Split('\n').Where(entry => long.Parse(entry.Split(' ')[0], CultureInfo.InvariantCulture) < 1 << 20));
         }
     }

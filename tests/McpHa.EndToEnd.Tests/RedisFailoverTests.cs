@@ -85,6 +85,6 @@ public sealed class RedisFailoverTests
 
         // Replica id and its last heartbeat, in turn.
         async Task<Dictionary<string, string>> HeartbeatsAsync() =>
-            (await RedisCommand.SendAsync(pair.ReplicaPort, "HGETALL mcp-ha:replicas")).Split('\n').Chunk(2).ToDictionary(beat => beat[0], beat => beat[^1]);
+            (await RedisCommand.SendAsync(pair.ReplicaPort, "HGETALL mcp-ha:lab:replicas")).Split('\n').Chunk(2).ToDictionary(beat => beat[0], beat => beat[^1]);
     }
 }

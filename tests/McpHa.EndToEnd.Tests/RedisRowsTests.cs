@@ -38,7 +38,7 @@ public sealed class RedisRowsTests
         await Wait.UntilAsync(
             async () =>
             {
-                var journal = await RedisCommand.SendAsync(redis.Value.Port, $"LRANGE mcp-ha:{{{session}}}:journal 0 -1");
+                var journal = await RedisCommand.SendAsync(redis.Value.Port, $"LRANGE mcp-ha:lab:{{{session}}}:journal 0 -1");
                 return missed.All(text => journal.Contains(text, StringComparison.Ordinal));
             },
             "the announcements to be in the journal");

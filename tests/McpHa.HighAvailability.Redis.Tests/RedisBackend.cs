@@ -45,12 +45,18 @@ public class RedisBackend : IAsyncLifetime
     internal RedisConnection Connection(RedisHighAvailabilityOptions? options = null) => Connection(Client, options);
 
     internal static RedisConnection Connection(IConnectionMultiplexer client, RedisHighAvailabilityOptions? options = null) =>
-        new(new ServiceCollection().AddSingleton(client).BuildServiceProvider(), Options.Create(options ?? new()));
+        new(new ServiceCollection().AddSingleton(client).BuildServiceProvider(), Options.Create(WithPrefix(options ?? new())));
 
     internal RedisSessionStore Store(SessionStoreOptions? options = null, SessionMetrics? metrics = null)
     {
         Server.SkipIfUnavailable();
         return new(Connection(), Options.Create(options ?? new()), TimeProvider.System, metrics);
+    }
+
+    private static RedisHighAvailabilityOptions WithPrefix(RedisHighAvailabilityOptions options)
+    {
+        options.KeyPrefix ??= "mcp-ha:";
+        return options;
     }
 
     internal RedisEventBus Bus(IConnectionMultiplexer? client = null) => new(Connection(client ?? Client), NullLogger<RedisEventBus>.Instance);

@@ -135,6 +135,7 @@ internal sealed class ChaosCluster : IAsyncDisposable
         var environment = new Dictionary<string, string?>(mutation)
         {
             ["ConnectionStrings__redis"] = $"127.0.0.1:{Redis.Port}",
+            ["HighAvailability__Application"] = ClusterState.Application,
             ["OTEL_SERVICE_NAME"] = "balancer",
             ["OTEL_RESOURCE_ATTRIBUTES"] = $"service.instance.id={name}",
             ["OTEL_EXPORTER_OTLP_ENDPOINT"] = null,

@@ -8,7 +8,10 @@ namespace McpHa.Lab.Chaos.Cluster;
 /// <remarks>A Redis that is away is no error here, only nothing to read; the next reading connects anew.</remarks>
 internal sealed class ClusterState(int port) : IAsyncDisposable
 {
-    private const string Prefix = "mcp-ha:";
+    /// <summary>The name that servers and balancers are given.</summary>
+    public const string Application = "lab";
+
+    private const string Prefix = $"mcp-ha:{Application}:";
     private const string SessionKeys = Prefix + "{*}:session";
     private static readonly TimeSpan Fresh = TimeSpan.FromSeconds(2.5);
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);

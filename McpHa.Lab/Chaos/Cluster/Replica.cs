@@ -71,6 +71,7 @@ internal sealed class Replica : IAsyncDisposable
         var environment = new Dictionary<string, string?>(_settings.Environment)
         {
             ["ConnectionStrings__redis"] = $"127.0.0.1:{_toRedis?.Port ?? _settings.RedisPort}",
+            ["HighAvailability__Application"] = ClusterState.Application,
             ["HighAvailability__ReplicaId"] = id,
             ["HighAvailability__AdvertisedAddress"] = $"http://127.0.0.1:{reachedAt}",
             ["OTEL_SERVICE_NAME"] = "server",
