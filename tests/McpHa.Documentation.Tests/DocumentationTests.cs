@@ -4,6 +4,7 @@ using McpHa.Tests.Pages;
 namespace McpHa.Tests;
 
 /// <summary>What the pages of the repository point to is there.</summary>
+[Trait("Category", "Quick")]
 public sealed partial class DocumentationTests
 {
     public static TheoryData<string> Pages => [.. Page.All];

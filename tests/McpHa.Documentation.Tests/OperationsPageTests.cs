@@ -4,6 +4,7 @@ using McpHa.Tests.Pages;
 namespace McpHa.Tests;
 
 /// <summary>What the page for operators tells them to look for is there to be seen.</summary>
+[Trait("Category", "Quick")]
 public sealed partial class OperationsPageTests
 {
     private const string OperationsPage = "docs/operations.md";

@@ -12,6 +12,7 @@ using McpHa.Tests.Pages;
 namespace McpHa.Tests;
 
 /// <summary>Settings that a page names are settings, and all of them are on the page for them.</summary>
+[Trait("Category", "Quick")]
 public sealed partial class SettingsTests
 {
     private const string ConfigurationPage = "docs/configuration.md";

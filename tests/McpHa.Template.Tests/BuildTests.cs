@@ -1,4 +1,4 @@
-using System.Xml.Linq;
+using System.Text.Json.Nodes;
 
 namespace McpHa.Tests;
 
@@ -39,22 +39,22 @@ public sealed class BuildTests(TemplateFixture template)
         if (!choice.Tests)
             return;
         var results = Path.Combine(folder, "results");
-        await DotNet.RunAsync(folder, "test", solution, "-c", "Release", "--no-build", "-nologo", "-v", "quiet", "--results-directory", results, "--logger", "trx;LogFileName=tests.trx");
-        var outcomes = Outcomes(Path.Combine(results, "tests.trx"));
+        await DotNet.RunAsync(folder, "test", "--solution", solution, "-c", "Release", "--no-build", "--results-directory", results, "--report-xunit-ctrf", "--report-xunit-ctrf-filename", "tests.json");
+        var outcomes = Outcomes(Path.Combine(results, "tests.json"));
         Assert.NotEmpty(outcomes);
         if (choice.Lab && CanRunClusters)
         {
             Assert.Contains(outcomes, outcome => outcome.Name == "A_session_goes_on_when_one_replica_after_the_other_is_killed");
-            Assert.All(outcomes, outcome => Assert.Equal("Passed", outcome.Result));
+            Assert.All(outcomes, outcome => Assert.Equal("passed", outcome.Result));
         }
     }
 
     private static bool CanRunClusters { get; } = !OperatingSystem.IsWindows()
         && (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Any(folder => File.Exists(Path.Combine(folder, "redis-server")));
 
-    private static List<(string Name, string Result)> Outcomes(string trx) =>
+    private static List<(string Name, string Result)> Outcomes(string report) =>
     [
-        .. XDocument.Load(trx).Descendants().Where(element => element.Name.LocalName == "UnitTestResult")
-            .Select(result => (((string)result.Attribute("testName")!).Split('.')[^1], (string)result.Attribute("outcome")!)),
+        .. JsonNode.Parse(File.ReadAllText(report))!["results"]!["tests"]!.AsArray()
+            .Select(test => (((string)test!["name"]!).Split('.')[^1], (string)test["status"]!)),
     ];
 }

@@ -6,6 +6,7 @@ using McpHa.Lab.Chaos.Workload;
 namespace McpHa.Tests.Chaos;
 
 /// <summary>What a server hears of chaos's C# client.</summary>
+[Trait("Category", "Quick")]
 public sealed class CSharpClientTests
 {
     [Fact]

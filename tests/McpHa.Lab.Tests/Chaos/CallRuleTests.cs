@@ -6,6 +6,7 @@ using static McpHa.Tests.Chaos.Story;
 namespace McpHa.Tests.Chaos;
 
 /// <summary>What is heard of a call: its result, its progress, and nothing after it.</summary>
+[Trait("Category", "Quick")]
 public sealed class CallRuleTests
 {
     [Fact]

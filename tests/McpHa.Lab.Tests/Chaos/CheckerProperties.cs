@@ -4,6 +4,7 @@ using FsCheck.Fluent;
 namespace McpHa.Tests.Chaos;
 
 /// <summary>The checker on histories that nobody has thought of.</summary>
+[Trait("Category", "Quick")]
 public sealed class CheckerProperties
 {
     [Fact]

@@ -5,6 +5,7 @@ using McpHa.Lab.Chaos.Workload;
 namespace McpHa.Tests.Chaos;
 
 /// <summary>What is written down of the messages between a client and its server.</summary>
+[Trait("Category", "Quick")]
 public sealed class ClientObserverTests
 {
     private readonly HistoryLog _history = new();

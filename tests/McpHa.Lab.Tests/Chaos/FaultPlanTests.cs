@@ -4,6 +4,7 @@ using McpHa.Lab.Chaos.History;
 namespace McpHa.Tests.Chaos;
 
 /// <summary>What a seed decides.</summary>
+[Trait("Category", "Quick")]
 public sealed class FaultPlanTests
 {
     private static readonly FaultKind[] All = Enum.GetValues<FaultKind>();

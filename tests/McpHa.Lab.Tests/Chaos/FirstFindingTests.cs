@@ -5,6 +5,7 @@ using static McpHa.Tests.Chaos.Story;
 namespace McpHa.Tests.Chaos;
 
 /// <summary>The look at a history that goes on.</summary>
+[Trait("Category", "Quick")]
 public sealed class FirstFindingTests
 {
     private static readonly TimeSpan Settled = TimeSpan.FromSeconds(90);

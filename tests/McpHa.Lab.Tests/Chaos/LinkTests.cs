@@ -5,6 +5,7 @@ using McpHa.Lab.Chaos.Network;
 namespace McpHa.Tests.Chaos;
 
 /// <summary>A stretch of network that can be cut.</summary>
+[Trait("Category", "Quick")]
 public sealed class LinkTests : IAsyncLifetime
 {
     private readonly TcpListener _target = new(IPAddress.Loopback, 0);

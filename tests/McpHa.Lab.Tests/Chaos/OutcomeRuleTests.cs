@@ -5,6 +5,7 @@ using static McpHa.Tests.Chaos.Story;
 namespace McpHa.Tests.Chaos;
 
 /// <summary>Outcomes of calls. For each thing that the checker looks for: a history with just that wrong is found, and its twin without it passes.</summary>
+[Trait("Category", "Quick")]
 public sealed class OutcomeRuleTests
 {
     private static readonly CallOutcome MayHaveRun = new(OutcomeKind.RpcError, "may have run", Code: CallOutcome.MayHaveRun);

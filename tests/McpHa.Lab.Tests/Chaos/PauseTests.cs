@@ -5,6 +5,7 @@ using static McpHa.Tests.Chaos.Story;
 namespace McpHa.Tests.Chaos;
 
 /// <summary>What counts as a pause, and whose it is.</summary>
+[Trait("Category", "Quick")]
 public sealed class PauseTests
 {
     [Fact]

@@ -10,6 +10,7 @@ using Spectre.Console;
 namespace McpHa.Tests.Chaos;
 
 /// <summary>The reports of a run that never was.</summary>
+[Trait("Category", "Quick")]
 public sealed class ReportTests
 {
     private const string Nasty = "</title><script>alert('x')</script> {0} [red]\"&";

@@ -5,6 +5,7 @@ using McpHa.Lab.Chaos.Workload;
 namespace McpHa.Tests.Chaos;
 
 /// <summary>What stands in for a client's load balancer: it repeats what got no answer elsewhere, and nothing else.</summary>
+[Trait("Category", "Quick")]
 public sealed class RouteTests
 {
     private static readonly Uri One = new("http://one/mcp");

@@ -5,6 +5,7 @@ using static McpHa.Tests.Chaos.Story;
 namespace McpHa.Tests.Chaos;
 
 /// <summary>Sessions as a whole, and histories that say too little.</summary>
+[Trait("Category", "Quick")]
 public sealed class SessionRuleTests
 {
     [Fact]

@@ -5,6 +5,7 @@ using static McpHa.Tests.Chaos.Story;
 namespace McpHa.Tests.Chaos;
 
 /// <summary>What calls leave behind: notes, counters, deliveries.</summary>
+[Trait("Category", "Quick")]
 public sealed class StateRuleTests
 {
     private static readonly CallOutcome MayHaveRun = new(OutcomeKind.RpcError, "may have run", Code: CallOutcome.MayHaveRun);

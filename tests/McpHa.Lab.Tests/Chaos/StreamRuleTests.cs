@@ -5,6 +5,7 @@ using static McpHa.Tests.Chaos.Story;
 namespace McpHa.Tests.Chaos;
 
 /// <summary>What the server sends by itself: questions, announcements, updates of resources.</summary>
+[Trait("Category", "Quick")]
 public sealed class StreamRuleTests
 {
     [Fact]

@@ -4,6 +4,7 @@ using McpHa.Lab.Processes;
 namespace McpHa.Tests.Chaos;
 
 /// <summary>The workload file of a user's own server.</summary>
+[Trait("Category", "Quick")]
 public sealed class WorkloadFileTests : IDisposable
 {
     private readonly string _path = Path.GetTempFileName();
