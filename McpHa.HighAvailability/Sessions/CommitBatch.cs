@@ -94,6 +94,14 @@ internal sealed class CommitBatch
 
     public void ForgetPrime(EventStream stream) => _effects?.RemoveAll(e => e.Stream == stream && e.Kind == EffectKind.Prime);
 
+    /// <summary>Whether the beginning of a stream is still unknown to its readers.</summary>
+    public bool HoldsPrime(EventStream stream) => _effects?.Exists(e => e.Stream == stream && e.Kind == EffectKind.Prime) == true;
+
+    /// <summary>Whether the batch has nothing to write and no waiter.</summary>
+    public bool IsEmpty =>
+        _calls.Count == 0 && _done is null && _written is null && _absorbed is null &&
+        _append is not { Count: > 0 } && _remove is not { Count: > 0 } && _state is not { Count: > 0 } && _handshake is not { Count: > 0 } && _effects is not { Count: > 0 };
+
     /// <summary>Streams whose readers wait for the commit.</summary>
     public IEnumerable<EventStream> Streams => _effects?.Select(e => e.Stream) ?? [];
 

@@ -106,6 +106,26 @@ internal sealed partial class CommitQueue(SessionRecord record, CommitContext co
         return entry;
     }
 
+    /// <summary>Whether a batch still gathers: nothing of it was written. Call under the gate.</summary>
+    public bool IsOpen(CommitBatch batch) => batch == _pending;
+
+    /// <summary>A message that is sent and not written; it takes no position. Call under the gate.</summary>
+    public JournalEntry Unwritten(EventStream stream, ReadOnlyMemory<byte> payload, string answers) => new()
+    {
+        Position = _position + 1,
+        Stream = stream.Id,
+        Answers = answers,
+        Payload = payload,
+        Time = context.Time.GetUtcNow(),
+    };
+
+    /// <summary>Drops the open batch if it has nothing to write. Call under the gate.</summary>
+    public void DropEmptyBatch()
+    {
+        if (_pending is { IsEmpty: true } && !_stopped.IsCancellationRequested)
+            _pending = null;
+    }
+
     /// <summary>Has the next commit say how long the take-over took; it costs none of its own. Call under the gate.</summary>
     public void NoteTakeOver(TimeSpan took) => _takeOverTook = took;
 

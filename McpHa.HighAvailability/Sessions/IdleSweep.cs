@@ -39,8 +39,10 @@ internal sealed partial class IdleSweep(SessionHost host, TimeProvider time, IOp
 
     private async Task SweepAsync(LiveSession session, CancellationToken cancellationToken)
     {
-        if (session.InUse || session.Queue.TouchDue)
-            await session.KeepAsync(options.Value.IdleTimeout / 2).ConfigureAwait(false);
+        // Calls that write nothing do not renew the store's expiry.
+        var idle = options.Value.IdleTimeout / 2;
+        if (session.InUse || session.Queue.TouchDue || session.WasUsed && time.GetElapsedTime(session.LastUsed) < idle)
+            await session.KeepAsync(idle).ConfigureAwait(false);
         else
             await session.EndIdleAsync(options.Value.IdleTimeoutOf(session.WasUsed), cancellationToken).ConfigureAwait(false);
     }

@@ -63,6 +63,7 @@ internal sealed partial class LiveSession
                     call = new(this, new EventStream(NextCallStream(), GetStreams.Only), exchange, request, kept)
                     {
                         EarlierLosses = (byte)_record.Hops.LostOf(from.BegunAt),
+                        MayRunTwice = mayRunTwice,
                     };
                     reader = call.Stream.Attach();
                     Calls.Add(call);
@@ -127,49 +128,6 @@ internal sealed partial class LiveSession
             return true;
         Dispatch(call, user, flow);
         return true;
-    }
-
-    /// <summary>Journals a call's answer together with everything that the call has done to the session, then shows it.</summary>
-    public Task AnswerAsync(OpenCall call, JsonRpcMessageWithId message)
-    {
-        JsonRpcMessage answer = message is JsonRpcResponse response
-            ? new JsonRpcResponse { Id = call.ClientId, Result = response.Result }
-            : new JsonRpcError { Id = call.ClientId, Error = ((JsonRpcError)message).Error };
-        var payload = JsonRpc.Serialize(answer);
-        var failed = message is JsonRpcError || message is JsonRpcResponse { Result: JsonObject result } && result["isError"] is JsonValue flag && flag.TryGetValue(out bool isError) && isError;
-
-        lock (Gate)
-        {
-            if (!TryEnd(call))
-                return Task.CompletedTask;
-            Append(call.Stream, payload, MessageKind.Answer, call.Exchange.ToString());
-            var batch = Queue.Open();
-            batch.Then(new(EffectKind.Complete, call.Stream));
-            if (!failed)
-            {
-                if (call.TouchedState is { } state)
-                {
-                    foreach (var (key, value) in state.Writes)
-                        batch.SetState(key, value);
-                    State.Commit(state);
-                }
-
-                if (RecordedHandshake.Change(call.Request) is { } change && (change.Key != HandshakeKeys.Initialize || IsLegacy))
-                {
-                    batch.SetHandshake(change.Key, change.Value);
-                    _handshake.Set(change.Key, change.Value);
-                }
-            }
-            else if (call.TouchedState is { } abandoned)
-            {
-                SessionStateBag.Abandon(abandoned);
-            }
-
-            Calls.Remember(call.Exchange, call.Stream.Id);
-        }
-
-        Queue.Flush();
-        return Task.CompletedTask;
     }
 
     // Waits for a commit; false when the session was fenced meanwhile.

@@ -30,6 +30,9 @@ internal sealed class OpenCall(LiveSession session, EventStream stream, Exchange
     /// <summary>The request as it arrived.</summary>
     public ReadOnlyMemory<byte> Body => body;
 
+    /// <summary>Whether the rerun policy allows a later owner to run the call again.</summary>
+    public bool MayRunTwice { get; init; }
+
     /// <summary>Questions that this run has sent to the client.</summary>
     public CallQuestions Questions { get; } = new(stream.Id);
 

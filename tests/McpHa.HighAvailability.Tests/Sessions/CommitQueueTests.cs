@@ -14,11 +14,16 @@ public sealed class CommitQueueTests
         using var client = await cluster.ConnectAsync();
         var committing = cluster[0].Store.StopBefore("CommitAsync");
 
+        cluster.Tool.Body = async run =>
+        {
+            await run.LogAsync("a line");
+            return run.Argument;
+        };
         Assert.Equal("x", await client.CallAsync(cluster[0], "again", "x"));
 
         Assert.Empty(cluster.Journal(client.SessionId!));
         committing.LetGo();
-        await Wait.UntilAsync(() => cluster.Journal(client.SessionId!).Count == 1, "the answer to be written");
+        await Wait.UntilAsync(() => cluster.Journal(client.SessionId!).Count == 2, "line and answer to be written");
     }
 
     [Theory]
@@ -68,6 +73,11 @@ public sealed class CommitQueueTests
         read.SetResult();
         await call.MessagesAsync();
         var committing = cluster[0].Store.StopBefore("CommitAsync");
+        cluster.Tool.Body = async run =>
+        {
+            await run.LogAsync("a line");
+            return "done";
+        };
         await client.CallAsync(cluster[0], "again");
         await committing.Reached;
 

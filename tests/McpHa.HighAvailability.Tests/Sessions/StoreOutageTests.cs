@@ -168,6 +168,11 @@ public sealed class StoreOutageTests
         await client.CallAsync(cluster[0], "again");
         cluster[0].Session(client.SessionId!)!.Queue.Open().Append(new() { Position = 1, Stream = "c1x1", Payload = default, Time = default });
 
+        cluster.Tool.Body = async run =>
+        {
+            await run.State.SetAsync("key", 1);
+            return run.Argument;
+        };
         Assert.Equal("x", await client.CallAsync(cluster[0], "again", "x"));
 
         Assert.Equal(2, cluster.Snapshot(client.SessionId!)!.Record.Epoch);

@@ -1,0 +1,129 @@
+namespace McpHa.Tests;
+
+/// <summary>Which calls the store hears of, and which it does not.</summary>
+public sealed class UnwrittenAnswerTests
+{
+    [Fact]
+    public async Task A_call_that_may_be_rerun_and_left_no_trace_writes_nothing()
+    {
+        await using var cluster = await InProcessCluster.StartAsync(1);
+        using var client = await cluster.ConnectAsync();
+        var before = Commits(cluster, client);
+
+        using var call = await client.PostAsync(cluster[0], client.Call("again", "x"));
+
+        Assert.Equal("application/json", call.ContentType);
+        Assert.Equal("x", RawClient.TextOf(await call.JsonAsync()));
+        Assert.Equal("y", await client.CallAsync(cluster[0], "again", "y"));
+        await cluster[0].Session(client.SessionId!)!.Queue.DrainAsync();
+        Assert.Equal(before, Commits(cluster, client));
+        Assert.Empty(cluster.Journal(client.SessionId!));
+    }
+
+    [Fact]
+    public async Task Such_a_call_is_answered_while_the_store_is_away()
+    {
+        await using var cluster = await InProcessCluster.StartAsync(1);
+        using var client = await cluster.ConnectAsync();
+        using var unjournaled = new Counted(cluster[0], "mcp.ha.events.unjournaled");
+        var committing = cluster[0].Store.StopBefore("CommitAsync");
+        cluster[0].Store.Away = true;
+
+        Assert.Equal("x", await client.CallAsync(cluster[0], "again", "x"));
+
+        Assert.Equal(0, unjournaled.Value);
+        cluster[0].Store.Away = false;
+        committing.LetGo();
+    }
+
+    public static TheoryData<string> Traces => ["progress", "log", "state", "question", "large", "once"];
+
+    [Theory]
+    [MemberData(nameof(Traces))]
+    public async Task A_call_that_left_a_trace_is_in_the_journal_before_its_answer_is_sent(string trace)
+    {
+        await using var cluster = await InProcessCluster.StartAsync(1);
+        using var client = await cluster.ConnectAsync();
+        cluster.Tool.Body = async run =>
+        {
+            switch (trace)
+            {
+                case "progress":
+                    await run.ProgressAsync(1);
+                    break;
+                case "log":
+                    await run.LogAsync("a line");
+                    break;
+                case "state":
+                    await run.State.SetAsync("key", 1);
+                    break;
+                case "question":
+                    return await run.AskAsync("which?");
+                case "large":
+                    return new string('x', 64 * 1024);
+            }
+
+            return "done";
+        };
+
+        using var call = await client.PostAsync(cluster[0], client.Call(trace == "once" ? "once" : "again", progress: true));
+        if (trace == "question")
+        {
+            using var answered = await client.PostAsync(cluster[0], RawClient.Answer(await call.MessageAsync(), "this"));
+        }
+
+        await call.AnswerAsync();
+        Assert.Contains(cluster.Journal(client.SessionId!), entry => entry.Answers.Length > 0);
+    }
+
+    [Fact]
+    public async Task A_change_of_the_handshake_is_written()
+    {
+        await using var cluster = await InProcessCluster.StartAsync(1);
+        using var client = await cluster.ConnectAsync();
+        var before = Commits(cluster, client);
+
+        using var level = await client.PostAsync(cluster[0], client.Request("logging/setLevel", new() { ["level"] = "error" }));
+
+        await level.AnswerAsync();
+        Assert.True(Commits(cluster, client) > before);
+    }
+
+    [Fact]
+    public async Task A_call_whose_start_was_written_has_its_answer_written_too()
+    {
+        await using var cluster = await InProcessCluster.StartAsync(1);
+        using var client = await cluster.ConnectAsync();
+        var mayAnswer = new TaskCompletionSource();
+        cluster.Tool.Body = async run =>
+        {
+            await cluster.Tool.UntilAsync(mayAnswer.Task);
+            return "slow";
+        };
+        var calling = client.CallAsync(cluster[0], "again");
+        await Wait.UntilAsync(() => cluster.Snapshot(client.SessionId!)!.Calls.Count == 1, "the start of the call to be written");
+        mayAnswer.SetResult();
+
+        Assert.Equal("slow", await calling);
+
+        Assert.Single(cluster.Journal(client.SessionId!), entry => entry.Answers.Length > 0);
+        Assert.Empty(cluster.Snapshot(client.SessionId!)!.Calls);
+    }
+
+    [Fact]
+    public async Task A_call_that_was_answered_unwritten_runs_again_when_it_is_repeated()
+    {
+        await using var cluster = await InProcessCluster.StartAsync(2);
+        using var client = await cluster.ConnectAsync();
+        var call = client.Call("again", "x");
+        using var first = await client.PostAsync(cluster[0], call);
+        await first.AnswerAsync();
+
+        using var repeated = await client.PostAsync(cluster[0], call);
+
+        Assert.Equal("x", RawClient.TextOf(await repeated.AnswerAsync()));
+        Assert.Equal(2, cluster.Tool.Runs);
+    }
+
+    private static long Commits(InProcessCluster cluster, RawClient client) => cluster.Snapshot(client.SessionId!)!.Record.LastCommit;
+}
