@@ -14,7 +14,7 @@ namespace McpHa.HighAvailability.Redis;
 /// mcp-ha:{HANDLE}:handle     hash    user, version, and the values as k:KEY
 /// mcp-ha:{HANDLE}:applied    hash    the remembered calls: r:CALL = response, and a ring s:SLOT = CALL to forget the oldest
 /// mcp-ha:replicas            hash    replica id = Unix ms of the last heartbeat, a space, ReplicaInfo as JSON;
-///                                    and the run of the store as :run, its server's run id and the Unix ms since when
+///                                    and the run of the store as :run, its server's run id and the Unix microseconds since when
 /// mcp-ha:data-protection     hash    data protection keys: name = XML
 /// mcp-ha:check               written and removed by the check at the start
 /// mcp-ha:topic:TOPIC         channel of the event bus

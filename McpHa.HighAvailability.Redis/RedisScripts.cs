@@ -88,7 +88,8 @@ internal static class RedisScripts
     /// </remarks>
     public const string Beat = """
         local t=redis.call('TIME')
-        local now=t[1]*1000+math.floor(t[2]/1000)
+        local micros=t[1]*1000000+t[2]
+        local now=math.floor(micros/1000)
         local stamp=string.format('%.0f',now)
         if ARGV[1]~='' then redis.call('HSET',KEYS[1],ARGV[1],stamp..' '..ARGV[2]) end
         local all,known,since=redis.call('HGETALL',KEYS[1])
@@ -97,11 +98,11 @@ internal static class RedisScripts
           local info=redis.pcall('INFO','server')
           local server=type(info)=='string' and string.match(info,'run_id:(%w+)') or '-'
           if known~=server then
-            known,since=server,stamp
+            known,since=server,string.format('%.0f',micros)
             redis.call('HSET',KEYS[1],':run',known..' '..since)
           end
         end
-        local alive={known..'-'..since,math.max(0,now-tonumber(since))}
+        local alive={known..'-'..since,math.max(0,math.floor((micros-tonumber(since))/1000))}
         for i=1,#all,2 do if all[i]~=':run' then
           local beat,json=string.match(all[i+1],'^(%d+) (.*)$')
           local age=beat and math.max(0,now-tonumber(beat))
