@@ -55,13 +55,12 @@ internal sealed partial class RedisStartCheck(
             if (servers.Length > 0 && servers.All(static server => server.IsReplica))
                 return ReadOnly();
 
-            var info = await InfoAsync(cancellationToken);
+            var answer = (RedisValue[])(await redis.EvaluateAsync(RedisScripts.Check, [redis.Keys.Check], [], cancellationToken))!;
+            var (info, refused) = ((string?)answer[0] ?? "", (string?)answer[1] ?? "");
             if (TooOld(info) is { } version)
                 return new($"Redis at {Where} has version {version}.", $"Use version {Oldest} or later, Valkey, or Garnet.");
             if (Value(info, "garnet_version") is { } garnet)
                 OnGarnet(garnet);
-
-            var refused = (string?)await redis.EvaluateAsync(RedisScripts.Check, [redis.Keys.Check], [], cancellationToken) ?? "";
             return refused.Length == 0 ? null : Refused(refused, fault: null);
         }
         catch (Exception e) when (e is StoreUnavailableException or RedisConnectionException)
@@ -72,19 +71,6 @@ internal sealed partial class RedisStartCheck(
         catch (RedisServerException e)
         {
             return Refused(e.Message, e);
-        }
-    }
-
-    // A user without the right to ask is no reason to refuse: the commands are tried next.
-    private async Task<string> InfoAsync(CancellationToken cancellationToken)
-    {
-        try
-        {
-            return (string?)await redis.RunAsync(static (database, _) => database.ExecuteAsync("INFO", "server"), redis.Keys.Check, cancellationToken) ?? "";
-        }
-        catch (RedisServerException)
-        {
-            return "";
         }
     }
 

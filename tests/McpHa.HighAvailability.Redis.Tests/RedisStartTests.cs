@@ -144,6 +144,16 @@ public sealed class RedisStartTests(RedisBackend redis)
     }
 
     [Fact]
+    public async Task A_client_without_the_commands_of_administrators_is_accepted()
+    {
+        RedisServer.SkipIfMissing();
+        using var host = HostOn(redis.Server.Address, Wait.Limit);
+
+        await host.StartAsync();
+        await host.StopAsync();
+    }
+
+    [Fact]
     public async Task A_server_in_cluster_mode_is_accepted()
     {
         RedisServer.SkipIfMissing();
