@@ -125,7 +125,7 @@ internal sealed class Link : IAsyncDisposable
                     _ = connection.RunAsync(_target);
             }
         }
-        catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
+        catch (Exception e) when (e is OperationCanceledException or SocketException or InvalidOperationException)
         {
             // The link has ended.
         }
