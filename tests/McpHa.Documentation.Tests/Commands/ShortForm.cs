@@ -93,8 +93,10 @@ internal static partial class ShortForm
     private static async Task EvaluateAsync(Match match, Shell shell)
     {
         Exists(match.Groups["path"].Value);
-        // Evaluated, not run: a target would be.
-        var evaluated = string.Join('\n', await shell.RunAsync($"{Target().Replace(match.Value, "")} -getProperty:PublishReadyToRunComposite -getProperty:SelfContained -getProperty:TieredPGO -getProperty:ContainerRepository"));
+        // Evaluated only: "dotnet publish" would compile everything before it answers.
+        var command = PublishVerb().Replace(Target().Replace(match.Value, ""), "dotnet msbuild $1 -p:_IsPublishing=true -p:Configuration=Release ");
+        command = OutputOption().Replace(RuntimeOption().Replace(command, " -p:RuntimeIdentifier=$1"), "");
+        var evaluated = string.Join('\n', await shell.RunAsync($"{command} -getProperty:PublishReadyToRunComposite -getProperty:SelfContained -getProperty:TieredPGO"));
         Assert.Contains("\"PublishReadyToRunComposite\": \"true\"", evaluated, StringComparison.Ordinal);
         Assert.Contains("\"SelfContained\": \"true\"", evaluated, StringComparison.Ordinal);
         Assert.Contains("\"TieredPGO\": \"false\"", evaluated, StringComparison.Ordinal);
@@ -135,6 +137,15 @@ internal static partial class ShortForm
 
     [GeneratedRegex(@"^dotnet publish (?<path>\S+) .*$")]
     private static partial Regex Publication();
+
+    [GeneratedRegex(@"^dotnet publish (\S+)")]
+    private static partial Regex PublishVerb();
+
+    [GeneratedRegex(@" -r (\S+)")]
+    private static partial Regex RuntimeOption();
+
+    [GeneratedRegex(@" -[oc] \S+| --os \S+| --arch \S+")]
+    private static partial Regex OutputOption();
 
     [GeneratedRegex(@"[A-Za-z]+$")]
     private static partial Regex FilterWord();
