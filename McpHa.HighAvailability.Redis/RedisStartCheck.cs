@@ -82,7 +82,7 @@ internal sealed partial class RedisStartCheck(
             return ReadOnly();
         return new(
             $"Redis at {Where} refuses what the library needs ({words.Trim()}).",
-            "Allow its user the commands and keys that docs/security.md lists under Redis, scripts among them.") { Fault = fault };
+            "Allow its user the commands and keys that the security page lists under Redis, scripts among them.") { Fault = fault };
     }
 
     private Problem ReadOnly() =>
