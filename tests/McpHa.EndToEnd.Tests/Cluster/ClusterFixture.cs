@@ -36,8 +36,9 @@ public sealed class ClusterFixture : IAsyncLifetime
                     ["Server__DeliveryLog"] = DeliveryLog,
                     ["HighAvailability__HoldTime"] = "00:01:00",
                     ["HighAvailability__EnableLegacySse"] = "true",
-                    // A test kills three owners under one call.
-                    ["HighAvailability__MaxReplicaLosses"] = "4",
+                    // Tests kill three owners under one call, and all replicas at once.
+                    ["HighAvailability__MaxReplicaLosses"] = "5",
+                    ["Balancer__Relay__MaxReplicaLosses"] = "5",
                     ["Balancer__HoldTime"] = "00:01:00",
                 },
             });
