@@ -122,10 +122,20 @@ internal static class MessageBody
         }
     }
 
-    // The SDK does not read an id that is written 1.0. Null: the id is not such a number.
+    // The SDK does not read an id that is written 1.0. Null: the id is not such a number, or the body is nested too deeply to be read.
     private static byte[]? WithPlainId(byte[] body)
     {
-        using var json = JsonDocument.Parse(body);
+        JsonDocument document;
+        try
+        {
+            document = JsonDocument.Parse(body);
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+
+        using var json = document;
         if (json.RootElement.ValueKind != JsonValueKind.Object || !json.RootElement.TryGetProperty("id", out var id) || Integers.Rewrite(id) is not { } plain)
             return null;
         var changed = new ArrayBufferWriter<byte>(body.Length);

@@ -161,6 +161,19 @@ public sealed class WireTests
     }
 
     [Fact]
+    public async Task A_body_that_is_nested_too_deeply_is_400()
+    {
+        await using var cluster = await InProcessCluster.StartAsync(1);
+        using var client = await cluster.ConnectAsync();
+        var deep = string.Concat(Enumerable.Repeat("{\"a\":", 2_000)) + "1" + new string('}', 2_000);
+        using var refused = await client.PostTextAsync(
+            cluster[0], """{"jsonrpc":"2.0","id":1.0,"method":"tools/call","params":{"name":"once","arguments":""" + deep + "}}");
+
+        Assert.Equal(400, (int)refused.Status);
+        Assert.Equal(0, cluster.Tool.Runs);
+    }
+
+    [Fact]
     public async Task Text_goes_out_as_UTF_8_without_a_session_too()
     {
         await using var cluster = await InProcessCluster.StartAsync(1);
