@@ -65,6 +65,7 @@ public static class HighAvailabilityMcpServerBuilderExtensions
         services.TryAddSingleton<RequestStateExchange>();
         services.TryAddSingleton<ListenStreams>();
         services.TryAddSingleton<StatelessCalls>();
+        services.TryAddSingleton<StatelessTransport>();
         services.TryAddSingleton<StatelessEndpoint>();
         services.TryAddSingleton<KeepAliveClock>();
         services.TryAddSingleton<SessionGate>();

@@ -1,7 +1,6 @@
 using System.Text.Json.Nodes;
 using McpHa.HighAvailability.Relay;
 using McpHa.HighAvailability.Sessions;
-using McpHa.HighAvailability.Stateless;
 using Microsoft.AspNetCore.Http;
 using ModelContextProtocol;
 using ModelContextProtocol.Protocol;
@@ -86,9 +85,6 @@ internal static class HttpAnswers
             (int)McpErrorCode.UnsupportedProtocolVersion,
             $"Protocol version '{Printable(requested)}' is not supported here.",
             new JsonObject { ["supported"] = new JsonArray([.. supported.Select(v => JsonValue.Create(v))]), ["requested"] = Printable(requested) }));
-
-    public static Task RefuseAsync(HttpContext context, Refusal refusal, RequestId id) =>
-        WriteAsync(context, refusal.Status, JsonRpc.Error(id, (int)refusal.Code, refusal.Message, refusal.Data));
 
     public static Task ErrorAsync(HttpContext context, int status, int code, string message, RequestId id = default) =>
         WriteAsync(context, status, JsonRpc.Error(id, code, message));

@@ -69,26 +69,26 @@ internal sealed class McpEndpoint(
             return;
         }
 
-        if (free && RequestRules.CheckVersion(message, version) is { } refusal)
+        if (free && RequestRules.FindMissingVersion(message, version) is { } problem)
         {
-            await HttpAnswers.RefuseAsync(context, refusal, id).ConfigureAwait(false);
+            await HttpAnswers.BadRequestAsync(context, problem, (int)McpErrorCode.HeaderMismatch, id).ConfigureAwait(false);
             return;
         }
 
-        // A method that the revision does not have is refused later, for that reason.
+        // The SDK's transport refuses a method that the revision does not have, for that reason.
         var body = version == McpHeaders.Stateless && !RequestRules.IsServed(message)
             ? parsed.Body
             : await MessageBody.CheckParametersAsync(context, message, parsed.Body, version).ConfigureAwait(false);
         if (body is null)
             return;
         if (version == McpHeaders.Stateless || _options.SessionMode == SessionMode.Stateless)
-            await StatelessAsync(context, message, version, sessionId, id).ConfigureAwait(false);
+            await stateless.PostAsync(context, message, version).ConfigureAwait(false);
         else if (sessionId.Length > 0)
             await sessions.ServeAsync(context, sessionId, body, id, session => PostAsync(context, session, message, body)).ConfigureAwait(false);
         else if (message is JsonRpcRequest { Method: RequestMethods.Initialize } initialize)
             await InitializeAsync(context, initialize, body).ConfigureAwait(false);
         else if (IsServedWithoutSession(message))
-            await StatelessAsync(context, message, version, sessionId, id).ConfigureAwait(false);
+            await stateless.PostAsync(context, message, version).ConfigureAwait(false);
         else
             await HttpAnswers.BadRequestAsync(context, "This request needs a session: open one with 'initialize' and send the Mcp-Session-Id that it returns.", id: id).ConfigureAwait(false);
     }
@@ -151,13 +151,6 @@ internal sealed class McpEndpoint(
         }
 
         return request.GetTypedHeaders().Accept.Any(a => a.MatchesMediaType(type));
-    }
-
-    private Task StatelessAsync(HttpContext context, JsonRpcMessage message, string version, string sessionId, RequestId id)
-    {
-        if (sessionId.Length > 0 && _options.SessionMode == SessionMode.Stateless)
-            return HttpAnswers.BadRequestAsync(context, "This server keeps no sessions; leave the Mcp-Session-Id header out.", id: id);
-        return stateless.PostAsync(context, message, version);
     }
 
     private async Task InitializeAsync(HttpContext context, JsonRpcRequest initialize, byte[] body)

@@ -14,15 +14,16 @@ namespace McpHa.HighAvailability.Http;
 
 /// <summary>Requests without a session: any replica serves them, with the SDK's own stateless transport.</summary>
 internal sealed partial class StatelessEndpoint(
-    IOptionsFactory<McpServerOptions> serverOptions,
+    StatelessTransport transport,
+    IOptions<McpServerOptions> serverOptions,
     ListenStreams listens,
     RequestStateExchange states,
     StatelessCalls calls,
     KeepAliveClock keepAlive,
     TimeProvider time,
-    ILoggerFactory loggerFactory)
+    ILogger<StatelessEndpoint> logger)
 {
-    public async Task PostAsync(HttpContext context, JsonRpcMessage message, string protocolVersion)
+    public async Task PostAsync(HttpContext context, JsonRpcMessage message, string version)
     {
         var id = (message as JsonRpcRequest)?.Id ?? default;
         var user = UserKey.Of(context.User);
@@ -30,7 +31,14 @@ internal sealed partial class StatelessEndpoint(
             return;
         try
         {
-            await PostAsync(context, message, protocolVersion, id, user).ConfigureAwait(false);
+            if (version != McpHeaders.Stateless)
+                await ServeAsync(context, message, user, static _ => { }).ConfigureAwait(false);
+            else if (RequestRules.FindWrongName(message, serverOptions.Value) is { } problem)
+                await HttpAnswers.BadRequestAsync(context, problem, (int)McpErrorCode.InvalidParams, id).ConfigureAwait(false);
+            else if (message is not JsonRpcRequest request)
+                await ServeAsync(context, message, user, static _ => { }).ConfigureAwait(false);
+            else if (await OpenStateAsync(context, request, user).ConfigureAwait(false))
+                await ServeAsync(context, request, user, server => Prepare(server, context, request, user)).ConfigureAwait(false);
         }
         finally
         {
@@ -38,82 +46,49 @@ internal sealed partial class StatelessEndpoint(
         }
     }
 
-    private async Task PostAsync(HttpContext context, JsonRpcMessage message, string protocolVersion, RequestId id, string user)
+    // False: the request was refused.
+    private async ValueTask<bool> OpenStateAsync(HttpContext context, JsonRpcRequest request, string user)
     {
-        var modern = protocolVersion == McpHeaders.Stateless;
-        // A server of its own, that lives as long as the request and resolves from the request's services.
-        var options = serverOptions.Create(Options.DefaultName);
-        options.ScopeRequests = false;
-        if (modern && RequestRules.Check(message, context.Request.Headers, options) is { } refusal)
+        try
         {
-            await HttpAnswers.RefuseAsync(context, refusal, id).ConfigureAwait(false);
-            return;
+            if (await states.TryOpenAsync(request, user, context.RequestAborted).ConfigureAwait(false))
+                return true;
+            await HttpAnswers.BadRequestAsync(context, RequestStateExchange.Forged, (int)McpErrorCode.InvalidParams, request.Id).ConfigureAwait(false);
+        }
+        catch (StoreUnavailableException e)
+        {
+            await HttpAnswers.UnavailableAsync(context, e.Message, request.Id).ConfigureAwait(false);
+        }
+        catch (InvalidDataException e)
+        {
+            LogDamaged(logger, e);
+            await HttpAnswers.ErrorAsync(
+                context, StatusCodes.Status500InternalServerError, (int)McpErrorCode.InternalError,
+                "The cluster's keys, with which a requestState is read, are damaged. The server's log has the reason.", request.Id).ConfigureAwait(false);
         }
 
-        if (modern && message is JsonRpcRequest request)
-        {
-            try
-            {
-                if (await states.OpenAsync(request, user, context.RequestAborted).ConfigureAwait(false) is { } forged)
-                {
-                    await HttpAnswers.RefuseAsync(context, forged, id).ConfigureAwait(false);
-                    return;
-                }
-            }
-            catch (StoreUnavailableException e)
-            {
-                await HttpAnswers.UnavailableAsync(context, e.Message, id).ConfigureAwait(false);
-                return;
-            }
-            catch (InvalidDataException e)
-            {
-                LogDamaged(loggerFactory.CreateLogger<StatelessEndpoint>(), e);
-                await HttpAnswers.ErrorAsync(context, StatusCodes.Status500InternalServerError, (int)McpErrorCode.InternalError, "The cluster's keys, with which a requestState is read, are damaged. Whoever runs this server finds the reason in its log.", id).ConfigureAwait(false);
-                return;
-            }
-
-            options.Filters.Message.OutgoingFilters.Add(states.Protect(request, user));
-            options.Handlers.SubscriptionsListenHandler ??= (listen, gone) => ListenAsync(context, listen, gone);
-        }
-
-        message.Context = new JsonRpcMessageContext
-        {
-            ProtocolVersion = protocolVersion.Length > 0 ? protocolVersion : null,
-            User = context.User.Identity?.IsAuthenticated == true ? context.User : null,
-        };
-        await ServeAsync(context, message, options, modern, user).ConfigureAwait(false);
+        return false;
     }
 
-    private async Task ServeAsync(HttpContext context, JsonRpcMessage message, McpServerOptions options, bool modern, string user)
+    private void Prepare(McpServerOptions server, HttpContext context, JsonRpcRequest request, string user)
     {
-        await using var transport = new StreamableHttpServerTransport(loggerFactory) { Stateless = true, FlowExecutionContextFromRequests = true };
-        await using var server = McpServer.Create(transport, options, loggerFactory, context.RequestServices);
-        using var stop = new CancellationTokenSource();
-        var running = server.RunAsync(stop.Token);
+        server.Filters.Message.OutgoingFilters.Add(states.Protect(request, user));
+        server.Handlers.SubscriptionsListenHandler ??= (listen, gone) => ListenAsync(context, listen, gone);
+    }
 
-        var body = new KeepAliveBody(context, time);
+    private async Task ServeAsync(HttpContext context, JsonRpcMessage message, string user, Action<McpServerOptions> prepare)
+    {
+        // The header counts for nothing here, and the SDK would refuse one that is unknown or differs from 'params.protocolVersion'.
+        if (message is JsonRpcRequest { Method: RequestMethods.Initialize } && context.Request.Headers[McpHeaders.ProtocolVersion] != McpHeaders.Stateless)
+            context.Request.Headers.Remove(McpHeaders.ProtocolVersion);
+
+        var response = context.Features.GetRequiredFeature<IHttpResponseBodyFeature>();
+        var keptAlive = new KeepAliveBody(context, time);
+        context.Features.Set<IHttpResponseBodyFeature>(new EventBody(keptAlive, response, message is JsonRpcRequest ? keepAlive : null));
         CallScope.Current = new StatelessCall(user, ClientExchange.Of(context).Id);
         try
         {
-            var headers = context.Response.Headers;
-            headers.ContentType = "text/event-stream";
-            headers.CacheControl = "no-cache,no-store";
-            headers.ContentEncoding = "identity";
-            headers["X-Accel-Buffering"] = "no";
-            context.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
-            if (message is JsonRpcRequest)
-                keepAlive.Add(body); // other messages have no answer to wait for
-            var wrote = await transport.HandlePostRequestAsync(
-                message,
-                body,
-                modern ? first => ChooseStatus(context, first) : null,
-                context.RequestAborted).ConfigureAwait(false);
-            if (!wrote && !context.Response.HasStarted)
-            {
-                headers.ContentType = default;
-                headers.ContentEncoding = default;
-                context.Response.StatusCode = StatusCodes.Status202Accepted;
-            }
+            await transport.ServeAsync(context, message, prepare).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
         {
@@ -121,11 +96,10 @@ internal sealed partial class StatelessEndpoint(
         }
         finally
         {
-            keepAlive.Remove(body);
-            await body.EndAsync().ConfigureAwait(false);
+            keepAlive.Remove(keptAlive);
+            await keptAlive.EndAsync().ConfigureAwait(false);
             CallScope.Current = null;
-            await stop.CancelAsync().ConfigureAwait(false);
-            await running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            context.Features.Set(response);
         }
     }
 
@@ -147,20 +121,14 @@ internal sealed partial class StatelessEndpoint(
     [LoggerMessage(Level = LogLevel.Error, Message = "A requestState cannot be read.")]
     private static partial void LogDamaged(ILogger logger, Exception exception);
 
-    // Some JSON-RPC errors have an HTTP status of their own (revision 2026-07-28, transports).
-    private static ValueTask ChooseStatus(HttpContext context, JsonRpcMessage? first)
+    /// <summary>The response body. Keep-alive comments begin when the SDK has set the headers of an event stream; an error as JSON has none.</summary>
+    private sealed class EventBody(KeepAliveBody body, IHttpResponseBodyFeature inner, KeepAliveClock? keepAlive) : StreamResponseBodyFeature(body, inner)
     {
-        if (first is JsonRpcError { Error: var error } && !context.Response.HasStarted)
+        // The SDK's last step before it serves.
+        public override void DisableBuffering()
         {
-            context.Response.StatusCode = (McpErrorCode)error.Code switch
-            {
-                McpErrorCode.MethodNotFound => StatusCodes.Status404NotFound,
-                McpErrorCode.HeaderMismatch or McpErrorCode.MissingRequiredClientCapability or McpErrorCode.UnsupportedProtocolVersion
-                    => StatusCodes.Status400BadRequest,
-                _ => context.Response.StatusCode,
-            };
+            base.DisableBuffering();
+            keepAlive?.Add(body);
         }
-
-        return ValueTask.CompletedTask;
     }
 }

@@ -10,21 +10,25 @@ internal sealed class RequestStateExchange(RequestStates states)
 {
     private const string Member = "requestState";
 
-    /// <summary>Gives the handler back what it had given. The refusal, if the client sends something else.</summary>
+    /// <summary>The error for a <c>requestState</c> that was not given to this client for this request.</summary>
+    public const string Forged =
+        "The requestState was not given by this server for this request and user, was changed, or has expired. " +
+        "Send it exactly as it was received, or begin anew without it.";
+
+    /// <summary>Puts what the handler gave into the request, in the place of what the client sends. <see langword="false"/>: it must be refused.</summary>
     /// <exception cref="StoreUnavailableException">It cannot be told at this moment.</exception>
-    public async ValueTask<Refusal?> OpenAsync(JsonRpcRequest request, string user, CancellationToken cancellationToken)
+    public async ValueTask<bool> TryOpenAsync(JsonRpcRequest request, string user, CancellationToken cancellationToken)
     {
         if (request.Params is not JsonObject parameters || parameters[Member] is not { } sent)
-            return null;
-        if (sent is JsonValue value && value.TryGetValue(out string? text) &&
-            await states.OpenAsync(text, Binding(request, user), cancellationToken).ConfigureAwait(false) is { } state)
+            return true;
+        if (sent is not JsonValue value || !value.TryGetValue(out string? text) ||
+            await states.OpenAsync(text, Binding(request, user), cancellationToken).ConfigureAwait(false) is not { } state)
         {
-            parameters[Member] = state;
-            return null;
+            return false;
         }
 
-        return Refusal.InvalidParams(
-            "The requestState was not given by this server for this request and user, was changed, or has expired. Send it exactly as it was received, or begin anew without it.");
+        parameters[Member] = state;
+        return true;
     }
 
     /// <summary>Protects what the request's handler gives.</summary>

@@ -11,6 +11,8 @@ using McpHa.Lab.Chaos.Mutations;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Hosting.Internal;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using ModelContextProtocol.Server;
@@ -81,6 +83,7 @@ internal sealed class ExploredReplica
             }))
             .WithTools<ExploredTools>();
         services.AddSingleton<IServer, NoServer>();
+        services.AddSingleton<IHostApplicationLifetime, ApplicationLifetime>();
         if (rerunAnyway)
             services.PostConfigure<McpServerOptions>(RerunAnyway.Wrap);
         return services.BuildServiceProvider();

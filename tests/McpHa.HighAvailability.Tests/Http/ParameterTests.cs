@@ -78,7 +78,9 @@ public sealed class ParameterTests
                 }
                 else if (!served && method != "subscriptions/listen" && fits)
                 {
-                    Assert.Equal(-32601, (int?)error?["code"]);
+                    // In 'initialize' the header is compared with the body's revision first.
+                    var lies = era == StatelessClient.Revision && parameters["protocolVersion"] is { } revision && (string?)revision != era;
+                    Assert.Equal(lies ? -32020 : -32601, (int?)error?["code"]);
                 }
             }
         }

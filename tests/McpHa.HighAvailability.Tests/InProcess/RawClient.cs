@@ -113,7 +113,7 @@ internal sealed class RawClient : IDisposable
 
     public void Dispose() => _http.Dispose();
 
-    private async Task<Exchange> SendAsync(HttpRequestMessage request, Action<HttpRequestHeaders>? headers)
+    public async Task<Exchange> SendAsync(HttpRequestMessage request, Action<HttpRequestHeaders>? headers)
     {
         if (SessionId is not null)
             request.Headers.TryAddWithoutValidation("Mcp-Session-Id", SessionId);

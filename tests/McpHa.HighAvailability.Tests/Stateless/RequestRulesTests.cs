@@ -91,16 +91,5 @@ public sealed class RequestRulesTests
         Assert.Equal(-32600, (int)(await exchange.AnswerAsync())["error"]!["code"]!);
     }
 
-    [Fact]
-    public async Task A_body_that_names_the_revision_needs_the_header_too()
-    {
-        await using var cluster = await InProcessCluster.StartAsync(1);
-        using var client = new RawClient();
-        using var exchange = await client.PostAsync(cluster[0], client.Request("tools/list", new JsonObject { ["_meta"] = StatelessClient.Meta() }));
-
-        Assert.Equal(400, (int)exchange.Status);
-        Assert.Equal(-32020, (int)(await exchange.AnswerAsync())["error"]!["code"]!);
-    }
-
     private static JsonObject Call(string tool) => new() { ["name"] = tool, ["arguments"] = new JsonObject { ["text"] = "x" } };
 }
