@@ -18,8 +18,8 @@ public sealed class RedisHighAvailabilityOptions
     /// <summary>Redis counts as away when it has not answered a command for this long. Default: 5 seconds.</summary>
     public TimeSpan CommandTimeout { get; set; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>How long the start of the application waits for Redis before it fails. Default: 10 seconds.</summary>
-    public TimeSpan StartTimeout { get; set; } = TimeSpan.FromSeconds(10);
+    /// <summary>How long the start of the application waits for Redis before it fails. Default: 30 seconds.</summary>
+    public TimeSpan StartTimeout { get; set; } = TimeSpan.FromSeconds(30);
 
     /// <summary>Name of the connection string, for messages. Default: <c>redis</c>.</summary>
     public string ConnectionName { get; set; } = "redis";
