@@ -258,6 +258,10 @@ internal sealed partial class SessionHost(
         {
             return new Ownership.Undecided(e.Message);
         }
+        catch (ObjectDisposedException) when (Ending)
+        {
+            return new Ownership.Undecided("This replica is shutting down.");
+        }
         catch (Exception e)
         {
             LogNotTakenOver(e, sessionId);
@@ -310,6 +314,10 @@ internal sealed partial class SessionHost(
         {
             LogDamaged(e, sessionId);
             return new Ownership.Damaged(e.Message);
+        }
+        catch (ObjectDisposedException) when (Ending)
+        {
+            return new Ownership.Undecided("This replica is shutting down.");
         }
         catch (Exception e)
         {
