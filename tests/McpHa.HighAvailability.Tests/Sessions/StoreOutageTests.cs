@@ -165,14 +165,14 @@ public sealed class StoreOutageTests
         using var client = await cluster.ConnectAsync();
         cluster.ErrorsExpected = true;
         using var other = await cluster.ConnectAsync();
-        await client.CallAsync(cluster[0], "again");
-        cluster[0].Session(client.SessionId!)!.Queue.Open().Append(new() { Position = 1, Stream = "c1x1", Payload = default, Time = default });
-
         cluster.Tool.Body = async run =>
         {
             await run.State.SetAsync("key", 1);
             return run.Argument;
         };
+        await client.CallAsync(cluster[0], "again");
+        cluster[0].Session(client.SessionId!)!.Queue.Open().Append(new() { Position = 1, Stream = "c1x1", Payload = default, Time = default });
+
         Assert.Equal("x", await client.CallAsync(cluster[0], "again", "x"));
 
         Assert.Equal(2, cluster.Snapshot(client.SessionId!)!.Record.Epoch);
