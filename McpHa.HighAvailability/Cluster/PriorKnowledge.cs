@@ -38,7 +38,7 @@ internal sealed class PriorKnowledge
         await next(connection).ConfigureAwait(false);
     }
 
-    // Nothing is consumed, whatever it is.
+    // The bytes stay in the pipe in either case.
     private static async ValueTask<bool> BeginsWithPrefaceAsync(ConnectionContext connection)
     {
         var input = connection.Transport.Input;

@@ -12,7 +12,7 @@ internal static class JsonText
 {
     public static bool IsText(ReadOnlySpan<byte> json) => Utf8.IsValid(json) && (!MayHoldSurrogates(json) || HasWholePairs(json));
 
-    /// <summary>Whether it is JSON at all, whatever it says and however deep.</summary>
+    /// <summary>Whether the text is JSON, of any content and any depth.</summary>
     public static bool IsJson(ReadOnlySpan<byte> json)
     {
         try

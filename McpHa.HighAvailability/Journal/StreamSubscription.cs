@@ -6,7 +6,7 @@ namespace McpHa.HighAvailability.Journal;
 /// <summary>One HTTP response that reads a stream: a mailbox with a single reader and a bound on what it holds.</summary>
 /// <remarks>
 /// Writers never wait for the reader. When it falls behind the bound, its backlog is dropped and it is told to catch up from the
-/// journal, so a slow client costs bounded memory and delays nobody. The answer that ends a call's stream is held whatever its size: the reader
+/// journal, so a slow client costs bounded memory and delays no other client. The answer that ends a call's stream is held at any size: the reader
 /// gets it even when the journal has no room for it.
 /// </remarks>
 internal sealed class StreamSubscription : IValueTaskSource, IKeptAlive

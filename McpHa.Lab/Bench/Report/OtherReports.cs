@@ -21,7 +21,7 @@ internal sealed record FailoverReport(IReadOnlyList<double> Milliseconds)
 
     public double P50Milliseconds => Figures.Percentile([.. Milliseconds.Order()], 0.50);
 
-    /// <summary>99th percentile; <see langword="null"/> with fewer than 100 kills, of which it would be the longest pause.</summary>
+    /// <summary>99th percentile; <see langword="null"/> with fewer than 100 kills: it would then be the longest pause.</summary>
     public double? P99Milliseconds => Kills < 100 ? null : Figures.Percentile([.. Milliseconds.Order()], 0.99);
 
     public double MaxMilliseconds => Milliseconds.Max();

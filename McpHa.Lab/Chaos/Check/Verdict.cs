@@ -32,7 +32,7 @@ internal sealed record Pause(int Fault, FaultKind Kind, string Session, TimeSpan
 /// <summary>Percentiles of pauses, in milliseconds.</summary>
 /// <param name="N">Number of pauses.</param>
 /// <param name="P50">Median.</param>
-/// <param name="P99">99th percentile; <see langword="null"/> with fewer than 100 pauses, of which it would be the longest.</param>
+/// <param name="P99">99th percentile; <see langword="null"/> with fewer than 100 pauses: it would then be the longest.</param>
 /// <param name="Max">The longest.</param>
 internal sealed record PauseFigures(int N, double P50, double? P99, double Max)
 {

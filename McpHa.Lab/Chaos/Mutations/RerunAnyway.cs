@@ -3,7 +3,7 @@ using ModelContextProtocol.Server;
 
 namespace McpHa.Lab.Chaos.Mutations;
 
-/// <summary>A tool that says of itself that it may run again, whatever it is.</summary>
+/// <summary>Marks a tool as rerunnable, although it may have effects.</summary>
 internal sealed class RerunAnyway(McpServerTool inner) : DelegatingMcpServerTool(inner)
 {
     public override IReadOnlyList<object> Metadata => [.. base.Metadata, new RerunAttribute(true)];
