@@ -1,14 +1,14 @@
-using McpHa.Balancer.Routing;
-using McpHa.HighAvailability.Redis;
+using Mcp.HighAvailability.Balancer.Routing;
+using Mcp.HighAvailability.Redis;
 
 var builder = WebApplication.CreateBuilder(args);
 builder.AddServiceDefaults();
 builder.AddPrometheusMetrics();
 builder.AddRedisClient("redis");
 builder.Services.AddRedisReplicaRegistry();
-builder.Services.AddBalancer();
+builder.Services.AddMcpBalancer();
 
 var app = builder.Build();
 app.MapDefaultEndpoints();
-app.MapBalancer();
+app.MapMcpBalancer(app.PrometheusText());
 app.Run();

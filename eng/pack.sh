@@ -17,7 +17,7 @@ properties=()
 [ -z "${1:-}" ] || properties+=("-p:Version=$1")
 
 # Built apart: nothing that runs from a project's own bin is touched.
-for project in McpHa.HighAvailability McpHa.HighAvailability.Redis eng/template; do
+for project in src/Mcp.HighAvailability src/Mcp.HighAvailability.Redis src/Mcp.HighAvailability.Balancer eng/template; do
   [ -e "$project" ] || continue
   dotnet pack "$project" -c Release -o "$out" --artifacts-path artifacts/pack -v quiet -nologo "${properties[@]}"
 done

@@ -1,5 +1,5 @@
 using System.Text.Json;
-using McpHa.HighAvailability;
+using Mcp.HighAvailability;
 using ModelContextProtocol.Protocol;
 using StackExchange.Redis;
 

@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
 using System.Threading.Channels;
-using McpHa.HighAvailability.EventBus;
+using Mcp.HighAvailability.EventBus;
 using static McpHa.Tests.SessionSamples;
 
 namespace McpHa.Tests;

@@ -1,7 +1,7 @@
 using System.Diagnostics.Metrics;
-using McpHa.HighAvailability.Diagnostics;
-using McpHa.HighAvailability.Journal;
-using McpHa.HighAvailability.Sessions;
+using Mcp.HighAvailability.Diagnostics;
+using Mcp.HighAvailability.Journal;
+using Mcp.HighAvailability.Sessions;
 using static McpHa.Tests.SessionSamples;
 
 namespace McpHa.Tests;

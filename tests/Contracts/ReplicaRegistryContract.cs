@@ -1,4 +1,4 @@
-using McpHa.HighAvailability.Cluster;
+using Mcp.HighAvailability.Cluster;
 using static McpHa.Tests.SessionSamples;
 
 namespace McpHa.Tests;

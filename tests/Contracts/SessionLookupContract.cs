@@ -1,4 +1,4 @@
-using McpHa.HighAvailability.Sessions;
+using Mcp.HighAvailability.Sessions;
 using static McpHa.Tests.SessionSamples;
 
 namespace McpHa.Tests;

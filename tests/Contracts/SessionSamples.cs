@@ -1,7 +1,7 @@
 using System.Text;
-using McpHa.HighAvailability.Cluster;
-using McpHa.HighAvailability.Journal;
-using McpHa.HighAvailability.Sessions;
+using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.Journal;
+using Mcp.HighAvailability.Sessions;
 
 namespace McpHa.Tests;
 

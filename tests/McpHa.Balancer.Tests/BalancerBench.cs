@@ -1,8 +1,8 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Sockets;
-using McpHa.Balancer.Routing;
-using McpHa.HighAvailability.Cluster;
+using Mcp.HighAvailability.Balancer.Routing;
+using Mcp.HighAvailability.Cluster;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;
@@ -31,7 +31,7 @@ internal sealed class BalancerBench : IAsyncDisposable
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         BalancerBench bench = null!;
         builder.Services.AddSingleton<IReplicaRegistry>(_ => bench.Registry);
-        builder.Services.AddBalancer();
+        builder.Services.AddMcpBalancer();
 
         // Nobody is lost in a test by time alone.
         builder.Services.Configure<ClusterOptions>(options => options.Overdue = TimeSpan.FromSeconds(45));
@@ -40,7 +40,7 @@ internal sealed class BalancerBench : IAsyncDisposable
         var app = builder.Build();
         bench = new BalancerBench(app);
         app.MapHealthChecks("/health");
-        app.MapBalancer();
+        app.MapMcpBalancer();
         await app.StartAsync();
         bench.Client = new HttpClient { BaseAddress = new Uri(app.Urls.First()), Timeout = Wait.Limit };
         return bench;

@@ -1,4 +1,4 @@
-using McpHa.Balancer.Status;
+using Mcp.HighAvailability.Balancer.Status;
 
 namespace McpHa.Tests;
 

@@ -1,5 +1,5 @@
 using System.Net;
-using McpHa.HighAvailability.Affinity;
+using Mcp.HighAvailability.Affinity;
 
 namespace McpHa.Tests;
 

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Text;
-using McpHa.Balancer.Status;
-using McpHa.Balancer.Status.Page;
+using Mcp.HighAvailability.Balancer.Status;
+using Mcp.HighAvailability.Balancer.Status.Page;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging.Abstractions;
 

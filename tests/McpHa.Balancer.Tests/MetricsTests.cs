@@ -1,7 +1,7 @@
 using System.Diagnostics.Metrics;
 using System.Net;
-using McpHa.Balancer.Routing;
-using McpHa.HighAvailability.Cluster;
+using Mcp.HighAvailability.Balancer.Routing;
+using Mcp.HighAvailability.Cluster;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;
@@ -22,10 +22,10 @@ public class MetricsTests
         var registry = new FixedRegistry();
         registry.Set(FixedRegistry.Info("server-1", sessions: 7, calls: 2));
         builder.Services.AddSingleton<IReplicaRegistry>(registry);
-        builder.Services.AddBalancer();
+        builder.Services.AddMcpBalancer();
         builder.AddPrometheusMetrics();
         await using var app = builder.Build();
-        app.MapBalancer();
+        app.MapMcpBalancer(app.PrometheusText());
         await app.StartAsync();
         await app.Services.GetRequiredService<ReplicaDirectory>().RefreshAsync();
         using var client = new HttpClient { BaseAddress = new Uri(app.Urls.First()) };

@@ -1,10 +1,10 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Text.Json;
-using McpHa.Balancer.Operations;
-using McpHa.Balancer.Routing;
-using McpHa.HighAvailability.EventBus;
-using McpHa.HighAvailability.Operations;
+using Mcp.HighAvailability.Balancer.Operations;
+using Mcp.HighAvailability.Balancer.Routing;
+using Mcp.HighAvailability.EventBus;
+using Mcp.HighAvailability.Operations;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;

@@ -1,9 +1,9 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
-using McpHa.Balancer.Routing;
-using McpHa.HighAvailability.Affinity;
-using McpHa.HighAvailability.Cluster;
+using Mcp.HighAvailability.Balancer.Routing;
+using Mcp.HighAvailability.Affinity;
+using Mcp.HighAvailability.Cluster;
 using Microsoft.AspNetCore.Http;
 
 namespace McpHa.Tests;

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Text.Json;
-using McpHa.HighAvailability.Affinity;
-using McpHa.HighAvailability.Sessions;
+using Mcp.HighAvailability.Affinity;
+using Mcp.HighAvailability.Sessions;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 

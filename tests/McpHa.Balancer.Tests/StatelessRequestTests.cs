@@ -1,8 +1,8 @@
 using System.Net;
 using System.Text;
-using McpHa.Balancer.Routing;
-using McpHa.HighAvailability.Cluster;
-using McpHa.HighAvailability.Relay;
+using Mcp.HighAvailability.Balancer.Routing;
+using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.Relay;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -79,7 +79,7 @@ public sealed class StatelessRequestTests
     public void Servers_and_balancers_have_one_setting_for_keep_alives(string? setting, int seconds)
     {
         var configuration = new ConfigurationBuilder().AddInMemoryCollection(setting is null ? [] : [new("HighAvailability:KeepAlive", setting)]).Build();
-        var balancer = new ServiceCollection().AddSingleton<IConfiguration>(configuration).AddBalancer();
+        var balancer = new ServiceCollection().AddSingleton<IConfiguration>(configuration).AddMcpBalancer();
         var server = new ServiceCollection().AddSingleton<IConfiguration>(configuration);
         server.AddMcpServer().WithHighAvailability();
 

@@ -1,8 +1,8 @@
 using System.Text.Json;
-using McpHa.Balancer.Status;
-using McpHa.HighAvailability.Affinity;
-using McpHa.HighAvailability.EventBus;
-using McpHa.HighAvailability.Sessions;
+using Mcp.HighAvailability.Balancer.Status;
+using Mcp.HighAvailability.Affinity;
+using Mcp.HighAvailability.EventBus;
+using Mcp.HighAvailability.Sessions;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;

@@ -1,12 +1,12 @@
 using System.Text.RegularExpressions;
-using McpHa.Balancer.Operations;
-using McpHa.Balancer.Routing;
-using McpHa.HighAvailability;
-using McpHa.HighAvailability.Cluster;
-using McpHa.HighAvailability.Limits;
-using McpHa.HighAvailability.Redis;
-using McpHa.HighAvailability.Relay;
-using McpHa.HighAvailability.Sessions;
+using Mcp.HighAvailability.Balancer.Operations;
+using Mcp.HighAvailability.Balancer.Routing;
+using Mcp.HighAvailability;
+using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.Limits;
+using Mcp.HighAvailability.Redis;
+using Mcp.HighAvailability.Relay;
+using Mcp.HighAvailability.Sessions;
 using McpHa.Tests.Pages;
 
 namespace McpHa.Tests;

@@ -1,5 +1,5 @@
 using System.Text.Json.Nodes;
-using McpHa.HighAvailability.EventBus;
+using Mcp.HighAvailability.EventBus;
 using ModelContextProtocol.Protocol;
 
 namespace McpHa.Tests;

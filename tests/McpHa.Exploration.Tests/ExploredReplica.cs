@@ -1,13 +1,13 @@
 using System.Collections.Concurrent;
 using System.Net;
-using McpHa.HighAvailability;
-using McpHa.HighAvailability.Cluster;
-using McpHa.HighAvailability.Diagnostics;
-using McpHa.HighAvailability.Http;
-using McpHa.HighAvailability.Journal;
-using McpHa.HighAvailability.Limits;
-using McpHa.HighAvailability.Sessions;
-using McpHa.Lab.Chaos.Mutations;
+using Mcp.HighAvailability;
+using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.Diagnostics;
+using Mcp.HighAvailability.Http;
+using Mcp.HighAvailability.Journal;
+using Mcp.HighAvailability.Limits;
+using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Lab.Chaos.Mutations;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.DependencyInjection;
@@ -16,7 +16,7 @@ using Microsoft.Extensions.Hosting.Internal;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using ModelContextProtocol.Server;
-using PeerRelay = McpHa.HighAvailability.Relay.Relay;
+using PeerRelay = Mcp.HighAvailability.Relay.Relay;
 
 namespace McpHa.Tests;
 

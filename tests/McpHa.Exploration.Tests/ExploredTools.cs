@@ -1,4 +1,4 @@
-using McpHa.HighAvailability;
+using Mcp.HighAvailability;
 using ModelContextProtocol;
 using ModelContextProtocol.Protocol;
 using ModelContextProtocol.Server;

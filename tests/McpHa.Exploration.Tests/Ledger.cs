@@ -1,5 +1,5 @@
 using System.Text;
-using McpHa.HighAvailability.Sessions;
+using Mcp.HighAvailability.Sessions;
 
 namespace McpHa.Tests;
 

@@ -1,8 +1,8 @@
 using System.Runtime.CompilerServices;
-using McpHa.HighAvailability.Cluster;
-using McpHa.HighAvailability.EventBus;
-using McpHa.HighAvailability.Journal;
-using McpHa.HighAvailability.Sessions;
+using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.EventBus;
+using Mcp.HighAvailability.Journal;
+using Mcp.HighAvailability.Sessions;
 
 namespace McpHa.Tests;
 

@@ -1,6 +1,6 @@
 using System.IO.Pipelines;
 using System.Text;
-using McpHa.HighAvailability.Http;
+using Mcp.HighAvailability.Http;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 

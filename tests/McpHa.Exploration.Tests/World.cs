@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json.Nodes;
-using McpHa.HighAvailability.Sessions;
+using Mcp.HighAvailability.Sessions;
 using Microsoft.Extensions.Options;
 using ModelContextProtocol.Protocol;
 

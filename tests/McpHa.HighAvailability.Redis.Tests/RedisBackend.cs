@@ -1,6 +1,6 @@
-using McpHa.HighAvailability.Diagnostics;
-using McpHa.HighAvailability.Redis;
-using McpHa.HighAvailability.Sessions;
+using Mcp.HighAvailability.Diagnostics;
+using Mcp.HighAvailability.Redis;
+using Mcp.HighAvailability.Sessions;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;

@@ -1,7 +1,7 @@
-using McpHa.HighAvailability.Cluster;
-using McpHa.HighAvailability.Journal;
-using McpHa.HighAvailability.Redis;
-using McpHa.HighAvailability.Sessions;
+using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.Journal;
+using Mcp.HighAvailability.Redis;
+using Mcp.HighAvailability.Sessions;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using StackExchange.Redis;

@@ -1,8 +1,8 @@
-using McpHa.HighAvailability.Cluster;
-using McpHa.HighAvailability.EventBus;
-using McpHa.HighAvailability.Journal;
-using McpHa.HighAvailability.Redis;
-using McpHa.HighAvailability.Sessions;
+using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.EventBus;
+using Mcp.HighAvailability.Journal;
+using Mcp.HighAvailability.Redis;
+using Mcp.HighAvailability.Sessions;
 using Microsoft.AspNetCore.DataProtection.Repositories;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;

@@ -1,6 +1,6 @@
 using System.IO.Pipelines;
 using System.Net.Sockets;
-using McpHa.HighAvailability.Redis;
+using Mcp.HighAvailability.Redis;
 
 namespace McpHa.Tests;
 

@@ -1,7 +1,7 @@
-using McpHa.HighAvailability.Cluster;
-using McpHa.HighAvailability.EventBus;
-using McpHa.HighAvailability.Redis;
-using McpHa.HighAvailability.Sessions;
+using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.EventBus;
+using Mcp.HighAvailability.Redis;
+using Mcp.HighAvailability.Sessions;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -75,7 +75,7 @@ public sealed class TwoApplicationsTests(RedisBackend redis)
         builder.Configuration.AddInMemoryCollection(settings ?? []);
         if (!RedisServer.IsMissing)
             builder.Services.AddSingleton(redis.Client);
-        new McpHa.HighAvailability.HighAvailabilityBuilder(builder.Services).UseRedis(configure);
+        new Mcp.HighAvailability.HighAvailabilityBuilder(builder.Services).UseRedis(configure);
         return builder;
     }
 

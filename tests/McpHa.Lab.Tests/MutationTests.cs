@@ -1,5 +1,5 @@
 using System.Text.Json.Nodes;
-using McpHa.Lab.Chaos.Mutations;
+using Mcp.HighAvailability.Lab.Chaos.Mutations;
 
 namespace McpHa.Tests;
 

@@ -1,4 +1,4 @@
-using McpHa.Lab.Processes;
+using Mcp.HighAvailability.Lab.Processes;
 
 namespace McpHa.Tests;
 

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
-using McpHa.Lab.Processes;
+using Mcp.HighAvailability.Lab.Processes;
 
 namespace McpHa.Tests;
 

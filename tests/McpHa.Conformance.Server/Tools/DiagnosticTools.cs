@@ -1,5 +1,5 @@
 using System.ComponentModel;
-using McpHa.HighAvailability;
+using Mcp.HighAvailability;
 using ModelContextProtocol;
 using ModelContextProtocol.Protocol;
 using ModelContextProtocol.Server;

@@ -1,6 +1,6 @@
 using System.ComponentModel;
 using System.Text.Json;
-using McpHa.HighAvailability;
+using Mcp.HighAvailability;
 using ModelContextProtocol;
 using ModelContextProtocol.Protocol;
 using ModelContextProtocol.Server;

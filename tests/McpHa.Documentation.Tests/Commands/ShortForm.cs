@@ -1,9 +1,9 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
-using McpHa.Lab.Bench;
-using McpHa.Lab.Chaos;
-using McpHa.Lab.Up;
+using Mcp.HighAvailability.Lab.Bench;
+using Mcp.HighAvailability.Lab.Chaos;
+using Mcp.HighAvailability.Lab.Up;
 using McpHa.Tests.Pages;
 
 namespace McpHa.Tests.Commands;

@@ -1,4 +1,4 @@
-using McpHa.HighAvailability.Access;
+using Mcp.HighAvailability.Access;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Primitives;
 

@@ -1,7 +1,7 @@
 using FsCheck;
 using FsCheck.Fluent;
-using McpHa.HighAvailability.Affinity;
-using McpHa.HighAvailability.Cluster;
+using Mcp.HighAvailability.Affinity;
+using Mcp.HighAvailability.Cluster;
 
 namespace McpHa.Tests.Affinity;
 

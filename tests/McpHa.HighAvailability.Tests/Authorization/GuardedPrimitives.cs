@@ -1,5 +1,5 @@
 using Microsoft.AspNetCore.Authorization;
-using McpHa.HighAvailability;
+using Mcp.HighAvailability;
 using ModelContextProtocol.Protocol;
 using ModelContextProtocol.Server;
 

@@ -1,4 +1,4 @@
-using McpHa.HighAvailability.Cluster;
+using Mcp.HighAvailability.Cluster;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 

@@ -1,5 +1,5 @@
-using McpHa.HighAvailability.Cluster;
-using McpHa.HighAvailability.EventBus;
+using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.EventBus;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 

@@ -1,4 +1,4 @@
-using McpHa.HighAvailability.Cluster;
+using Mcp.HighAvailability.Cluster;
 
 namespace McpHa.Tests.Cluster;
 

@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using McpHa.HighAvailability.Diagnostics;
+using Mcp.HighAvailability.Diagnostics;
 using Microsoft.AspNetCore.Http;
 
 namespace McpHa.Tests.Diagnostics;

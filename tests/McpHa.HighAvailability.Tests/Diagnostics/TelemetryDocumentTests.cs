@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using System.Reflection;
 using System.Text.RegularExpressions;
-using McpHa.HighAvailability.Diagnostics;
+using Mcp.HighAvailability.Diagnostics;
 
 namespace McpHa.Tests.Diagnostics;
 

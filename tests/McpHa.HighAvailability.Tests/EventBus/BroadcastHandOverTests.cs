@@ -1,6 +1,6 @@
 using System.Text;
 using System.Text.Json;
-using McpHa.HighAvailability;
+using Mcp.HighAvailability;
 using ModelContextProtocol.Protocol;
 
 namespace McpHa.Tests;

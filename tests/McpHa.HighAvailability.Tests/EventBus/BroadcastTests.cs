@@ -1,6 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using McpHa.HighAvailability;
+using Mcp.HighAvailability;
 using ModelContextProtocol.Protocol;
 
 namespace McpHa.Tests;

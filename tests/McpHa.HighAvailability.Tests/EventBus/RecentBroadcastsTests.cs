@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
-using McpHa.HighAvailability.EventBus;
-using McpHa.HighAvailability.Sessions;
+using Mcp.HighAvailability.EventBus;
+using Mcp.HighAvailability.Sessions;
 using ModelContextProtocol.Protocol;
 
 namespace McpHa.Tests;

@@ -1,7 +1,7 @@
 using System.Text;
 using System.Text.Json.Nodes;
-using McpHa.HighAvailability.Limits;
-using McpHa.HighAvailability.Sessions;
+using Mcp.HighAvailability.Limits;
+using Mcp.HighAvailability.Sessions;
 using Microsoft.Extensions.DependencyInjection;
 using ModelContextProtocol.Protocol;
 using ModelContextProtocol.Server;

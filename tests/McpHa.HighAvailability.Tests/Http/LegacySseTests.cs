@@ -1,7 +1,7 @@
 using System.Net;
 using System.Text.Json.Nodes;
-using McpHa.HighAvailability;
-using McpHa.HighAvailability.Sessions;
+using Mcp.HighAvailability;
+using Mcp.HighAvailability.Sessions;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Routing;

@@ -1,5 +1,5 @@
 using System.Text.Json.Nodes;
-using McpHa.HighAvailability.Http;
+using Mcp.HighAvailability.Http;
 
 namespace McpHa.Tests;
 

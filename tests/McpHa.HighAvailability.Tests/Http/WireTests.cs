@@ -2,8 +2,8 @@ using System.IO.Compression;
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json.Nodes;
-using McpHa.HighAvailability;
-using McpHa.HighAvailability.Sessions;
+using Mcp.HighAvailability;
+using Mcp.HighAvailability.Sessions;
 
 namespace McpHa.Tests;
 

@@ -1,5 +1,5 @@
 using System.Diagnostics.Metrics;
-using McpHa.HighAvailability.Diagnostics;
+using Mcp.HighAvailability.Diagnostics;
 
 namespace McpHa.Tests;
 

@@ -1,8 +1,8 @@
-using McpHa.HighAvailability;
-using McpHa.HighAvailability.Cluster;
-using McpHa.HighAvailability.EventBus;
-using McpHa.HighAvailability.Journal;
-using McpHa.HighAvailability.Sessions;
+using Mcp.HighAvailability;
+using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.EventBus;
+using Mcp.HighAvailability.Journal;
+using Mcp.HighAvailability.Sessions;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;

@@ -1,10 +1,10 @@
 using System.Collections.Concurrent;
 using System.Security.Claims;
-using McpHa.HighAvailability;
-using McpHa.HighAvailability.Cluster;
-using McpHa.HighAvailability.EventBus;
-using McpHa.HighAvailability.Journal;
-using McpHa.HighAvailability.Sessions;
+using Mcp.HighAvailability;
+using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.EventBus;
+using Mcp.HighAvailability.Journal;
+using Mcp.HighAvailability.Sessions;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;

@@ -1,6 +1,6 @@
 using FsCheck;
 using FsCheck.Fluent;
-using McpHa.HighAvailability.Journal;
+using Mcp.HighAvailability.Journal;
 
 namespace McpHa.Tests.Journals;
 

@@ -1,4 +1,4 @@
-using McpHa.HighAvailability.Journal;
+using Mcp.HighAvailability.Journal;
 
 namespace McpHa.Tests;
 

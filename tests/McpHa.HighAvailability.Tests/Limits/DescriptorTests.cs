@@ -1,4 +1,4 @@
-using McpHa.HighAvailability.Limits;
+using Mcp.HighAvailability.Limits;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging.Abstractions;
 

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Text.Json.Nodes;
-using McpHa.HighAvailability.Http;
-using McpHa.HighAvailability.Limits;
+using Mcp.HighAvailability.Http;
+using Mcp.HighAvailability.Limits;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace McpHa.Tests;

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using System.Security.Claims;
-using McpHa.HighAvailability.Limits;
+using Mcp.HighAvailability.Limits;
 using Microsoft.AspNetCore.Http;
 
 namespace McpHa.Tests;

@@ -1,5 +1,5 @@
 using System.Net;
-using McpHa.HighAvailability.Relay;
+using Mcp.HighAvailability.Relay;
 using Microsoft.AspNetCore.Http;
 
 namespace McpHa.Tests.Relays;

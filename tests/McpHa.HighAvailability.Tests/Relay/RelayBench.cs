@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using System.Net.Http.Headers;
-using McpHa.HighAvailability.Cluster;
-using McpHa.HighAvailability.Relay;
+using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.Relay;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;

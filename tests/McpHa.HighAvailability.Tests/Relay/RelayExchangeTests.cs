@@ -1,4 +1,4 @@
-using McpHa.HighAvailability.Relay;
+using Mcp.HighAvailability.Relay;
 
 namespace McpHa.Tests.Relays;
 

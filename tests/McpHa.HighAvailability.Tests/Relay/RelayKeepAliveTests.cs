@@ -1,4 +1,4 @@
-using McpHa.HighAvailability.Relay;
+using Mcp.HighAvailability.Relay;
 using Microsoft.AspNetCore.Http;
 
 namespace McpHa.Tests;

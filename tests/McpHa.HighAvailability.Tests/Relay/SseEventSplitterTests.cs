@@ -1,7 +1,7 @@
 using System.Text;
 using FsCheck;
 using FsCheck.Fluent;
-using McpHa.HighAvailability.Relay;
+using Mcp.HighAvailability.Relay;
 
 namespace McpHa.Tests.Relays;
 

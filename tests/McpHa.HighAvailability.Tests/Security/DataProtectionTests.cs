@@ -1,4 +1,4 @@
-using McpHa.HighAvailability.Security;
+using Mcp.HighAvailability.Security;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.DataProtection.KeyManagement;

@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
-using McpHa.HighAvailability.Cluster;
-using McpHa.HighAvailability.Sessions;
+using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.Sessions;
 
 namespace McpHa.Tests;
 

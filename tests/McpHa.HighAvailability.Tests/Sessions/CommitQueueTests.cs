@@ -1,6 +1,6 @@
 using System.Net;
-using McpHa.HighAvailability;
-using McpHa.HighAvailability.Sessions;
+using Mcp.HighAvailability;
+using Mcp.HighAvailability.Sessions;
 
 namespace McpHa.Tests;
 

@@ -1,8 +1,8 @@
 using System.Text.Json;
-using McpHa.HighAvailability;
-using McpHa.HighAvailability.Cluster;
-using McpHa.HighAvailability.EventBus;
-using McpHa.HighAvailability.Sessions;
+using Mcp.HighAvailability;
+using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.EventBus;
+using Mcp.HighAvailability.Sessions;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -85,7 +85,7 @@ public sealed class FaultTests
         cluster.Registry.Fault = replica.Store.Fault = replica.Bus.Fault = null;
 
         var loops = replica.Get<IEnumerable<IHostedService>>().OfType<BackgroundService>()
-            .Where(service => service.GetType().Namespace!.StartsWith("McpHa.", StringComparison.Ordinal)).ToList();
+            .Where(service => service.GetType().Namespace!.StartsWith("Mcp.HighAvailability.", StringComparison.Ordinal)).ToList();
         Assert.Contains(loops, loop => loop is OwnershipWatch);
         Assert.Contains(loops, loop => loop is IdleSweep);
         Assert.Contains(loops, loop => loop is IsolationWatch);

@@ -1,4 +1,4 @@
-using McpHa.HighAvailability.Sessions;
+using Mcp.HighAvailability.Sessions;
 
 namespace McpHa.Tests;
 

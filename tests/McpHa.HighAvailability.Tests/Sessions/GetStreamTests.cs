@@ -1,8 +1,8 @@
 using System.Net;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using McpHa.HighAvailability;
-using McpHa.HighAvailability.Sessions;
+using Mcp.HighAvailability;
+using Mcp.HighAvailability.Sessions;
 
 namespace McpHa.Tests;
 

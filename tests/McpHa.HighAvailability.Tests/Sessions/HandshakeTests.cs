@@ -1,8 +1,8 @@
 using System.Net;
 using System.Text;
 using System.Text.Json.Nodes;
-using McpHa.HighAvailability.Limits;
-using McpHa.HighAvailability.Sessions;
+using Mcp.HighAvailability.Limits;
+using Mcp.HighAvailability.Sessions;
 using Microsoft.Extensions.DependencyInjection;
 using ModelContextProtocol.Protocol;
 

@@ -4,7 +4,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using FsCheck;
 using FsCheck.Fluent;
-using McpHa.HighAvailability.Sessions;
+using Mcp.HighAvailability.Sessions;
 
 namespace McpHa.Tests;
 

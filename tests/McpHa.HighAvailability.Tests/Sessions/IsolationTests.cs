@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Net;
-using McpHa.HighAvailability.Cluster;
-using McpHa.HighAvailability.Sessions;
+using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.Sessions;
 
 namespace McpHa.Tests;
 

@@ -1,6 +1,6 @@
-using McpHa.HighAvailability.Cluster;
-using McpHa.HighAvailability.Operations;
-using McpHa.HighAvailability.Sessions;
+using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.Operations;
+using Mcp.HighAvailability.Sessions;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace McpHa.Tests;

@@ -1,5 +1,5 @@
-using McpHa.HighAvailability;
-using McpHa.HighAvailability.Sessions;
+using Mcp.HighAvailability;
+using Mcp.HighAvailability.Sessions;
 
 namespace McpHa.Tests;
 

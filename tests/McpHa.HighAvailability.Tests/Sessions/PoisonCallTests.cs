@@ -1,5 +1,5 @@
 using System.Text.Json.Nodes;
-using McpHa.HighAvailability;
+using Mcp.HighAvailability;
 
 namespace McpHa.Tests;
 
@@ -85,7 +85,7 @@ public sealed class PoisonCallTests
         cluster.Tool.Body = _ => Task.FromResult("done");
         await cluster.CutOffAsync(cluster[0]);
         await PingAsync(client, cluster[1]);
-        var beginning = cluster[1].Store.StopBefore("CommitAsync", c => ((McpHa.HighAvailability.Sessions.SessionCommit)c!).Calls.Count > 0);
+        var beginning = cluster[1].Store.StopBefore("CommitAsync", c => ((Mcp.HighAvailability.Sessions.SessionCommit)c!).Calls.Count > 0);
 
         var call = client.CallAsync(cluster[1], "again");
         await beginning.Reached;

@@ -1,5 +1,5 @@
 using System.Text;
-using McpHa.HighAvailability.Cluster;
+using Mcp.HighAvailability.Cluster;
 
 namespace McpHa.Tests;
 

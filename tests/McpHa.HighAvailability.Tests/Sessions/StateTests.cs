@@ -1,7 +1,7 @@
 using System.Text;
 using System.Text.Json.Nodes;
-using McpHa.HighAvailability;
-using McpHa.HighAvailability.Sessions;
+using Mcp.HighAvailability;
+using Mcp.HighAvailability.Sessions;
 
 namespace McpHa.Tests;
 

@@ -1,6 +1,6 @@
 using System.Net;
-using McpHa.HighAvailability.Cluster;
-using McpHa.HighAvailability.Sessions;
+using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.Sessions;
 
 namespace McpHa.Tests;
 

@@ -1,5 +1,5 @@
 using System.Text.Json.Nodes;
-using McpHa.HighAvailability;
+using Mcp.HighAvailability;
 
 namespace McpHa.Tests;
 

@@ -1,6 +1,6 @@
 using System.Net;
 using System.Text.Json.Nodes;
-using McpHa.HighAvailability.Sessions;
+using Mcp.HighAvailability.Sessions;
 using ModelContextProtocol.Protocol;
 
 namespace McpHa.Tests;

@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
-using McpHa.HighAvailability;
-using McpHa.HighAvailability.Stateless;
+using Mcp.HighAvailability;
+using Mcp.HighAvailability.Stateless;
 
 namespace McpHa.Tests;
 

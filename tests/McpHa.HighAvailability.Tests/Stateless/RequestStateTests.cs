@@ -1,9 +1,9 @@
 using System.Text.Json.Nodes;
 using System.Xml.Linq;
-using McpHa.HighAvailability;
-using McpHa.HighAvailability.Security;
-using McpHa.HighAvailability.Sessions;
-using McpHa.HighAvailability.Stateless;
+using Mcp.HighAvailability;
+using Mcp.HighAvailability.Security;
+using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Stateless;
 using Microsoft.AspNetCore.DataProtection.Repositories;
 using Microsoft.Extensions.DependencyInjection;
 using ModelContextProtocol.Protocol;

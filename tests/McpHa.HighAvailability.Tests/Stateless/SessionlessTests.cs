@@ -1,6 +1,6 @@
 using System.Net;
 using System.Text.Json.Nodes;
-using McpHa.HighAvailability;
+using Mcp.HighAvailability;
 
 namespace McpHa.Tests;
 

@@ -1,6 +1,6 @@
 using System.Text;
 using System.Text.Json.Nodes;
-using McpHa.HighAvailability.Http;
+using Mcp.HighAvailability.Http;
 using Microsoft.AspNetCore.Http;
 using ModelContextProtocol;
 

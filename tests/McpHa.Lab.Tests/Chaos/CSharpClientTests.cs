@@ -1,7 +1,7 @@
 using System.Net;
 using System.Text.Json.Nodes;
-using McpHa.Lab.Chaos.History;
-using McpHa.Lab.Chaos.Workload;
+using Mcp.HighAvailability.Lab.Chaos.History;
+using Mcp.HighAvailability.Lab.Chaos.Workload;
 
 namespace McpHa.Tests.Chaos;
 

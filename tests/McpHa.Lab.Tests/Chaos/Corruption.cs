@@ -1,4 +1,4 @@
-using McpHa.Lab.Chaos.History;
+using Mcp.HighAvailability.Lab.Chaos.History;
 
 namespace McpHa.Tests.Chaos;
 

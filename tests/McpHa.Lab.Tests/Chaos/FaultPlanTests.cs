@@ -1,5 +1,5 @@
-using McpHa.Lab.Chaos.Faults;
-using McpHa.Lab.Chaos.History;
+using Mcp.HighAvailability.Lab.Chaos.Faults;
+using Mcp.HighAvailability.Lab.Chaos.History;
 
 namespace McpHa.Tests.Chaos;
 

@@ -1,5 +1,5 @@
-using McpHa.Lab.Chaos.Check;
-using McpHa.Lab.Chaos.History;
+using Mcp.HighAvailability.Lab.Chaos.Check;
+using Mcp.HighAvailability.Lab.Chaos.History;
 using static McpHa.Tests.Chaos.Story;
 
 namespace McpHa.Tests.Chaos;

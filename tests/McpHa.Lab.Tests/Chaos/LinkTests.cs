@@ -1,6 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
-using McpHa.Lab.Chaos.Network;
+using Mcp.HighAvailability.Lab.Chaos.Network;
 
 namespace McpHa.Tests.Chaos;
 

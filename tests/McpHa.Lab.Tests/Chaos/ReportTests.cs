@@ -1,10 +1,10 @@
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
-using McpHa.Lab.Chaos;
-using McpHa.Lab.Chaos.Check;
-using McpHa.Lab.Chaos.Faults;
-using McpHa.Lab.Chaos.History;
-using McpHa.Lab.Chaos.Report;
+using Mcp.HighAvailability.Lab.Chaos;
+using Mcp.HighAvailability.Lab.Chaos.Check;
+using Mcp.HighAvailability.Lab.Chaos.Faults;
+using Mcp.HighAvailability.Lab.Chaos.History;
+using Mcp.HighAvailability.Lab.Chaos.Report;
 using Spectre.Console;
 
 namespace McpHa.Tests.Chaos;

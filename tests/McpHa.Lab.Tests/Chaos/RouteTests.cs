@@ -1,6 +1,6 @@
 using System.Net;
-using McpHa.Lab.Chaos.History;
-using McpHa.Lab.Chaos.Workload;
+using Mcp.HighAvailability.Lab.Chaos.History;
+using Mcp.HighAvailability.Lab.Chaos.Workload;
 
 namespace McpHa.Tests.Chaos;
 

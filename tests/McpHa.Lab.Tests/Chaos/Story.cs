@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
-using McpHa.Lab.Chaos.Check;
-using McpHa.Lab.Chaos.History;
+using Mcp.HighAvailability.Lab.Chaos.Check;
+using Mcp.HighAvailability.Lab.Chaos.History;
 
 namespace McpHa.Tests.Chaos;
 

@@ -1,5 +1,5 @@
-using McpHa.Lab.Chaos.Workload;
-using McpHa.Lab.Processes;
+using Mcp.HighAvailability.Lab.Chaos.Workload;
+using Mcp.HighAvailability.Lab.Processes;
 
 namespace McpHa.Tests.Chaos;
 

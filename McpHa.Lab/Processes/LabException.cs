@@ -1,4 +1,0 @@
-namespace McpHa.Lab.Processes;
-
-/// <summary>Something that the user can put right. The message is all that is shown.</summary>
-internal sealed class LabException(string message) : Exception(message);

@@ -1,0 +1,101 @@
+using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.EventBus;
+using Mcp.HighAvailability.Sessions;
+
+namespace Mcp.HighAvailability.Balancer.Status;
+
+/// <summary>Writes the timeline of the whole cluster: who comes and goes as the directory says, and take-overs as their new owners tell of them on the event bus.</summary>
+internal sealed partial class ClusterWatch(
+    ReplicaDirectory directory, Timeline timeline, TimeProvider time, ILogger<ClusterWatch> logger, IEventBus? bus = null) : BackgroundService
+{
+    // So often it looks whether the registry is there; changes of replicas are heard of at once.
+    private static readonly TimeSpan Look = TimeSpan.FromSeconds(1);
+
+    private readonly DateTimeOffset _started = time.GetUtcNow();
+    private readonly Dictionary<string, ReplicaInfo> _alive = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, DateTimeOffset> _lost = new(StringComparer.Ordinal);
+    private DateTimeOffset? _awaySince;
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        var listener = bus is null ? null : new BusListener(bus, TakeOverNews.Topic, time, logger);
+        listener?.Start(Hear);
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            var changed = directory.Changed;
+            try
+            {
+                CompareReplicas();
+                CompareRegistry();
+            }
+            catch (Exception e)
+            {
+                LogFailed(e);
+            }
+
+            await changed.WaitAsync(Look, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        if (listener is not null)
+            await listener.StopAsync();
+    }
+
+    private ValueTask Hear(ReadOnlyMemory<byte> message)
+    {
+        if (TakeOverNews.Read(message.Span) is { } news)
+            timeline.Add(TimelineKind.TakenOver, news.From, news.To, news.Reason, news.Took);
+        return ValueTask.CompletedTask;
+    }
+
+    private void CompareReplicas()
+    {
+        var now = directory.Alive;
+        foreach (var replica in now)
+        {
+            if (!_alive.TryGetValue(replica.Id, out var before))
+                Joined(replica);
+            else if (replica.Draining && (!before.Draining || before.Stays && !replica.Stays))
+                timeline.Add(replica.Stays ? TimelineKind.Drained : TimelineKind.Stopping, replica.Id);
+            else if (before.Draining && !replica.Draining)
+                timeline.Add(TimelineKind.Resumed, replica.Id);
+            _alive[replica.Id] = replica;
+        }
+
+        foreach (var gone in _alive.Values.Where(before => now.All(replica => replica.Id != before.Id)).ToList())
+        {
+            _alive.Remove(gone.Id);
+            var inGoodOrder = gone is { Draining: true, Stays: false };
+            timeline.Add(inGoodOrder ? TimelineKind.Left : TimelineKind.Lost, gone.Id);
+            if (!inGoodOrder)
+                _lost[gone.Id] = time.GetUtcNow();
+        }
+
+        // Ids are new at every start: who has not come back by now does not.
+        foreach (var id in _lost.Where(pair => time.GetUtcNow() - pair.Value > ReplicaSilence.RemovedAfter).Select(pair => pair.Key).ToList())
+            _lost.Remove(id);
+    }
+
+    // Those that were there before this balancer joined when they started.
+    private void Joined(ReplicaInfo replica)
+    {
+        if (_lost.Remove(replica.Id))
+            timeline.Add(TimelineKind.Back, replica.Id);
+        else
+            timeline.Add(TimelineKind.Joined, replica.Id, replica.Started < _started ? replica.Started : null);
+        if (replica.Draining)
+            timeline.Add(replica.Stays ? TimelineKind.Drained : TimelineKind.Stopping, replica.Id);
+    }
+
+    private void CompareRegistry()
+    {
+        var since = directory.AwaySince;
+        if (since is not null && _awaySince is null)
+            timeline.Add(TimelineKind.RegistryAway, at: since);
+        else if (since is null && _awaySince is not null)
+            timeline.Add(TimelineKind.RegistryBack);
+        _awaySince = since;
+    }
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Something that happened in the cluster is missing on the page.")]
+    private partial void LogFailed(Exception exception);
+}

@@ -1,0 +1,55 @@
+using System.Text;
+
+namespace Mcp.HighAvailability.Balancer.Status.Page;
+
+/// <summary>The replicas: state, load, version, age, and what operators can do with them.</summary>
+internal static class ReplicaPart
+{
+    public static void Render(StringBuilder page, Status status, bool operations)
+    {
+        page.Append("<section aria-labelledby=\"replicas\"><h2 id=\"replicas\">Replicas</h2>");
+        if (status.Replicas.Count == 0)
+        {
+            page.Append("<p>None yet. Requests wait for the first one.</p></section>");
+            return;
+        }
+
+        page.Append("<div class=\"wide\" role=\"region\" aria-label=\"Table of replicas\" tabindex=\"0\"><table><caption class=\"unseen\">Replicas, as their last heartbeats say</caption><thead><tr>")
+            .Append("<th scope=\"col\">Replica</th><th scope=\"col\">State</th>").Append(operations ? "<th scope=\"col\" class=\"operation\">Operation</th>" : "")
+            .Append("<th scope=\"col\" class=\"n\">Sessions</th><th scope=\"col\" class=\"n\">Calls</th><th scope=\"col\" class=\"n\">Heartbeat</th>")
+            .Append("<th scope=\"col\" class=\"n\">Up for</th><th scope=\"col\">Version</th><th scope=\"col\">Address</th></tr></thead><tbody>");
+        foreach (var replica in status.Replicas)
+        {
+            page.Append("<tr data-key=\"").Text(replica.Id).Append("\"><th scope=\"row\">").Text(replica.Id);
+            if (replica.Instance.Length > 0 && replica.Instance != replica.Id)
+                page.Append("<small>").Text(replica.Instance).Append("</small>");
+            page.Append("</th><td class=\"").Append(replica.State).Append("\">").Append(State(replica)).Append("</td>");
+            if (operations)
+                RenderOperation(page, replica);
+            page.Append("<td class=\"n\">").Number(replica.Sessions).Append("</td><td class=\"n\">").Number(replica.Calls).Append("</td><td class=\"n\">").Append(Html.Duration(replica.HeartbeatAgeMs)).Append(" ago</td><td class=\"n\">")
+                .Append(replica.IsLost ? "–" : Html.Age(status.Time - replica.Started)).Append("</td><td>").Text(replica.Version).Append("</td><td>").Text(replica.Address.TrimEnd('/'))
+                .Append("<small>process ").Append(replica.ProcessId).Append("</small></td></tr>");
+        }
+
+        page.Append("</tbody></table></div></section>");
+    }
+
+    private static string State(ReplicaStatus replica) => replica switch
+    {
+        { State: ReplicaStates.Draining, Stays: true, Sessions: 0 } => "drained",
+        { State: ReplicaStates.Draining, Stays: false } => "shutting down",
+        _ => replica.State,
+    };
+
+    private static void RenderOperation(StringBuilder page, ReplicaStatus replica)
+    {
+        page.Append("<td class=\"operation\">");
+        if (!replica.IsLost && (replica.Stays || replica.State == ReplicaStates.Alive))
+        {
+            page.Append("<button type=\"button\" data-operation=\"").Append(replica.Stays ? "resume" : "drain").Append("\" data-replica=\"").Text(replica.Id).Append("\">")
+                .Append(replica.Stays ? "Resume" : "Drain").Append("<span class=\"unseen\"> ").Text(replica.Id).Append("</span></button>");
+        }
+
+        page.Append("</td>");
+    }
+}

@@ -1,0 +1,44 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Mcp.HighAvailability.Lab.Bench.Server;
+
+namespace Mcp.HighAvailability.Lab.Bench.Report;
+
+/// <summary>Everything that a run has measured.</summary>
+internal sealed record BenchReport
+{
+    public required DateTimeOffset Started { get; init; }
+
+    public required double ElapsedSeconds { get; init; }
+
+    public required Machine Machine { get; init; }
+
+    public required int Rounds { get; init; }
+
+    public required double SecondsPerTurn { get; init; }
+
+    /// <summary>The subjects under load.</summary>
+    public required IReadOnlyList<SubjectReport> Load { get; init; }
+
+    public RedisReport? Redis { get; init; }
+
+    /// <summary>By what serves: the library, and the SDK alone.</summary>
+    public IReadOnlyDictionary<ServerKind, MemoryReport> Memory { get; init; } = new Dictionary<ServerKind, MemoryReport>();
+
+    public FailoverReport? Failover { get; init; }
+
+    public IReadOnlyList<Ratio> Ratios => Ratio.Of(Load);
+
+    public IReadOnlyList<Target> Targets => Target.Of(this);
+
+    public void WriteTo(string file)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(file)!);
+        File.WriteAllText(file, JsonSerializer.Serialize(this, BenchJson.Default.BenchReport));
+    }
+}
+
+[JsonSourceGenerationOptions(
+    JsonSerializerDefaults.Web, WriteIndented = true, UseStringEnumConverter = true, NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals)]
+[JsonSerializable(typeof(BenchReport))]
+internal sealed partial class BenchJson : JsonSerializerContext;

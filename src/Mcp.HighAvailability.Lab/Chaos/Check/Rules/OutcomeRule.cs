@@ -1,0 +1,49 @@
+using Mcp.HighAvailability.Lab.Chaos.History;
+
+namespace Mcp.HighAvailability.Lab.Chaos.Check.Rules;
+
+/// <summary>
+/// Every call has exactly one outcome, within its time. The only error that is promised is "may have run", for a call that must not be
+/// run again, while a fault hits its session's owner, and for any other call when two owners were lost with it. Directly behind a dumb load balancer a connection may also break while a fault
+/// goes on, and in front of one of ours when that dies: clients of revisions before 2025-11-25 cannot resume a response that has sent
+/// nothing yet. A handle is unknown after Redis has lost its data.
+/// </summary>
+internal static class OutcomeRule
+{
+    // The default of HighAvailability:MaxReplicaLosses.
+    private const int MaxLosses = 2;
+
+    public static IEnumerable<Violation> Find(Facts facts)
+    {
+        foreach (var call in facts.Calls)
+        {
+            if (call.Ends.Count == 0)
+                yield return facts.Violation(ViolationKind.Hung, call, facts.End, $"{call} never ended");
+            if (call.Ends.Count > 1)
+                yield return facts.Violation(ViolationKind.Doubled, call, call.Ends[1].At, $"{call} ended twice: {call.Ends[0].Outcome}, then {call.Ends[1].Outcome}");
+            if (call is not { Outcome: { } outcome, End: { } end })
+                continue;
+            if (outcome.Kind == OutcomeKind.TimedOut)
+                yield return facts.Violation(ViolationKind.Hung, call, end, $"{call} did not end within {(end - call.Begin).TotalSeconds:0.0} s");
+            else if (outcome.Kind == OutcomeKind.Cancelled ? call.Cancelled is null : outcome.Kind != OutcomeKind.Result && !IsPromised(facts, call, outcome))
+                yield return facts.Violation(ViolationKind.Error, call, end, $"{call} ended with {outcome}, which is not promised here");
+        }
+    }
+
+    /// <summary>Whether an error is one that the promise names.</summary>
+    public static bool IsPromised(Facts facts, Call call, CallOutcome outcome)
+    {
+        var end = call.End ?? facts.End;
+        return outcome switch
+        {
+            { Kind: OutcomeKind.RpcError, Code: CallOutcome.MayHaveRun } when call.Expected.MayRunAgain => Faults().Count(fault => fault.RunsAgain) >= MaxLosses,
+            { Kind: OutcomeKind.RpcError, Code: CallOutcome.MayHaveRun } => Faults().Any(fault => fault.Kind != FaultKind.Balancer),
+            { Kind: OutcomeKind.TransportError } => facts.Faults.Any(fault => fault.Overlaps(call.Begin, end, Facts.Aftermath)
+                && (facts.Options.Direct || (fault.Kind == FaultKind.Balancer && call.Progress.Count == 0 && !facts.IsPrimed(call.Session)))),
+            { Kind: OutcomeKind.ToolError } => call.Expected.Handle is not null && StateResult.IsUnknownHandle(outcome) && facts.Wiped(TimeSpan.Zero, end),
+            _ => false,
+        };
+
+        IEnumerable<Fault> Faults() => facts.Faults.Where(fault => fault.Touches(call.Session) && fault.Overlaps(call.Begin, end, Facts.Aftermath));
+    }
+}

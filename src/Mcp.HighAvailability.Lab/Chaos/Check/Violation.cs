@@ -1,0 +1,38 @@
+using Mcp.HighAvailability.Lab.Chaos.History;
+
+namespace Mcp.HighAvailability.Lab.Chaos.Check;
+
+/// <summary>What is wrong with a history.</summary>
+internal enum ViolationKind
+{
+    /// <summary>An error that is not promised.</summary>
+    Error,
+
+    /// <summary>A call that never ended, or not within its time-out.</summary>
+    Hung,
+
+    /// <summary>Something acknowledged or sent that is not there: a step, a note, an announcement, a delivery.</summary>
+    Lost,
+
+    /// <summary>Something that came or ran twice.</summary>
+    Doubled,
+
+    /// <summary>Something in the wrong order.</summary>
+    OutOfOrder,
+
+    /// <summary>Something that nobody asked for: a wrong result, a note that nobody added.</summary>
+    FromNowhere,
+
+    /// <summary>Something of a call after its end.</summary>
+    Late,
+
+    /// <summary>A session that a server does not know any more.</summary>
+    SessionLost,
+
+    /// <summary>Too little happened to say anything.</summary>
+    Vacuous,
+}
+
+/// <summary>One finding of the checker.</summary>
+/// <param name="Around">The events around it that concern the same session, call or fault.</param>
+internal sealed record Violation(ViolationKind Kind, TimeSpan At, string? Session, long? Call, string Text, IReadOnlyList<HistoryEvent> Around);

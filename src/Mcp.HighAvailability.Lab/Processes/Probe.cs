@@ -1,0 +1,65 @@
+using System.Net.Sockets;
+using System.Text;
+
+namespace Mcp.HighAvailability.Lab.Processes;
+
+/// <summary>Asks a program once whether it is ready. No answer is an answer.</summary>
+internal static class Probe
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+
+    // No proxy, no pool: every question goes to whoever listens on the port now.
+    private static readonly HttpClient Http = new(new SocketsHttpHandler { UseProxy = false, PooledConnectionLifetime = TimeSpan.Zero })
+    {
+        Timeout = Patience,
+    };
+
+    /// <summary>Whether <c>/health</c> of a web program answers 200.</summary>
+    public static async Task<bool> HealthAsync(Uri url, CancellationToken cancellationToken)
+    {
+        try
+        {
+            using var response = await Http.GetAsync(new Uri(url, "/health"), cancellationToken);
+            return response.IsSuccessStatusCode;
+        }
+        catch (Exception e) when (e is HttpRequestException or OperationCanceledException && !cancellationToken.IsCancellationRequested)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Whether a web program answers at all, whatever it says.</summary>
+    public static async Task<bool> AnswersAsync(Uri url, CancellationToken cancellationToken)
+    {
+        try
+        {
+            using var response = await Http.GetAsync(url, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+            return true;
+        }
+        catch (Exception e) when (e is HttpRequestException or OperationCanceledException && !cancellationToken.IsCancellationRequested)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Whether a Redis without password answers PING, which it refuses while it loads its data.</summary>
+    public static async Task<bool> RedisAsync(int port, CancellationToken cancellationToken)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        patience.CancelAfter(Patience);
+        try
+        {
+            using var client = new TcpClient();
+            await client.ConnectAsync("127.0.0.1", port, patience.Token);
+            var stream = client.GetStream();
+            await stream.WriteAsync("PING\r\n"u8.ToArray(), patience.Token);
+            var answer = new byte[7];
+            await stream.ReadExactlyAsync(answer, patience.Token);
+            return Encoding.ASCII.GetString(answer) == "+PONG\r\n";
+        }
+        catch (Exception e) when (e is SocketException or IOException or OperationCanceledException && !cancellationToken.IsCancellationRequested)
+        {
+            return false;
+        }
+    }
+}

@@ -1,0 +1,9 @@
+using System.Text.Json.Serialization;
+using Mcp.HighAvailability.Cluster;
+
+namespace Mcp.HighAvailability.Redis;
+
+/// <summary>Heartbeats as JSON.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
+[JsonSerializable(typeof(ReplicaInfo))]
+internal sealed partial class ReplicaJson : JsonSerializerContext;

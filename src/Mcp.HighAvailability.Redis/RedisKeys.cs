@@ -1,0 +1,59 @@
+using StackExchange.Redis;
+
+namespace Mcp.HighAvailability.Redis;
+
+/// <summary>Every key and channel in Redis.</summary>
+/// <remarks>
+/// The braces are hash tags: in a Redis Cluster all keys of a session, and all keys of a handle, are in one hash slot, so
+/// that one script may write them. With the prefix <c>mcp-ha:</c>, without the name of an application:
+/// <code>
+/// mcp-ha:{SESSION}:session   hash    the record; fields in <see cref="RedisFields"/>. Of an ended session only the field "ended"
+/// mcp-ha:{SESSION}:journal   list    the entries in ascending position, each as <see cref="RedisJournalEntry"/> writes it
+/// mcp-ha:{SESSION}:calls     hash    the in-flight table
+/// mcp-ha:{SESSION}:state     hash    the session state
+/// mcp-ha:{HANDLE}:handle     hash    user, version, and the values as k:KEY
+/// mcp-ha:{HANDLE}:applied    hash    the remembered calls: r:CALL = response, and a ring s:SLOT = CALL to forget the oldest
+/// mcp-ha:replicas            hash    replica id = Unix ms of the last heartbeat, a space, ReplicaInfo as JSON;
+///                                    and the run of the store as :run, its server's run id and the Unix microseconds since when
+/// mcp-ha:data-protection     hash    data protection keys: name = XML
+/// mcp-ha:check               written and removed by the check at the start
+/// mcp-ha:topic:TOPIC         channel of the event bus
+/// </code>
+/// </remarks>
+internal sealed class RedisKeys(string prefix)
+{
+    private const string JournalSuffix = "}:journal";
+
+    public RedisKey Replicas { get; } = prefix + "replicas";
+
+    public RedisKey DataProtection { get; } = prefix + "data-protection";
+
+    /// <summary>Written and removed again by the check at the start.</summary>
+    public RedisKey Check { get; } = prefix + "check";
+
+    public RedisKey Session(string sessionId) => Tagged(sessionId, "}:session");
+
+    public RedisKey Journal(string sessionId) => Tagged(sessionId, JournalSuffix);
+
+    public RedisKey Calls(string sessionId) => Tagged(sessionId, "}:calls");
+
+    public RedisKey State(string sessionId) => Tagged(sessionId, "}:state");
+
+    public RedisKey Handle(string handle) => Tagged(handle, "}:handle");
+
+    public RedisKey Applied(string handle) => Tagged(handle, "}:applied");
+
+    public RedisChannel Topic(string topic) => new(prefix + "topic:" + topic, RedisChannel.PatternMode.Literal);
+
+    /// <summary>Record, journal, calls, state: the order in which the scripts expect them.</summary>
+    public RedisKey[] WholeSession(string sessionId) => [Session(sessionId), Journal(sessionId), Calls(sessionId), State(sessionId)];
+
+    /// <summary>The type that Redis has to report for a key of ours.</summary>
+    public static string TypeOf(RedisKey key) => ((string?)key)!.EndsWith(JournalSuffix, StringComparison.Ordinal) ? "list" : "hash";
+
+    private RedisKey Tagged(string tag, string suffix)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(tag);
+        return string.Concat(prefix, "{", tag, suffix);
+    }
+}

@@ -1,0 +1,53 @@
+using Mcp.HighAvailability;
+using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.EventBus;
+using Mcp.HighAvailability.Journal;
+using Mcp.HighAvailability.Redis;
+using Mcp.HighAvailability.Sessions;
+using Microsoft.AspNetCore.DataProtection.Repositories;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
+
+namespace Microsoft.Extensions.DependencyInjection;
+
+/// <summary>Puts the cluster on Redis.</summary>
+public static class RedisServices
+{
+    /// <summary>Keeps sessions, journals, state, data protection keys and the replica directory in Redis, and uses it as event bus.</summary>
+    /// <remarks>The connection is the application's <c>IConnectionMultiplexer</c>, as <c>builder.AddRedisClient("redis")</c> registers it. The application does not start when it cannot be reached.</remarks>
+    /// <param name="ha">The builder.</param>
+    /// <param name="configure">Sets options, after the configuration section <c>HighAvailability:Redis</c> was read.</param>
+    public static HighAvailabilityBuilder UseRedis(this HighAvailabilityBuilder ha, Action<RedisHighAvailabilityOptions>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(ha);
+        ha.Services.AddRedisReplicaRegistry(configure);
+        ha.Services.Replace(ServiceDescriptor.Singleton<ISessionStore, RedisSessionStore>());
+        ha.Services.Replace(ServiceDescriptor.Singleton<ISessionJournal, RedisSessionJournal>());
+        ha.Services.Replace(ServiceDescriptor.Singleton<IStateHandleStore, RedisStateHandleStore>());
+        ha.Services.Replace(ServiceDescriptor.Singleton<IXmlRepository, RedisXmlRepository>());
+        return ha;
+    }
+
+    /// <summary>Registers only the replica registry, the event bus and the session lookup on Redis, which is what a balancer needs.</summary>
+    /// <param name="services">The services of the balancer.</param>
+    /// <param name="configure">Sets options; the same as those of the replicas.</param>
+    public static IServiceCollection AddRedisReplicaRegistry(this IServiceCollection services, Action<RedisHighAvailabilityOptions>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        services.AddClusterOptions();
+        var options = services.AddOptions<RedisHighAvailabilityOptions>().BindConfiguration(RedisHighAvailabilityOptions.SectionName).ValidateOnStart();
+        if (configure is not null)
+            options.Configure(configure);
+        options.PostConfigure<IOptions<ClusterOptions>>(static (redis, cluster) => redis.KeyPrefix ??= $"mcp-ha:{cluster.Value.Application}:");
+
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<RedisHighAvailabilityOptions>, RedisOptionsValidator>());
+        services.TryAddSingleton(TimeProvider.System);
+        services.TryAddSingleton<RedisConnection>();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, RedisStartCheck>());
+        services.Replace(ServiceDescriptor.Singleton<IReplicaRegistry, RedisReplicaRegistry>());
+        services.Replace(ServiceDescriptor.Singleton<IEventBus, RedisEventBus>());
+        services.Replace(ServiceDescriptor.Singleton<ISessionLookup, RedisSessionLookup>());
+        return services;
+    }
+}

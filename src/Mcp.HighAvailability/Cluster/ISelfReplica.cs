@@ -1,0 +1,11 @@
+namespace Mcp.HighAvailability.Cluster;
+
+/// <summary>What this process says of itself in each heartbeat. A balancer has none.</summary>
+public interface ISelfReplica
+{
+    /// <summary>This replica's id, fixed for the life of the process.</summary>
+    string Id { get; }
+
+    /// <summary>The current self-description; <see langword="null"/> until the server is bound to an address.</summary>
+    ReplicaInfo? Describe();
+}

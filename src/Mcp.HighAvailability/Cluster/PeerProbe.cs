@@ -1,0 +1,120 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text.Json;
+using Microsoft.Extensions.Options;
+
+namespace Mcp.HighAvailability.Cluster;
+
+/// <summary>Asks replicas directly, past the registry, whether they are there: heartbeats say nothing about the way to them.</summary>
+/// <remarks>A client of <c>ProbeEndpoint</c>, which every replica answers at its address, whatever its application maps. One per process.</remarks>
+public sealed class PeerProbe : IDisposable
+{
+    /// <summary>Fixed path at a replica's address.</summary>
+    internal const string Path = "/.well-known/mcp-ha-replica";
+
+    /// <summary>Request header: id of the replica that is meant. Without it the path belongs to the application. Relays pass no such header on.</summary>
+    internal const string Header = "Mcp-Ha-Probe";
+
+    /// <summary>Request header: id of the replica that asks, when it asks to be spared.</summary>
+    internal const string AskerHeader = "Mcp-Ha-Spare";
+
+    private const int MostBytes = 1024;
+
+    // Patience is counted in slices by this process's own timers: when it stands still itself, or is starved of processor time, it loses
+    // one slice, and what has arrived meanwhile is read before the next.
+    private const int Slices = 9;
+
+    private readonly TimeSpan _patience;
+    private readonly TimeProvider _time;
+    private readonly HttpMessageInvoker _http;
+
+    /// <summary>Creates the probe; it asks nobody by itself.</summary>
+    public PeerProbe(IOptions<ClusterOptions> options, TimeProvider time)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        _patience = options.Value.ProbePatience;
+        _time = time;
+        _http = new HttpMessageInvoker(new SocketsHttpHandler
+        {
+            UseCookies = false,
+            AllowAutoRedirect = false,
+            UseProxy = false,
+            ActivityHeadersPropagator = null,
+            // A connection attempt outlives its request otherwise, and the next request would wait for it.
+            ConnectTimeout = _patience,
+        });
+    }
+
+    /// <summary>Asks a replica. Takes <c>Overdue</c> less <c>HeartbeatInterval</c> at most (2 seconds by default), and very little when it answers.</summary>
+    /// <exception cref="OperationCanceledException">The caller gave up.</exception>
+    public Task<ProbeAnswer> AskAsync(ReplicaInfo replica, CancellationToken cancellationToken = default) => AskAsync(replica, null, cancellationToken);
+
+    /// <summary>Asks a replica, and asks it to spare the asking one; see <see cref="Standing"/>.</summary>
+    internal async Task<ProbeAnswer> AskAsync(ReplicaInfo replica, string? asker, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(replica);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var asking = SendAsync(replica, asker, limit.Token);
+        for (var slice = 0; slice < Slices && !asking.IsCompleted; slice++)
+            await ((Task)asking).WaitAsync(_patience / Slices, _time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+
+        // A request that is given up takes its connection with it; the next one does not wait behind it.
+        await limit.CancelAsync().ConfigureAwait(false);
+        var answer = await asking.ConfigureAwait(false);
+        cancellationToken.ThrowIfCancellationRequested();
+        return answer;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _http.Dispose();
+
+    private async Task<ProbeAnswer> SendAsync(ReplicaInfo replica, string? asker, CancellationToken cancellationToken)
+    {
+        try
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(replica.Address, Path));
+            request.Headers.TryAddWithoutValidation(Header, replica.Id);
+            if (asker is not null)
+                request.Headers.TryAddWithoutValidation(AskerHeader, asker);
+            request.Headers.ConnectionClose = true; // a connection that exists already says nothing about new ones
+            using var response = await _http.SendAsync(request, cancellationToken).ConfigureAwait(false);
+            if (response.StatusCode == HttpStatusCode.MisdirectedRequest)
+                return new ProbeAnswer.Unreachable(Refused: true);
+            if ((int)response.StatusCode >= 500)
+                return new ProbeAnswer.Unreachable(Refused: false); // what stands before it does not reach it either
+            if (response.StatusCode != HttpStatusCode.OK || response.Content.Headers.ContentLength is not (> 0 and <= MostBytes))
+                return new ProbeAnswer.Unclear();
+
+            var body = await response.Content.ReadAsByteArrayAsync(cancellationToken).ConfigureAwait(false);
+            using var json = JsonDocument.Parse(body);
+            return new ProbeAnswer.Answered(
+                replica.Id, json.RootElement.GetProperty("draining").GetBoolean(), json.RootElement.GetProperty("storeAway").GetBoolean())
+            {
+                Spares = json.RootElement.TryGetProperty("spares", out var spares) && spares.GetBoolean(),
+            };
+        }
+        catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException)
+        {
+            return new ProbeAnswer.Unclear();
+        }
+        catch (Exception exception) when (exception is HttpRequestException or IOException or SocketException or OperationCanceledException)
+        {
+            return IsOurs(exception) ? new ProbeAnswer.Unclear() : new ProbeAnswer.Unreachable(IsRefusal(exception));
+        }
+    }
+
+    /// <summary>Whether the other side said that nobody is there. Anything else may be a matter of time, or of something here.</summary>
+    internal static bool IsRefusal(Exception exception) => exception.InnerException is SocketException
+    {
+        SocketErrorCode: SocketError.ConnectionRefused or SocketError.HostUnreachable or SocketError.HostDown or SocketError.NetworkUnreachable,
+    };
+
+    // Nobody is suspected for what this process or this machine lacks.
+    private static bool IsOurs(Exception exception) =>
+        exception is HttpRequestException { HttpRequestError: HttpRequestError.NameResolutionError }
+        || exception.InnerException is SocketException
+        {
+            SocketErrorCode: SocketError.TooManyOpenSockets or SocketError.NoBufferSpaceAvailable or SocketError.AddressNotAvailable
+                or SocketError.AddressAlreadyInUse or SocketError.AccessDenied,
+        };
+}

@@ -1,0 +1,331 @@
+using Mcp.HighAvailability.EventBus;
+using Mcp.HighAvailability.Sessions;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace Mcp.HighAvailability.Cluster;
+
+/// <summary>Who is alive, where, and who is draining: one view per process, kept by heartbeats through the <see cref="IReplicaRegistry"/>.</summary>
+/// <remarks>
+/// While the registry is away the last view stays as it is: nobody is given up for a silence that may be our own. Refused connections and
+/// replicas in use that do not answer when asked directly count all the time. This process's own replica is never given up.
+/// </remarks>
+public sealed partial class ReplicaDirectory : BackgroundService
+{
+    /// <summary>Topic of the event bus on which replicas say that they joined, started to drain, or left.</summary>
+    public const string Topic = "replicas";
+
+    // A replica that is not bound yet looks this often whether it is.
+    private static readonly TimeSpan BindPoll = TimeSpan.FromMilliseconds(25);
+
+    private readonly IReplicaRegistry _registry;
+    private readonly ISelfReplica? _self;
+    private readonly ReplicaNews? _news;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly ClusterOptions _options;
+    private readonly ReplicaView _view;
+    private readonly StoreRuns _runs;
+    private readonly PeerWatch? _watch;
+    private readonly long _origin;
+    private readonly ITimer _sweep;
+    private TaskCompletionSource _wake = NewWake();
+    private readonly SemaphoreSlim _reading = new(1, 1);
+    private TimeSpan _lastReadAsked = TimeSpan.MinValue;
+    private volatile bool _away;
+    private long _lastBeat;
+    private int _lapses;
+    private bool _joined;
+
+    // Replicas of another application that the log names already; guarded by _reading.
+    private HashSet<string> _strangers = [];
+
+    /// <summary>Creates the directory; it knows nobody until it runs (or is refreshed).</summary>
+    public ReplicaDirectory(
+        IReplicaRegistry registry,
+        IOptions<ClusterOptions> options,
+        TimeProvider time,
+        ILogger<ReplicaDirectory> logger,
+        ISelfReplica? self = null,
+        IEventBus? bus = null,
+        PeerProbe? probe = null)
+    {
+        (_registry, _self, _time, _logger, _options) = (registry, self, time, logger, options.Value);
+        _runs = new StoreRuns(_options, time);
+        _news = bus is null ? null : new ReplicaNews(bus, Announce);
+        _view = new ReplicaView(_options, self?.Id, heartbeatIsEnough: probe is null);
+        _origin = time.GetTimestamp();
+        if (probe is not null)
+            _watch = new PeerWatch(probe.AskAsync, _view, _options, time, () => Now, () => _away, logger);
+        _sweep = time.CreateTimer(static state => ((ReplicaDirectory)state!).Sweep(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
+
+    /// <summary>All replicas that are alive now: heartbeat not overdue, not reported unreachable since. Includes draining ones and this process's own.</summary>
+    public IReadOnlyList<ReplicaInfo> Alive => _view.Alive;
+
+    /// <summary>Completes when a replica next joins, starts or ceases to drain, or is lost. Take it before looking at <see cref="Alive"/>.</summary>
+    public Task Changed => _view.Changed;
+
+    /// <summary>How often the registry was away and came back. Whoever relies on messages of that time must look again.</summary>
+    public int Outages { get; private set; }
+
+    /// <summary>Time since the last heartbeat of this process's replica was sent that has arrived.</summary>
+    public TimeSpan SinceBeat => Now - new TimeSpan(Volatile.Read(ref _lastBeat));
+
+    /// <summary>How often that time had grown to <c>Overdue</c> when the next heartbeat arrived: others may have given this replica up.</summary>
+    public int Lapses => Volatile.Read(ref _lapses);
+
+    /// <summary>The registry could not be read last time. Known after twice the heartbeat interval at the latest.</summary>
+    public bool RegistryAway => _away;
+
+    /// <summary>Since when the registry cannot be read (UTC, by this process's clock); <see langword="null"/> while it can.</summary>
+    public DateTimeOffset? AwaySince { get; private set; }
+
+    /// <summary>How long the last reading took that succeeded.</summary>
+    public TimeSpan ReadTook { get; private set; }
+
+    /// <summary>The run of the store as of the last reading.</summary>
+    public StoreRun? Run => _runs.Current;
+
+    /// <summary>Completes when the store's next run begins, or when the registry is next back. Take it before looking at <see cref="Run"/>.</summary>
+    public Task Interrupted => _runs.Interrupted;
+
+    /// <summary>
+    /// The run of the store, if all replicas that are alive, or may be without the store's having heard of them, have checked their sessions in it:
+    /// what the store does not know then, nobody has. The empty string where nothing can be lost; <see langword="null"/> when it cannot be told.
+    /// </summary>
+    /// <remarks>
+    /// As of the last reading. A look into the store lies within the run if this is the same before it and after a <see cref="RefreshAsync"/>
+    /// behind it. A replica that does not check in time holds the others up for so long only.
+    /// </remarks>
+    public string? SettledRun => _away ? null : _runs.Settled([.. Alive.Where(replica => replica.Id != _self?.Id), .. _view.Awaited()]);
+
+    /// <summary>A replica that is alive, by id.</summary>
+    public ReplicaInfo? Find(string replicaId) => _view.Find(replicaId);
+
+    /// <summary>A token that ends when the replica is no longer alive (already ended when it is not now).</summary>
+    public CancellationToken LostToken(string replicaId) => _view.LostToken(replicaId);
+
+    /// <summary>All replicas that the registry holds, lost ones included, with the time since their last heartbeat. For display.</summary>
+    public IReadOnlyList<RegisteredReplica> Known() => _view.Known(Now);
+
+    /// <summary>Takes a replica out of <see cref="Alive"/> at once, because a connection to it was refused, until it beats and (with a <see cref="PeerProbe"/>) answers again.</summary>
+    public void ReportUnreachable(string replicaId)
+    {
+        if (_view.Suspect(replicaId, Now))
+            LogUnreachable(replicaId);
+    }
+
+    /// <summary>Asks a replica directly whether it is there, because connecting to it took too long; takes it out of <see cref="Alive"/> if it does not answer.</summary>
+    public void ReportSlow(string replicaId)
+    {
+        if (Find(replicaId) is { } replica)
+            _watch?.Ask(replica);
+    }
+
+    /// <summary>Notes an exchange with a replica, until it is disposed: a replica in use is lost, too, when it cannot be reached any more.</summary>
+    internal ReplicaUse.Open Use(string replicaId) => _view.Use(replicaId)?.Begin() ?? default;
+
+    /// <summary>Sends the next heartbeat at once and tells the others. Call it when the server is bound and when draining begins.</summary>
+    public void Announce() => Volatile.Read(ref _wake).TrySetResult();
+
+    /// <summary>Reads the registry now, so that the view is at most as old as this call. When the registry is away the view stays as it is.</summary>
+    public async ValueTask RefreshAsync(CancellationToken cancellationToken = default)
+    {
+        var asked = Now;
+        await _reading.WaitAsync(cancellationToken);
+        try
+        {
+            if (_lastReadAsked < asked) // otherwise somebody's reading that began after this call has just ended
+                await BeatAsync(cancellationToken);
+        }
+        finally
+        {
+            _reading.Release();
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            try
+            {
+                await RefreshAsync(stoppingToken);
+                if (!_away && _news is not null)
+                    await _news.TellAsync(_joined, _self is null ? null : Find(_self.Id), stoppingToken);
+            }
+            catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
+            {
+                LogLoopFailed(exception);
+            }
+
+            try
+            {
+                await SleepAsync(stoppingToken);
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+        }
+    }
+
+    /// <summary>Stops beating and takes this replica out of the registry, so that nobody has to wait for its silence.</summary>
+    public override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await base.StopAsync(cancellationToken);
+        try
+        {
+            if (_news is not null)
+                await _news.DisposeAsync();
+
+            if (_self is not null && _joined)
+            {
+                await _registry.LeaveAsync(_self.Id, cancellationToken);
+                if (_news is not null)
+                    await _news.LeftAsync(cancellationToken);
+            }
+        }
+        catch (Exception exception) when (exception is StoreUnavailableException or OperationCanceledException)
+        {
+            LogLeaveFailed(exception); // the others find out by the missing heartbeats
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Dispose()
+    {
+        _sweep.Dispose();
+        _watch?.Dispose();
+        base.Dispose();
+    }
+
+    private TimeSpan Now => _time.GetElapsedTime(_origin);
+
+    // Runs under _reading.
+    private async ValueTask BeatAsync(CancellationToken cancellationToken)
+    {
+        var before = _lastReadAsked = Now;
+        var self = _self?.Describe();
+        if (self is not null)
+            _view.ApplySelf(self, before);
+
+        // A registry that hangs must not stop us from noticing that it does.
+        using var patience = new CancellationTokenSource(2 * _options.HeartbeatInterval, _time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
+        try
+        {
+            var reading = await _registry.BeatAsync(self, either.Token).AsTask().WaitAsync(either.Token);
+            var after = Now;
+            ReadTook = after - before;
+            var another = _runs.TakeNote(reading.Run);
+            _view.Apply(self, OfThisApplication(reading), before, after, mayHaveForgotten: another);
+            if (another)
+                LogRun();
+            if (before - new TimeSpan(_lastBeat) >= _options.Overdue && _joined)
+            {
+                Interlocked.Increment(ref _lapses);
+                _runs.Interrupt();
+            }
+
+            Volatile.Write(ref _lastBeat, before.Ticks);
+            _joined |= self is not null;
+            Sweep();
+            _watch?.AskSuspected();
+            _watch?.AskAwaited();
+        }
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            if (!_away)
+            {
+                AwaySince = _time.GetUtcNow();
+                LogAway(exception);
+            }
+
+            _away = true;
+            return;
+        }
+
+        if (_away)
+        {
+            Outages++;
+            LogBack(Alive.Count);
+            _away = false;
+            AwaySince = null;
+            _runs.Interrupt();
+        }
+    }
+
+    // Two applications may have been given one key prefix: neither may serve, or take over, what belongs to the other.
+    private IReadOnlyList<RegisteredReplica> OfThisApplication(IReadOnlyList<RegisteredReplica> reading)
+    {
+        var strangers = reading.Where(entry => IsStranger(entry.Replica)).Select(entry => entry.Replica).ToList();
+        foreach (var stranger in strangers.Where(stranger => !_strangers.Contains(stranger.Id)))
+            LogStranger(stranger.Id, stranger.Address, stranger.Application, _options.Application);
+        _strangers = [.. strangers.Select(stranger => stranger.Id)];
+        return strangers.Count == 0 ? reading : [.. reading.Where(entry => !IsStranger(entry.Replica))];
+    }
+
+    private bool IsStranger(ReplicaInfo replica) =>
+        _options.Application.Length > 0 && replica.Application.Length > 0 && !replica.Application.Equals(_options.Application, StringComparison.OrdinalIgnoreCase);
+
+    private async Task SleepAsync(CancellationToken cancellationToken)
+    {
+        var unbound = _self is not null && Find(_self.Id) is null;
+        if (!unbound)
+        {
+            await WaitForWakeAsync(_options.HeartbeatInterval, cancellationToken);
+            return;
+        }
+
+        for (var waited = TimeSpan.Zero; waited < _options.HeartbeatInterval && _self!.Describe() is null; waited += BindPoll)
+        {
+            if (await WaitForWakeAsync(BindPoll, cancellationToken))
+                return;
+        }
+    }
+
+    private async Task<bool> WaitForWakeAsync(TimeSpan atMost, CancellationToken cancellationToken)
+    {
+        // Once per heartbeat: that the time is over is no exception.
+        var woken = Volatile.Read(ref _wake).Task;
+        await woken.WaitAsync(atMost, _time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        cancellationToken.ThrowIfCancellationRequested();
+        if (!woken.IsCompleted)
+            return false;
+        Interlocked.Exchange(ref _wake, NewWake());
+        return true;
+    }
+
+    private static TaskCompletionSource NewWake() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private void Sweep()
+    {
+        var next = _view.Sweep(Now);
+        _sweep.Change(next is { } left ? (left > TimeSpan.Zero ? left : TimeSpan.FromMilliseconds(1)) : Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Replica {ReplicaId} refused a connection and is taken for dead until it beats and answers again.")]
+    private partial void LogUnreachable(string replicaId);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Replica {ReplicaId} at {Address} belongs to application '{Other}', not to '{Application}', and is refused. If both belong together, set HighAvailability:Application to one name; if not, to two, and give them different key prefixes.")]
+    private partial void LogStranger(string replicaId, Uri address, string other, string application);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The replica registry is away. The last view of the cluster is kept; nobody is given up for missing heartbeats meanwhile.")]
+    private partial void LogAway(Exception exception);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "The replica registry is back; {Alive} replicas are alive.")]
+    private partial void LogBack(int alive);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The store was restarted, replaced or emptied: every replica checks whether its sessions are still there.")]
+    private partial void LogRun();
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "A heartbeat failed unexpectedly; the next one follows.")]
+    private partial void LogLoopFailed(Exception exception);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "This replica could not say goodbye to the registry; the others will miss its heartbeats.")]
+    private partial void LogLeaveFailed(Exception exception);
+}

@@ -1,0 +1,245 @@
+namespace Mcp.HighAvailability.Cluster;
+
+/// <summary>What one process believes of all replicas, from registry readings, the time since, and connections that were refused.</summary>
+/// <remarks>Times are readings of the local clock. Members that change are called under a lock; what they publish is read without one.</remarks>
+/// <param name="options">When a silent replica is given up.</param>
+/// <param name="selfId">This process's own replica, if it is one.</param>
+/// <param name="heartbeatIsEnough">Whether a heartbeat brings back who was unreachable; otherwise only <see cref="Trust"/> does.</param>
+internal sealed class ReplicaView(ClusterOptions options, string? selfId, bool heartbeatIsEnough = true)
+{
+    private static readonly CancellationToken AlreadyLost = new(canceled: true);
+
+    private readonly Dictionary<string, Entry> _entries = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, ReplicaInfo> _awaited = new(StringComparer.Ordinal);
+    private readonly Lock _lock = new();
+    private TimeSpan? _lastRead;
+    private volatile Published _published = new([], new Dictionary<string, Entry>());
+    private volatile TaskCompletionSource _changed = NewChange();
+
+    public IReadOnlyList<ReplicaInfo> Alive => _published.Alive;
+
+    public Task Changed => _changed.Task;
+
+    public ReplicaInfo? Find(string id) => _published.ById.TryGetValue(id, out var entry) ? entry.Info : null;
+
+    public CancellationToken LostToken(string id) =>
+        id == selfId ? CancellationToken.None
+        : _published.ById.TryGetValue(id, out var entry) ? entry.LostToken
+        : AlreadyLost;
+
+    /// <summary>The count of this process's exchanges with a replica; <see langword="null"/> when it is not alive.</summary>
+    public ReplicaUse? Use(string id) => _published.ById.TryGetValue(id, out var entry) ? entry.Use : null;
+
+    /// <summary>Replicas with which this process has an exchange open.</summary>
+    public IReadOnlyList<ReplicaInfo> InUse() => Where(static entry => entry.Suspected is null && entry.Use.IsOpen);
+
+    /// <summary>Replicas that were unreachable and may be back: they have beaten since, or nobody knows whether they have.</summary>
+    public IReadOnlyList<ReplicaInfo> Suspected(bool registryAway) =>
+        Where(entry => entry.Suspected is not null && !entry.Left && (registryAway || entry.HasBeaten));
+
+    /// <summary>
+    /// Replicas that were alive when the registry lost its data, and of which it has not heard since. They may have no more than a slow connection to it,
+    /// and sessions that nobody else has.
+    /// </summary>
+    public IReadOnlyList<ReplicaInfo> Awaited()
+    {
+        lock (_lock)
+            return [.. _awaited.Values];
+    }
+
+    /// <summary>Everything that was read last, dead replicas included, with ages as of now.</summary>
+    public IReadOnlyList<RegisteredReplica> Known(TimeSpan now)
+    {
+        lock (_lock)
+        {
+            return [.. _entries.Values
+                .Select(entry => new RegisteredReplica(entry.Info, now > entry.LastBeat ? now - entry.LastBeat : TimeSpan.Zero))
+                .OrderBy(replica => replica.Replica.Id, StringComparer.Ordinal)];
+        }
+    }
+
+    /// <summary>
+    /// Takes over a reading of the registry that was asked for at <paramref name="before"/> and arrived at <paramref name="after"/>.
+    /// <paramref name="mayHaveForgotten"/>: it may know less than at the last reading.
+    /// </summary>
+    public void Apply(ReplicaInfo? self, IReadOnlyList<RegisteredReplica> reading, TimeSpan before, TimeSpan after, bool mayHaveForgotten = false)
+    {
+        lock (_lock)
+        {
+            foreach (var entry in mayHaveForgotten ? _entries.Values.Where(entry => entry.Alive && entry.Info.Id != selfId) : [])
+                _awaited[entry.Info.Id] = entry.Info;
+
+            // Peers could not be heard while we were cut off or paused: that silence is ours, not theirs.
+            var wasDeaf = _lastRead is { } last && after - last > 1.5 * options.HeartbeatInterval;
+            _lastRead = after;
+
+            foreach (var (replica, age) in reading)
+            {
+                if (replica.Id == selfId)
+                    continue;
+
+                if (!_entries.TryGetValue(replica.Id, out var entry))
+                    _entries.Add(replica.Id, entry = new Entry(replica));
+
+                entry.Info = replica;
+                entry.LastBeat = after - age;
+                entry.Heard = after;
+
+                // The beat was certainly not before this, so it is news of a replica that was unreachable earlier.
+                if (entry.Suspected < before - age)
+                {
+                    entry.HasBeaten = true;
+                    if (heartbeatIsEnough)
+                        entry.Suspected = null;
+                }
+            }
+
+            foreach (var entry in _entries.Values)
+            {
+                if (wasDeaf && entry.Alive)
+                    entry.Floor = after;
+
+                // Gone from the registry: left in good order if it was shutting down; otherwise the registry has lost its data, and
+                // the replica has the usual time to write itself back.
+                if (entry.Heard != after && entry.Info is { Draining: true, Stays: false })
+                    entry.Left = true;
+            }
+
+            if (self is not null)
+                _entries[self.Id] = new Entry(self) { LastBeat = after, Heard = after };
+
+            Publish(after);
+            foreach (var entry in _entries.Values.Where(entry => entry.Left || (entry.Alive && entry.Heard == after)))
+                _awaited.Remove(entry.Info.Id);
+            foreach (var id in _entries.Where(pair => pair.Value.Heard != after && !pair.Value.Alive).Select(pair => pair.Key).ToList())
+                _entries.Remove(id);
+        }
+    }
+
+    /// <summary>Makes this process's own entry current, whatever the registry does.</summary>
+    public void ApplySelf(ReplicaInfo self, TimeSpan now)
+    {
+        lock (_lock)
+        {
+            _entries[self.Id] = new Entry(self) { LastBeat = now, Heard = now };
+            Publish(now);
+        }
+    }
+
+    public bool Suspect(string id, TimeSpan now)
+    {
+        lock (_lock)
+        {
+            _awaited.Remove(id);
+            if (id == selfId || !_entries.TryGetValue(id, out var entry))
+                return false;
+
+            var news = entry.Suspected is null;
+            entry.Suspected = now;
+            entry.HasBeaten = false;
+            Publish(now);
+            return news;
+        }
+    }
+
+    /// <summary>A replica has answered what it was asked at <paramref name="asked"/>: it is reachable unless it was found unreachable since.</summary>
+    public bool Trust(string id, TimeSpan asked, TimeSpan now)
+    {
+        lock (_lock)
+        {
+            if (!_entries.TryGetValue(id, out var entry) || entry.Suspected is not { } suspected || suspected > asked)
+                return false;
+
+            entry.Suspected = null;
+            Publish(now);
+            return true;
+        }
+    }
+
+    /// <summary>Gives up who has become overdue; answers how long from now until the next one may.</summary>
+    public TimeSpan? Sweep(TimeSpan now)
+    {
+        lock (_lock)
+        {
+            Publish(now);
+            TimeSpan? next = null;
+            foreach (var entry in _entries.Values)
+            {
+                var left = options.Overdue - Silence(entry, now);
+                if (entry.Alive && entry.Info.Id != selfId && now + left <= _lastRead + options.HeartbeatInterval && !(left >= next))
+                    next = left;
+            }
+
+            return next;
+        }
+    }
+
+    // Between readings a replica ages by our clock, but for one interval only: after that a reading is missing, and nobody
+    // knows whether the replica has beaten since.
+    private TimeSpan Silence(Entry entry, TimeSpan now)
+    {
+        var until = _lastRead + options.HeartbeatInterval is { } limit && limit < now ? limit : now;
+        return until - (entry.Floor > entry.LastBeat ? entry.Floor : entry.LastBeat);
+    }
+
+    private void Publish(TimeSpan now)
+    {
+        var changed = false;
+        List<CancellationTokenSource> lost = [];
+        foreach (var entry in _entries.Values)
+        {
+            var alive = entry.Info.Id == selfId
+                || (!entry.Left && entry.Suspected is null && Silence(entry, now) < options.Overdue);
+            if (entry.Alive && !alive && entry.Lost is { } source)
+            {
+                lost.Add(source);
+                entry.Lost = null;
+            }
+            else if (alive && entry.Lost is null && entry.Info.Id != selfId)
+            {
+                entry.Lost = new CancellationTokenSource();
+                entry.LostToken = entry.Lost.Token;
+            }
+
+            entry.Alive = alive;
+        }
+
+        var before = _published;
+        var list = _entries.Values.Where(entry => entry.Alive).Select(entry => entry.Info).OrderBy(info => info.Id, StringComparer.Ordinal).ToArray();
+        changed = list.Length != before.Alive.Length
+            || list.Zip(before.Alive).Any(pair => pair.First.Id != pair.Second.Id || pair.First.Draining != pair.Second.Draining || pair.First.Stays != pair.Second.Stays);
+        _published = new Published(list, _entries.Values.Where(entry => entry.Alive).ToDictionary(entry => entry.Info.Id, StringComparer.Ordinal));
+
+        // After the new view is out, so that whoever is woken sees it. Callbacks run elsewhere: they may be thousands.
+        foreach (var source in lost)
+            _ = source.CancelAsync();
+
+        if (changed)
+            Interlocked.Exchange(ref _changed, NewChange()).TrySetResult();
+    }
+
+    private List<ReplicaInfo> Where(Func<Entry, bool> predicate)
+    {
+        lock (_lock)
+            return [.. _entries.Values.Where(entry => entry.Info.Id != selfId && predicate(entry)).Select(entry => entry.Info)];
+    }
+
+    private static TaskCompletionSource NewChange() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private sealed record Published(ReplicaInfo[] Alive, Dictionary<string, Entry> ById);
+
+    private sealed class Entry(ReplicaInfo info)
+    {
+        public ReplicaInfo Info = info;
+        public TimeSpan LastBeat;
+        public TimeSpan Floor = TimeSpan.MinValue;
+        public TimeSpan Heard;
+        public TimeSpan? Suspected;
+        public bool HasBeaten; // since it was suspected
+        public readonly ReplicaUse Use = new();
+        public bool Left;
+        public bool Alive;
+        public CancellationTokenSource? Lost;
+        public CancellationToken LostToken;
+    }
+}

@@ -1,0 +1,83 @@
+using System.Net;
+using System.Net.NetworkInformation;
+using System.Net.Sockets;
+using System.Reflection;
+using System.Security.Cryptography;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Options;
+
+namespace Mcp.HighAvailability.Cluster;
+
+/// <summary>This replica: its id, and the address at which others reach it.</summary>
+internal sealed class SelfReplica(
+    IOptions<HighAvailabilityOptions> options, IServer server, TimeProvider time, IConfiguration? configuration = null, PriorKnowledge? priorKnowledge = null,
+    IOptions<ClusterOptions>? cluster = null) : ISelfReplica
+{
+    private readonly DateTimeOffset _started = time.GetUtcNow();
+    private readonly string _version = Assembly.GetEntryAssembly()?.GetName().Version?.ToString(3) ?? "0.0.0";
+    private Uri? _address;
+
+    public string Id { get; } = options.Value.ReplicaId is { Length: > 0 } id ? id : "r" + RandomNumberGenerator.GetHexString(8, lowercase: true);
+
+    /// <summary>The name by which whoever started the process knows it.</summary>
+    public string Instance { get; } = InstanceName.Of(configuration);
+
+    /// <summary>Set when the process begins to shut down, or while an operator wants it empty.</summary>
+    public bool Draining { get; set; }
+
+    /// <summary>It drains because an operator asked, and stays up.</summary>
+    public bool Stays { get; set; }
+
+    /// <summary>The run of the store in which this replica has checked its sessions.</summary>
+    public string Checked { get; set; } = "";
+
+    /// <summary>Path of the MCP endpoint; set when it is mapped.</summary>
+    public string EndpointPath { get; set; } = "/";
+
+    /// <summary>Tells the replica's load; set by who knows it.</summary>
+    public Func<(int Sessions, int Calls)> Load { get; set; } = static () => (0, 0);
+
+    /// <summary>Names the tools that may be run again, one per line; set by who knows them.</summary>
+    public Func<string> Rerun { get; set; } = static () => "";
+
+    public ReplicaInfo? Describe()
+    {
+        _address ??= options.Value.AdvertisedAddress ?? BoundAddress();
+        if (_address is null)
+            return null;
+        var (sessions, calls) = Load();
+        return new(Id, _address, Draining, sessions, calls, _started, _version, Environment.ProcessId)
+        {
+            Checked = Checked,
+            Rerun = Rerun(),
+            Stays = Stays,
+            Instance = Instance,
+            Http2 = priorKnowledge is { IsOffered: true } && _address.Scheme == Uri.UriSchemeHttp,
+            Application = cluster?.Value.Application ?? "",
+        };
+    }
+
+    // Plain http first: peers need no certificate that they trust. What is bound to every interface is reached at the first real one.
+    private Uri? BoundAddress()
+    {
+        var bound = server.Features.Get<IServerAddressesFeature>()?.Addresses
+            .Select(a => a.Replace("://*", "://0.0.0.0", StringComparison.Ordinal).Replace("://+", "://0.0.0.0", StringComparison.Ordinal))
+            .Select(a => Uri.TryCreate(a, UriKind.Absolute, out var uri) ? uri : null)
+            .OfType<Uri>()
+            .Where(u => u.Port > 0 && u.Scheme is "http" or "https")
+            .OrderBy(u => u.Scheme, StringComparer.Ordinal)
+            .FirstOrDefault();
+        if (bound is null)
+            return null;
+        var everywhere = IPAddress.TryParse(bound.Host.Trim('[', ']'), out var ip) && (ip.Equals(IPAddress.Any) || ip.Equals(IPAddress.IPv6Any));
+        return new UriBuilder(bound) { Host = everywhere ? OwnAddress() : bound.Host, Path = "/" }.Uri;
+    }
+
+    private static string OwnAddress() => NetworkInterface.GetAllNetworkInterfaces()
+        .Where(n => n.OperationalStatus == OperationalStatus.Up && n.NetworkInterfaceType != NetworkInterfaceType.Loopback)
+        .SelectMany(n => n.GetIPProperties().UnicastAddresses)
+        .Select(a => a.Address)
+        .FirstOrDefault(a => a.AddressFamily == AddressFamily.InterNetwork)?.ToString() ?? "127.0.0.1";
+}

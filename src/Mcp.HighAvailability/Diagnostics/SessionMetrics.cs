@@ -1,0 +1,96 @@
+using System.Diagnostics.Metrics;
+
+namespace Mcp.HighAvailability.Diagnostics;
+
+/// <summary>Counters of what happens to sessions in this replica.</summary>
+internal sealed class SessionMetrics
+{
+    private readonly Meter _meter;
+    private readonly Counter<long> _created;
+    private readonly Counter<long> _ended;
+    private readonly Counter<long> _takeOvers;
+    private readonly Histogram<double> _takeOverDuration;
+    private readonly Counter<long> _journaled;
+    private readonly Counter<long> _replayed;
+    private readonly Counter<long> _trimmed;
+    private readonly Counter<long> _unjournaled;
+    private readonly Counter<long> _givenUp;
+    private readonly Counter<long> _forwards;
+    private readonly Counter<long> _fenced;
+    private readonly Counter<long> _rerun;
+    private readonly Counter<long> _refused;
+    private readonly Counter<long> _abandoned;
+    private readonly Counter<long> _repeated;
+    private readonly Counter<long> _writtenBack;
+
+    public SessionMetrics(IMeterFactory meterFactory) : this(meterFactory.Create(HighAvailabilityDiagnostics.MeterName))
+    {
+    }
+
+    /// <summary>Counts on a meter of one's own.</summary>
+    public SessionMetrics(Meter meter)
+    {
+        _meter = meter;
+        _created = _meter.CreateCounter<long>("mcp.ha.sessions.created", "{session}", "Sessions opened by a client.");
+        _ended = _meter.CreateCounter<long>("mcp.ha.sessions.ended", "{session}", "Sessions ended, by reason.");
+        _takeOvers = _meter.CreateCounter<long>("mcp.ha.takeovers", "{takeover}", "Sessions taken over, by reason.");
+        _takeOverDuration = _meter.CreateHistogram<double>("mcp.ha.takeover.duration", "s", "From the decision to take over until the session serves.");
+        _journaled = _meter.CreateCounter<long>("mcp.ha.events.journaled", "{event}", "Messages written to the journal.");
+        _replayed = _meter.CreateCounter<long>("mcp.ha.events.replayed", "{event}", "Messages sent again from the journal.");
+        _trimmed = _meter.CreateCounter<long>("mcp.ha.events.trimmed", "{event}", "Messages taken out of the journal because of its bounds or their age.");
+        _unjournaled = _meter.CreateCounter<long>("mcp.ha.events.unjournaled", "{event}", "Messages that went out before the journal had them, because the store was away too long.");
+        _givenUp = _meter.CreateCounter<long>("mcp.ha.events.given_up", "{event}", "Notifications dropped because too much of their session waited for a store that was away.");
+        _forwards = _meter.CreateCounter<long>("mcp.ha.forwards", "{request}", "Requests forwarded to the session's owner.");
+        _fenced = _meter.CreateCounter<long>("mcp.ha.writes.fenced", "{write}", "Writes refused because another replica owns the session.");
+        _rerun = _meter.CreateCounter<long>("mcp.ha.calls.rerun", "{call}", "Calls run again after their replica was lost.");
+        _refused = _meter.CreateCounter<long>("mcp.ha.calls.refused", "{call}", "Calls ended with \"may have run\" after their replica was lost.");
+        _abandoned = _meter.CreateCounter<long>("mcp.ha.calls.abandoned", "{call}", "Calls ended because too many servers were lost while they ran.");
+        _repeated = _meter.CreateCounter<long>("mcp.ha.calls.repeated", "{call}", "Repeated requests that were answered without running again.");
+        _writtenBack = _meter.CreateCounter<long>("mcp.ha.sessions.written_back", "{session}", "Sessions written back after the store lost its data.");
+    }
+
+    public void Observe(Func<int> sessions, Func<int> calls, Func<int> held)
+    {
+        _meter.CreateObservableUpDownCounter("mcp.ha.sessions", sessions, "{session}", "Sessions that this replica owns.");
+        _meter.CreateObservableUpDownCounter("mcp.ha.calls", calls, "{call}", "Client requests in work.");
+        _meter.CreateObservableUpDownCounter("mcp.ha.requests.held", held, "{request}", "Requests that wait in this replica for their session's owner or for the store.");
+    }
+
+    public void Created() => _created.Add(1);
+
+    public void Ended(string reason) => _ended.Add(1, new KeyValuePair<string, object?>(AttributeNames.Reason, reason));
+
+    public void TakenOver(string reason, TimeSpan duration)
+    {
+        _takeOvers.Add(1, new KeyValuePair<string, object?>(AttributeNames.Reason, reason));
+        _takeOverDuration.Record(duration.TotalSeconds);
+    }
+
+    public void Journaled(int events) => _journaled.Add(events);
+
+    public void Replayed() => _replayed.Add(1);
+
+    public void Trimmed(int events)
+    {
+        if (events > 0)
+            _trimmed.Add(events);
+    }
+
+    public void Unjournaled(int events) => _unjournaled.Add(events);
+
+    public void GivenUp(int events) => _givenUp.Add(events);
+
+    public void Forwarded() => _forwards.Add(1);
+
+    public void Fenced() => _fenced.Add(1);
+
+    public void Rerun() => _rerun.Add(1);
+
+    public void Refused() => _refused.Add(1);
+
+    public void Abandoned(string call) => _abandoned.Add(1, new KeyValuePair<string, object?>(AttributeNames.Tool, call));
+
+    public void Repeated() => _repeated.Add(1);
+
+    public void WrittenBack() => _writtenBack.Add(1);
+}

@@ -1,0 +1,53 @@
+using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.Sessions;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+
+namespace Mcp.HighAvailability.Http;
+
+/// <summary>Answers peers and balancers who ask this replica directly whether it is there (<see cref="PeerProbe"/>).</summary>
+/// <remarks>
+/// In front of the application's own pipeline, because those who ask know the replica's address and nothing of its path base, and have no
+/// user to sign in. Whoever does not name the replica by its id gets past it and finds what the application has there; whoever
+/// does learns two flags, and may ask to be spared for a moment when this replica could take nothing over anyway.
+/// </remarks>
+internal sealed class ProbeEndpoint(SelfReplica self, ReplicaDirectory directory, SessionHost host) : IStartupFilter
+{
+    private static readonly byte[] Spared = """{"draining":false,"storeAway":true,"spares":true}"""u8.ToArray();
+
+    private static readonly byte[][] Bodies =
+    [
+        """{"draining":false,"storeAway":false}"""u8.ToArray(),
+        """{"draining":true,"storeAway":false}"""u8.ToArray(),
+        """{"draining":false,"storeAway":true}"""u8.ToArray(),
+        """{"draining":true,"storeAway":true}"""u8.ToArray(),
+    ];
+
+    public Action<IApplicationBuilder> Configure(Action<IApplicationBuilder> next) => app =>
+    {
+        app.Use(inner => context => IsProbe(context.Request) ? AnswerAsync(context) : inner(context));
+        next(app);
+    };
+
+    private static bool IsProbe(HttpRequest request) =>
+        request.Headers.ContainsKey(PeerProbe.Header) && request.Path.Equals(PeerProbe.Path, StringComparison.Ordinal) && HttpMethods.IsGet(request.Method);
+
+    private Task AnswerAsync(HttpContext context)
+    {
+        context.Response.Headers.CacheControl = "no-store";
+        if (context.Request.Headers[PeerProbe.Header] != self.Id)
+        {
+            // The replica that is meant is gone, and this one has got its address.
+            context.Response.StatusCode = StatusCodes.Status421MisdirectedRequest;
+            context.Response.ContentLength = 0;
+            return Task.CompletedTask;
+        }
+
+        var asker = context.Request.Headers[PeerProbe.AskerHeader].ToString();
+        var body = asker.Length > 0 && !self.Draining && host.Spare(asker) ? Spared : Bodies[(self.Draining ? 1 : 0) + (directory.RegistryAway ? 2 : 0)];
+        context.Response.ContentType = "application/json";
+        context.Response.ContentLength = body.Length;
+        return context.Response.Body.WriteAsync(body, 0, body.Length);
+    }
+}

@@ -1,0 +1,188 @@
+using Mcp.HighAvailability.Journal;
+using Mcp.HighAvailability.Relay;
+using Mcp.HighAvailability.Sessions;
+using Microsoft.AspNetCore.Http;
+using ModelContextProtocol.Protocol;
+
+namespace Mcp.HighAvailability.Http;
+
+/// <summary>Carries one stream of a session to one HTTP response.</summary>
+/// <remarks>Invariant: positions go up on a response, so what is both journaled and posted is sent once.</remarks>
+internal sealed class StreamPump(HttpContext context, LiveSession session, StreamSubscription reader, KeepAliveClock keepAlive, Diagnostics.SessionMetrics metrics)
+{
+    private readonly EventStreamResponse _response = new(context);
+    private long _position;
+    private bool _caughtUp;
+    private bool _idSent;
+    private bool _answered;
+    private RequestId _requestId;
+
+    private bool IsCall => reader.Stream!.Id.StartsWith(SseEventId.CallStream);
+
+    /// <summary>HTTP+SSE: the address of the first event, which says where to post. The stream can be resumed when that has arrived.</summary>
+    public string? Greeting { get; init; }
+
+    /// <summary>Answers a POST: a lone answer as JSON, everything else as a stream. <see langword="false"/>: nothing was sent, the session has moved.</summary>
+    public Task<bool> AnswerAsync(RequestId requestId)
+    {
+        _requestId = requestId;
+        return RunAsync(alwaysStream: false);
+    }
+
+    /// <summary>Serves a GET, from a position on. <see langword="false"/>: nothing was sent, the session has moved.</summary>
+    public Task<bool> StreamAsync(long after)
+    {
+        _position = after;
+        return RunAsync(alwaysStream: true);
+    }
+
+    private async Task<bool> RunAsync(bool alwaysStream)
+    {
+        var gone = context.RequestAborted;
+        try
+        {
+            if (alwaysStream)
+                await StartAsync(gone).ConfigureAwait(false);
+            while (true)
+            {
+                var item = await reader.ReadAsync(gone).ConfigureAwait(false);
+                switch (item.Kind)
+                {
+                    case StreamItemKind.Event when !await SendAsync(item.Entry!, alwaysStream, gone).ConfigureAwait(false):
+                        return true;
+                    case StreamItemKind.Event:
+                        break;
+                    case StreamItemKind.CatchUp:
+                        _caughtUp = true;
+                        await foreach (var entry in session.ReadJournalAsync(reader.Stream!.Id, _position, gone).ConfigureAwait(false))
+                        {
+                            metrics.Replayed();
+                            if (!await SendAsync(entry, alwaysStream, gone).ConfigureAwait(false))
+                                return true;
+                        }
+
+                        break;
+                    case StreamItemKind.Primed when _response.Started:
+                        break;
+                    case StreamItemKind.Primed when McpHeaders.HasPriming(session.ProtocolVersion):
+                        await StartAsync(gone).ConfigureAwait(false);
+                        break;
+                    case StreamItemKind.Primed:
+                        // A client of an older revision could not resume from headers alone: as long as there are none, whatever stands
+                        // in front may send the request again when this connection breaks.
+                        keepAlive.Add(reader);
+                        break;
+                    case StreamItemKind.KeepAlive:
+                        if (!_response.Started)
+                            Start(_position);
+                        _response.WriteKeepAlive();
+                        await _response.FlushAsync(gone).ConfigureAwait(false);
+                        break;
+                    case StreamItemKind.Poll:
+                        if (!_response.Started)
+                            Start(_position);
+                        _response.WriteRetry(new SseEventId(reader.Stream!.Id, _position), item.Retry);
+                        await _response.FlushAsync(gone).ConfigureAwait(false);
+                        return true;
+                    case StreamItemKind.Moved:
+                        return Moved();
+                    case StreamItemKind.Completed when _caughtUp && !_response.Started:
+                        await HttpAnswers.ErrorAsync(
+                            context, StatusCodes.Status400BadRequest, JsonRpc.HistoryTrimmed,
+                            "This request was answered before, and its answer is no longer kept. It was not run again. Send a new request.", _requestId).ConfigureAwait(false);
+                        return true;
+                    case StreamItemKind.Completed when _caughtUp && IsCall && !_answered && !session.WasWithdrawn(reader.Stream!.Id):
+                        // Not a clean end: the client would wait for the answer. It resumes, and is told what has become of it.
+                        context.Abort();
+                        return true;
+                    case StreamItemKind.Completed:
+                        if (!_response.Started)
+                            context.Response.StatusCode = StatusCodes.Status202Accepted;
+                        return true;
+                }
+            }
+        }
+        catch (OperationCanceledException) when (gone.IsCancellationRequested)
+        {
+            // The client has gone; its call goes on, and it may come back for the answer.
+            return true;
+        }
+        catch (OperationCanceledException)
+        {
+            // Fenced while it read the journal.
+            return Moved();
+        }
+        finally
+        {
+            keepAlive.Remove(reader);
+            LiveSession.Detach(reader);
+        }
+    }
+
+    private bool Moved()
+    {
+        // Not a clean end: whoever reads must know that there is more, elsewhere. A client that has had an id knows it by that, also of a
+        // clean end, which in good order it gets.
+        var knows = session.HandedOver && _idSent && !context.Request.Headers.ContainsKey(HaHeaders.Relay);
+        if (_response.Started && !knows)
+            context.Abort();
+        return _response.Started;
+    }
+
+    // False: the response is complete.
+    private async ValueTask<bool> SendAsync(JournalEntry entry, bool alwaysStream, CancellationToken gone)
+    {
+        if (entry.Position <= _position)
+            return true;
+        if (!IsCall && _response.Started && entry.Previous > _position && _position > 0)
+        {
+            // A client that was too slow for what the journal keeps: it must not take the rest for everything.
+            context.Abort();
+            return false;
+        }
+
+        _position = entry.Position;
+        _answered |= entry.Answers.Length > 0;
+        if (!_response.Started)
+        {
+            if (!alwaysStream && entry.Answers.Length > 0)
+            {
+                if (await HttpAnswers.JsonAsync(context, entry.Payload).ConfigureAwait(false))
+                    session.NoteRead(entry);
+                return false;
+            }
+
+            Start(0);
+        }
+
+        _response.WriteEvent(new SseEventId(reader.Stream!.Id, entry.Position), entry.Payload.Span);
+        _idSent = true;
+        if (await _response.FlushAsync(gone).ConfigureAwait(false))
+            session.NoteRead(entry);
+        return true;
+    }
+
+    private async ValueTask StartAsync(CancellationToken gone)
+    {
+        Start(_position);
+        await _response.FlushAsync(gone).ConfigureAwait(false);
+    }
+
+    private void Start(long cursor)
+    {
+        var id = new SseEventId(reader.Stream!.Id, cursor);
+        _response.Start(Greeting is null ? id.ToString() : null);
+        if (Greeting is not null)
+        {
+            _response.WriteGreeting(id, Greeting);
+            _idSent = true;
+        }
+        if (McpHeaders.HasPriming(session.ProtocolVersion))
+        {
+            _response.WritePriming(id);
+            _idSent = true;
+        }
+
+        keepAlive.Add(reader);
+    }
+}

@@ -1,0 +1,31 @@
+using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.EventBus;
+using Mcp.HighAvailability.Journal;
+using Mcp.HighAvailability.Security;
+using Mcp.HighAvailability.Sessions;
+using Microsoft.AspNetCore.DataProtection.Repositories;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+
+namespace Mcp.HighAvailability;
+
+/// <summary>The embedded default behind every seam.</summary>
+internal static class InMemoryBackend
+{
+    /// <summary>Registers the in-memory implementation of every seam that has none yet.</summary>
+    public static IServiceCollection TryAddInMemoryBackend(this IServiceCollection services)
+    {
+        services.AddOptions();
+        services.AddLogging();
+        services.TryAddSingleton(TimeProvider.System);
+        services.TryAddSingleton<InMemorySessions>();
+        services.TryAddSingleton<ISessionStore, InMemorySessionStore>();
+        services.TryAddSingleton<ISessionLookup, InMemorySessionLookup>();
+        services.TryAddSingleton<ISessionJournal, InMemorySessionJournal>();
+        services.TryAddSingleton<IEventBus, InMemoryEventBus>();
+        services.TryAddSingleton<IReplicaRegistry, InMemoryReplicaRegistry>();
+        services.TryAddSingleton<IStateHandleStore, InMemoryStateHandleStore>();
+        services.TryAddSingleton<IXmlRepository, InMemoryXmlRepository>();
+        return services;
+    }
+}

@@ -1,0 +1,38 @@
+using System.Diagnostics.Metrics;
+using Mcp.HighAvailability.Diagnostics;
+
+namespace Mcp.HighAvailability.Relay;
+
+/// <summary>What relays count.</summary>
+internal sealed class RelayMetrics
+{
+    private readonly Counter<long> _abandoned;
+
+    public RelayMetrics(IMeterFactory meters)
+    {
+        var meter = meters.Create(HighAvailabilityDiagnostics.MeterName);
+        Attempts = meter.CreateCounter<long>("mcp.ha.relay.attempts", "{attempt}", "Requests sent to replicas.");
+        Failures = meter.CreateCounter<long>("mcp.ha.relay.failures", "{attempt}", "Attempts that did not complete the exchange, by kind.");
+        Splices = meter.CreateCounter<long>("mcp.ha.relay.splices", "{stream}", "Streams resumed by event id into an open response.");
+        Reposts = meter.CreateCounter<long>("mcp.ha.relay.reposts", "{request}", "Requests sent again as they were.");
+        Held = meter.CreateUpDownCounter<long>("mcp.ha.relay.held", "{request}", "Exchanges that wait for a replica now.");
+        _abandoned = meter.CreateCounter<long>("mcp.ha.relay.abandoned", "{request}", "Requests without a session that ended because too many replicas were lost with them.");
+        GivenUp = meter.CreateCounter<long>("mcp.ha.relay.given_up", "{request}", "Exchanges that ended with an error of the relay.");
+    }
+
+    public Counter<long> Attempts { get; }
+
+    public Counter<long> Failures { get; }
+
+    public Counter<long> Splices { get; }
+
+    public Counter<long> Reposts { get; }
+
+    public UpDownCounter<long> Held { get; }
+
+    public Counter<long> GivenUp { get; }
+
+    public void Abandoned(string call) => _abandoned.Add(1, new KeyValuePair<string, object?>(AttributeNames.Tool, call));
+
+    public void Failed(string kind) => Failures.Add(1, new KeyValuePair<string, object?>(AttributeNames.ErrorType, kind));
+}

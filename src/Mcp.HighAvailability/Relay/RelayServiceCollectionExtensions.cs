@@ -1,0 +1,30 @@
+using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.Limits;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace Mcp.HighAvailability.Relay;
+
+/// <summary>Registers the relay pattern.</summary>
+public static class RelayServiceCollectionExtensions
+{
+    /// <summary>Adds the <see cref="Relay"/> and the <see cref="ReplicaDirectory"/> it asks. May be called twice.</summary>
+    public static IServiceCollection AddRelay(this IServiceCollection services)
+    {
+        services.AddReplicaDirectory();
+        services.AddMetrics();
+        services.AddDescriptorLimit();
+        services.AddOptions<RelayOptions>().ValidateOnStart();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<RelayOptions>, RelayOptionsValidator>());
+        services.TryAddSingleton<RelayMetrics>();
+        services.TryAddSingleton(static provider => new Relay(
+            provider.GetRequiredService<ReplicaDirectory>(),
+            provider.GetRequiredService<IOptions<RelayOptions>>().Value,
+            provider.GetRequiredService<RelayMetrics>(),
+            provider.GetRequiredService<Descriptors>(),
+            provider.GetRequiredService<ILogger<Relay>>()));
+        return services;
+    }
+}

@@ -1,0 +1,67 @@
+using System.Text;
+using Mcp.HighAvailability.Relay;
+
+namespace Mcp.HighAvailability.Sessions;
+
+/// <summary>The client request that the current flow of execution works on, for services that are injected into tools.</summary>
+internal abstract class CallScope
+{
+    private static readonly AsyncLocal<CallScope?> Ambient = new();
+    private Dictionary<string, StateHandleTransaction>? _handles;
+
+    public static CallScope? Current
+    {
+        get => Ambient.Value;
+        set => Ambient.Value = value;
+    }
+
+    public abstract string? SessionId { get; }
+
+    public abstract long Epoch { get; }
+
+    /// <summary>Key of the user that sends the request; empty when anonymous.</summary>
+    public abstract string User { get; }
+
+    /// <summary>Unique over the cluster, and the same when the request is run again.</summary>
+    public abstract string CallId { get; }
+
+    /// <summary>This call's view of the session state; <see langword="null"/> without a session.</summary>
+    public abstract StateTransaction? SessionState { get; }
+
+    public IReadOnlyCollection<StateHandleTransaction> Handles
+    {
+        get
+        {
+            if (Volatile.Read(ref _handles) is not { } handles)
+                return [];
+            lock (handles)
+                return [.. handles.Values];
+        }
+    }
+
+    /// <summary>Forgets everything that this run of the handler did to state, before it is run again in place.</summary>
+    public virtual void ForgetState() => Volatile.Write(ref _handles, null);
+
+    public StateHandleTransaction Add(StateHandleTransaction handle)
+    {
+        // A handler may open several at the same time, and each of them must be committed.
+        var handles = LazyInitializer.EnsureInitialized(ref _handles, static () => []);
+        lock (handles)
+            return handles.TryAdd(handle.Handle, handle) ? handle : handles[handle.Handle];
+    }
+}
+
+/// <summary>A request of the stateless revision.</summary>
+internal sealed class StatelessCall(string user, ExchangeId exchange) : CallScope
+{
+    public override string? SessionId => null;
+
+    public override long Epoch => 0;
+
+    public override string User => user;
+
+    // Users cannot choose what repeats a call of another one.
+    public override string CallId => $"{ContentHash.Of(Encoding.UTF8.GetBytes(user))}/{exchange}";
+
+    public override StateTransaction? SessionState => null;
+}

@@ -1,0 +1,51 @@
+using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.Diagnostics;
+using Mcp.HighAvailability.Journal;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using ModelContextProtocol.Server;
+
+namespace Mcp.HighAvailability.Sessions;
+
+/// <summary>What all sessions of a replica share.</summary>
+internal sealed class SessionRuntime(
+    ISelfReplica self,
+    ISessionStore store,
+    ISessionJournal journal,
+    CommitContext commits,
+    LazyFlusher lazyFlusher,
+    SessionMetrics metrics,
+    IOptions<HighAvailabilityOptions> options,
+    IOptions<McpServerOptions> serverOptions,
+    ILoggerFactory loggerFactory,
+    IServiceProvider services,
+    TimeProvider time)
+{
+    public string ReplicaId => self.Id;
+
+    public ISessionStore Store => store;
+
+    public ISessionJournal Journal => journal;
+
+    public CommitContext Commits => commits;
+
+    public LazyFlusher LazyFlusher => lazyFlusher;
+
+    public SessionMetrics Metrics => metrics;
+
+    /// <summary>Client requests in work in all sessions.</summary>
+    public CallCounter Calls { get; } = new();
+
+    public HighAvailabilityOptions Options { get; } = options.Value;
+
+    public McpServerOptions ServerOptions => serverOptions.Value;
+
+    public ILogger Logger { get; } = loggerFactory.CreateLogger<LiveSession>();
+
+    public TimeProvider Time => time;
+
+    public bool Durable { get; } = options.Value.Durability == Durability.Durable;
+
+    public McpServer CreateServer(SessionTransport transport) =>
+        McpServer.Create(transport, serverOptions.Value, loggerFactory, services);
+}

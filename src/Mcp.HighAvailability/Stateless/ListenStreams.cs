@@ -1,0 +1,102 @@
+using System.Collections.Concurrent;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using ModelContextProtocol;
+using ModelContextProtocol.Protocol;
+using ModelContextProtocol.Server;
+
+namespace Mcp.HighAvailability.Stateless;
+
+/// <summary>The <c>subscriptions/listen</c> streams that clients have open at this replica. Fed by the event bus, so they hear of changes anywhere.</summary>
+/// <remarks>
+/// A stream that was open at a lost replica is opened again here by the balancer, on the same HTTP response. Nobody knows what was published in
+/// between, so such a stream begins with a notification for everything it listens to, in the place of the acknowledgement that the client has.
+/// </remarks>
+internal sealed class ListenStreams
+{
+    private const string IdMember = "io.modelcontextprotocol/subscriptionId";
+
+    private readonly ConcurrentDictionary<ListenStream, byte> _open = new();
+    private volatile bool _ending;
+
+    /// <summary>Open streams.</summary>
+    public int Count => _open.Count;
+
+    /// <summary>Tells every stream that wants to know.</summary>
+    public void Publish(JsonRpcNotification notification)
+    {
+        foreach (var (stream, _) in _open)
+        {
+            if (stream.Wants(notification))
+                stream.Post(notification);
+        }
+    }
+
+    /// <summary>Ends all streams, so that clients (or a balancer for them) open theirs at another replica.</summary>
+    public void EndAll(bool forGood)
+    {
+        _ending |= forGood;
+        foreach (var (stream, _) in _open)
+            stream.End();
+    }
+
+    /// <summary>Serves one stream until the client goes or the streams end here.</summary>
+    /// <param name="request">The client's request.</param>
+    /// <param name="again">It was open at a replica that was lost.</param>
+    /// <param name="cancellationToken">Ends when the client has gone.</param>
+    public async ValueTask ServeAsync(RequestContext<SubscriptionsListenRequestParams> request, bool again, CancellationToken cancellationToken)
+    {
+        var stream = new ListenStream(Grant(request.Params.Notifications, request.Server.ServerOptions));
+        _open.TryAdd(stream, 0);
+        try
+        {
+            if (_ending)
+                stream.End();
+            if (again)
+                stream.PostAll();
+            else
+                await SendAsync(Acknowledgement(stream.Granted)).ConfigureAwait(false);
+            await foreach (var notification in stream.ReadAsync(cancellationToken).ConfigureAwait(false))
+                await SendAsync(notification).ConfigureAwait(false);
+        }
+        finally
+        {
+            _open.TryRemove(stream, out _);
+        }
+
+        Task SendAsync(JsonRpcNotification notification) => request.Server.SendMessageAsync(Tag(notification, request.JsonRpcRequest.Id), cancellationToken);
+    }
+
+    // What the server does not have cannot change.
+    private static SubscriptionsListenNotifications Grant(SubscriptionsListenNotifications wanted, McpServerOptions server)
+    {
+        var hasTools = server.ToolCollection is not null || server.Handlers.ListToolsHandler is not null;
+        var hasPrompts = server.PromptCollection is not null || server.Handlers.ListPromptsHandler is not null;
+        var hasResources = server.ResourceCollection is not null || server.Handlers.ListResourcesHandler is not null;
+        return new()
+        {
+            ToolsListChanged = wanted.ToolsListChanged == true && hasTools ? true : null,
+            PromptsListChanged = wanted.PromptsListChanged == true && hasPrompts ? true : null,
+            ResourcesListChanged = wanted.ResourcesListChanged == true && hasResources ? true : null,
+            ResourceSubscriptions = hasResources && wanted.ResourceSubscriptions is { Count: > 0 } uris ? uris : null,
+        };
+    }
+
+    private static JsonRpcNotification Acknowledgement(SubscriptionsListenNotifications granted) => new()
+    {
+        Method = NotificationMethods.SubscriptionsAcknowledgedNotification,
+        Params = JsonSerializer.SerializeToNode(
+            new SubscriptionsAcknowledgedNotificationParams { Notifications = granted },
+            McpJsonUtilities.ProtocolOptions.GetTypeInfo(typeof(SubscriptionsAcknowledgedNotificationParams))),
+    };
+
+    // A copy: other streams send the same notification.
+    private static JsonRpcNotification Tag(JsonRpcNotification notification, RequestId id)
+    {
+        var parameters = notification.Params?.DeepClone() as JsonObject ?? [];
+        if (parameters["_meta"] is not JsonObject meta)
+            parameters["_meta"] = meta = [];
+        meta[IdMember] = JsonSerializer.SerializeToNode(id, McpJsonUtilities.ProtocolOptions.GetTypeInfo(typeof(RequestId)));
+        return new() { Method = notification.Method, Params = parameters };
+    }
+}
