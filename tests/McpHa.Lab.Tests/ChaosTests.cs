@@ -72,7 +72,7 @@ public sealed class ChaosTests : IAsyncLifetime
         var json = Path.Combine(_folder.FullName, "chaos.json");
 
         var (code, output) = await ChaosProcess.RunAsync(
-            _folder, "--project", LabCluster.LabAssembly().Replace(".Lab", ".Server", StringComparison.Ordinal), "--workload", workload, "--faults", "2", "--faults-of", "kill", "--sessions", "10", "--seed", "3", "--json", json);
+            _folder, "--project", LabCluster.Assembly("McpHa.Server"), "--workload", workload, "--faults", "2", "--faults-of", "kill", "--sessions", "10", "--seed", "3", "--json", json);
 
         Assert.True(code == 0, $"chaos ended with {code}; its folder is {_folder.FullName}:\n{output}");
         var counts = JsonNode.Parse(await File.ReadAllTextAsync(json))!["counts"]!;

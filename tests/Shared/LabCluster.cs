@@ -270,7 +270,8 @@ public sealed class LabCluster : IAsyncDisposable
         var (framework, configuration) = (output.Name, output.Parent!.Name);
         for (var folder = output.Parent; folder is not null; folder = folder.Parent)
         {
-            foreach (var program in folder.EnumerateDirectories(project))
+            var sources = new DirectoryInfo(Path.Combine(folder.FullName, "src"));
+            foreach (var program in folder.EnumerateDirectories(project).Concat(sources.Exists ? sources.EnumerateDirectories(project) : []))
             {
                 var assembly = Path.Combine(program.FullName, "bin", configuration, framework, program.Name + ".dll");
                 if (File.Exists(assembly))
