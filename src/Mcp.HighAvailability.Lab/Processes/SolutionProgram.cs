@@ -37,12 +37,11 @@ internal sealed record SolutionProgram(string Folder, string Assembly)
 
     private static SolutionProgram Locate(string folder)
     {
+        const string settings = ".runtimeconfig.json";
         var path = Path.Combine(AppContext.BaseDirectory, folder);
-        // Lab's own assembly is `X.Lab`, the programs beside it are `X.Server` and `X.Balancer`.
-        var lab = typeof(SolutionProgram).Assembly.GetName().Name!;
-        var assembly = Path.Combine(path, $"{lab[..lab.LastIndexOf('.')]}.{char.ToUpperInvariant(folder[0])}{folder[1..]}.dll");
-        return File.Exists(assembly)
-            ? new(path, assembly)
-            : throw new LabException($"{assembly} is missing: build Lab again (dotnet build), which puts it there.");
+        var program = Directory.Exists(path) ? Directory.EnumerateFiles(path, "*" + settings).FirstOrDefault() : null;
+        return program is null
+            ? throw new LabException($"The folder {path} holds no program: build the lab again (dotnet build), which puts it there.")
+            : new(path, program[..^settings.Length] + ".dll");
     }
 }
