@@ -15,6 +15,9 @@ namespace Mcp.HighAvailability.Redis;
 /// mcp-ha:{HANDLE}:applied    hash    the remembered calls: r:CALL = response, and a ring s:SLOT = CALL to forget the oldest
 /// mcp-ha:replicas            hash    replica id = Unix ms of the last heartbeat, a space, ReplicaInfo as JSON;
 ///                                    and the run of the store as :run, its server's run id and the Unix microseconds since when
+/// mcp-ha:{broadcasts}:log      hash    the broadcast log: incarnation, number, tail, run, bytes
+/// mcp-ha:{broadcasts}:entries  list    its entries, oldest first, each as BroadcastEntry.ToBytes writes it
+/// mcp-ha:{broadcasts}:ids      hash    publication id = position, of these entries
 /// mcp-ha:data-protection     hash    data protection keys: name = XML
 /// mcp-ha:check               written and removed by the check at the start
 /// mcp-ha:topic:TOPIC         channel of the event bus
@@ -23,6 +26,7 @@ namespace Mcp.HighAvailability.Redis;
 internal sealed class RedisKeys(string prefix)
 {
     private const string JournalSuffix = "}:journal";
+    private const string BroadcastEntriesSuffix = "{broadcasts}:entries";
 
     public RedisKey Replicas { get; } = prefix + "replicas";
 
@@ -30,6 +34,11 @@ internal sealed class RedisKeys(string prefix)
 
     /// <summary>Written and removed again by the check at the start.</summary>
     public RedisKey Check { get; } = prefix + "check";
+
+    public RedisKey Broadcasts { get; } = prefix + "{broadcasts}:log";
+
+    /// <summary>Log, entries, ids: the order in which the scripts expect them.</summary>
+    public RedisKey[] WholeBroadcastLog { get; } = [prefix + "{broadcasts}:log", prefix + BroadcastEntriesSuffix, prefix + "{broadcasts}:ids"];
 
     public RedisKey Session(string sessionId) => Tagged(sessionId, "}:session");
 
@@ -49,7 +58,8 @@ internal sealed class RedisKeys(string prefix)
     public RedisKey[] WholeSession(string sessionId) => [Session(sessionId), Journal(sessionId), Calls(sessionId), State(sessionId)];
 
     /// <summary>The type that Redis has to report for a key of ours.</summary>
-    public static string TypeOf(RedisKey key) => ((string?)key)!.EndsWith(JournalSuffix, StringComparison.Ordinal) ? "list" : "hash";
+    public static string TypeOf(RedisKey key) =>
+        (string)key! is var name && (name.EndsWith(JournalSuffix, StringComparison.Ordinal) || name.EndsWith(BroadcastEntriesSuffix, StringComparison.Ordinal)) ? "list" : "hash";
 
     private RedisKey Tagged(string tag, string suffix)
     {

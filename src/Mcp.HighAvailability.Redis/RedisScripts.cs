@@ -2,7 +2,7 @@ namespace Mcp.HighAvailability.Redis;
 
 /// <summary>The scripts of handles and of the cluster, and what all scripts share. Each runs as one step on keys of one hash slot.</summary>
 /// <remarks>
-/// Commands: those of hashes and lists, <c>EXISTS</c>, <c>DEL</c>, <c>PEXPIRE</c>, <c>TIME</c> and <c>INFO</c>, which Redis, Valkey and Garnet share. A key that may have
+/// Commands: those of hashes and lists, <c>EXISTS</c>, <c>DEL</c>, <c>PEXPIRE</c>, <c>PUBLISH</c>, <c>TIME</c> and <c>INFO</c>, which Redis, Valkey and Garnet share. A key that may have
 /// expired is renewed with <c>pcall</c>: Garnet 2.2 answers an error where Redis answers 0.
 /// </remarks>
 internal static class RedisScripts
@@ -119,7 +119,7 @@ internal static class RedisScripts
 
     /// <summary>Runs every command that the scripts need on a key of its own, which it removes again.</summary>
     /// <remarks>
-    /// KEYS: check. Answers what the server says of itself (empty without the right to ask) and the first command that failed, with its error (empty: none).
+    /// KEYS: check. ARGV: a channel. Answers what the server says of itself (empty without the right to ask) and the first command that failed, with its error (empty: none).
     /// The script asks, because the client takes INFO for a command of administrators.
     /// </remarks>
     public const string Check = """
@@ -132,7 +132,8 @@ internal static class RedisScripts
           or try('HSET',key,'a','1','b','2') or try('HSETNX',key,'a','1') or try('HGET',key,'a') or try('HMGET',key,'a','b')
           or try('HGETALL',key) or try('HEXISTS',key,'a') or try('HDEL',key,'a') or try('PEXPIRE',key,'60000') or try('DEL',key)
           or try('RPUSH',key,'a','b','c') or try('LLEN',key) or try('LINDEX',key,'0') or try('LSET',key,'0','') or try('LREM',key,'0','')
-          or try('LRANGE',key,'0','-1') or try('LTRIM',key,'1','-1') or try('DEL',key)
+          or try('LRANGE',key,'0','-1') or try('LTRIM',key,'1','-1') or try('LPOP',key) or try('DEL',key)
+          or try('PUBLISH',ARGV[1],'')
         local info=redis.pcall('INFO','server')
         return {type(info)=='string' and info or '',failed or ''}
         """;

@@ -1,4 +1,5 @@
 using Mcp.HighAvailability;
+using Mcp.HighAvailability.Broadcast;
 using Mcp.HighAvailability.Cluster;
 using Mcp.HighAvailability.EventBus;
 using Mcp.HighAvailability.Journal;
@@ -14,7 +15,7 @@ namespace Microsoft.Extensions.DependencyInjection;
 /// <summary>Puts the cluster on Redis.</summary>
 public static class RedisServices
 {
-    /// <summary>Keeps sessions, journals, state, data protection keys and the replica directory in Redis, and uses it as event bus.</summary>
+    /// <summary>Keeps sessions, journals, state, broadcasts, data protection keys and the replica directory in Redis, and uses it as event bus.</summary>
     /// <remarks>The connection is the application's <c>IConnectionMultiplexer</c>, as <c>builder.AddRedisClient("redis")</c> registers it. The application does not start when it cannot be reached.</remarks>
     /// <param name="ha">The builder.</param>
     /// <param name="configure">Sets options, after the configuration section <c>HighAvailability:Redis</c> was read.</param>
@@ -25,6 +26,7 @@ public static class RedisServices
         ha.Services.Replace(ServiceDescriptor.Singleton<ISessionStore, RedisSessionStore>());
         ha.Services.Replace(ServiceDescriptor.Singleton<ISessionJournal, RedisSessionJournal>());
         ha.Services.Replace(ServiceDescriptor.Singleton<IStateHandleStore, RedisStateHandleStore>());
+        ha.Services.Replace(ServiceDescriptor.Singleton<IBroadcastLog, RedisBroadcastLog>());
         ha.Services.Replace(ServiceDescriptor.Singleton<IXmlRepository, RedisXmlRepository>());
         return ha;
     }

@@ -55,7 +55,7 @@ internal sealed partial class RedisStartCheck(
             if (servers.Length > 0 && servers.All(static server => server.IsReplica))
                 return ReadOnly();
 
-            var answer = (RedisValue[])(await redis.EvaluateAsync(RedisScripts.Check, [redis.Keys.Check], [], cancellationToken))!;
+            var answer = (RedisValue[])(await redis.EvaluateAsync(RedisScripts.Check, [redis.Keys.Check], [redis.Keys.Topic("check").ToString()], cancellationToken))!;
             var (info, refused) = ((string?)answer[0] ?? "", (string?)answer[1] ?? "");
             if (TooOld(info) is { } version)
                 return new($"Redis at {Where} has version {version}.", $"Use version {Oldest} or later, Valkey, or Garnet.");

@@ -2,6 +2,7 @@ using System.Diagnostics.Metrics;
 using Mcp.HighAvailability;
 using Mcp.HighAvailability.Access;
 using Mcp.HighAvailability.Authorization;
+using Mcp.HighAvailability.Broadcast;
 using Mcp.HighAvailability.Cluster;
 using Mcp.HighAvailability.Diagnostics;
 using Mcp.HighAvailability.EventBus;
@@ -53,6 +54,9 @@ public static class HighAvailabilityMcpServerBuilderExtensions
         services.TryAddSingleton<Standing>();
         services.TryAddSingleton<IStanding>(static p => p.GetRequiredService<Standing>());
         services.TryAddSingleton<CommitContext>();
+        services.TryAddSingleton<BroadcastFollower>();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, BroadcastFollower>(static p => p.GetRequiredService<BroadcastFollower>()));
+        services.TryAddSingleton<BroadcastPublisher>();
         services.TryAddSingleton<SessionRuntime>();
         services.TryAddSingleton<SessionHost>();
         services.TryAddSingleton<HeldStateHandles>();
@@ -139,6 +143,9 @@ public static class HighAvailabilityMcpServerBuilderExtensions
         Bind<ClusterOptions>(":Cluster");
         Bind<RelayOptions>(":Relay");
         Bind<LimitOptions>(":Limits");
+        Bind<BroadcastOptions>(":Broadcasts");
+        services.AddOptions<BroadcastOptions>().ValidateOnStart();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<BroadcastOptions>, BroadcastOptionsValidator>());
         services.TryAddSingleton<PriorKnowledge>();
         services.Insert(0, ServiceDescriptor.Singleton<IConfigureOptions<KestrelServerOptions>>(static p =>
             new ConfigureNamedOptions<KestrelServerOptions>(Options.Options.DefaultName, server => server.ConfigureEndpointDefaults(p.GetRequiredService<PriorKnowledge>().Offer))));

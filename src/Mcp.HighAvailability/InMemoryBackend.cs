@@ -1,3 +1,4 @@
+using Mcp.HighAvailability.Broadcast;
 using Mcp.HighAvailability.Cluster;
 using Mcp.HighAvailability.EventBus;
 using Mcp.HighAvailability.Journal;
@@ -23,6 +24,7 @@ internal static class InMemoryBackend
         services.TryAddSingleton<ISessionLookup, InMemorySessionLookup>();
         services.TryAddSingleton<ISessionJournal, InMemorySessionJournal>();
         services.TryAddSingleton<IEventBus, InMemoryEventBus>();
+        services.TryAddSingleton<IBroadcastLog, InMemoryBroadcastLog>();
         services.TryAddSingleton<IReplicaRegistry, InMemoryReplicaRegistry>();
         services.TryAddSingleton<IStateHandleStore, InMemoryStateHandleStore>();
         services.TryAddSingleton<IXmlRepository, InMemoryXmlRepository>();

@@ -2,6 +2,7 @@ using System.Text.RegularExpressions;
 using Mcp.HighAvailability.Balancer.Operations;
 using Mcp.HighAvailability.Balancer.Routing;
 using Mcp.HighAvailability;
+using Mcp.HighAvailability.Broadcast;
 using Mcp.HighAvailability.Cluster;
 using Mcp.HighAvailability.Limits;
 using Mcp.HighAvailability.Redis;
@@ -19,7 +20,8 @@ public sealed partial class SettingsTests
 
     private static readonly string[] Server =
         [.. Names<HighAvailabilityOptions>(""), .. Names<SessionStoreOptions>("Sessions:"), .. Names<StateHandleOptions>("StateHandles:"),
-            .. Names<ClusterOptions>("Cluster:"), .. Names<RelayOptions>("Relay:"), .. Names<LimitOptions>("Limits:"), .. Names<RedisHighAvailabilityOptions>("Redis:")];
+            .. Names<ClusterOptions>("Cluster:"), .. Names<RelayOptions>("Relay:"), .. Names<LimitOptions>("Limits:"),
+            .. Names<BroadcastOptions>("Broadcasts:"), .. Names<RedisHighAvailabilityOptions>("Redis:")];
 
     private static readonly string[] Balancer = [.. Names<BalancerOptions>("").Except([nameof(BalancerOptions.Operations)]), .. Names<OperationsOptions>("Operations:"), .. Names<ClusterOptions>("Cluster:"), .. Names<RelayOptions>("Relay:")];
 

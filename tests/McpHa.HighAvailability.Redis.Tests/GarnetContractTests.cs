@@ -26,6 +26,10 @@ public sealed class GarnetEventBusTests(GarnetBackend garnet) : RedisEventBusTes
 
 /// <inheritdoc cref="GarnetSessionStoreTests"/>
 [Collection(GarnetCollection.Name)]
+public sealed class GarnetBroadcastLogTests(GarnetBackend garnet) : RedisBroadcastLogTests(garnet);
+
+/// <inheritdoc cref="GarnetSessionStoreTests"/>
+[Collection(GarnetCollection.Name)]
 public sealed class GarnetReplicaRegistryTests(GarnetBackend garnet) : RedisReplicaRegistryTests(garnet);
 
 /// <inheritdoc cref="GarnetSessionStoreTests"/>

@@ -1,3 +1,4 @@
+using Mcp.HighAvailability.Broadcast;
 using Mcp.HighAvailability.Cluster;
 using Mcp.HighAvailability.EventBus;
 using Mcp.HighAvailability.Journal;
@@ -6,6 +7,7 @@ using Mcp.HighAvailability.Sessions;
 using Microsoft.AspNetCore.DataProtection.Repositories;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
+using StackExchange.Redis;
 using static McpHa.Tests.SessionSamples;
 
 namespace McpHa.Tests;
@@ -61,6 +63,52 @@ public class RedisEventBusTests(RedisBackend redis) : EventBusContract, IDisposa
         var client = new RedisClient(redis.Server.ConnectionString);
         _clients.Add(client);
         return redis.Bus(client.Multiplexer);
+    }
+}
+
+[Collection(RedisCollection.Name)]
+public class RedisBroadcastLogTests(RedisBackend redis) : BroadcastLogContract, IDisposable
+{
+    private readonly List<RedisClient> _clients = [];
+
+    public void Dispose() => _clients.ForEach(client => client.Dispose());
+
+    protected override async Task<(IBroadcastLog Log, IEventBus Bus)> EmptyAsync(BroadcastOptions? options = null)
+    {
+        redis.Server.SkipIfUnavailable();
+        await WipeAsync();
+        var client = new RedisClient(redis.Server.ConnectionString);
+        _clients.Add(client);
+        return (new RedisBroadcastLog(redis.Connection(), Options.Create(options ?? new()), NullLogger<RedisBroadcastLog>.Instance), redis.Bus(client.Multiplexer));
+    }
+
+    protected override async Task WipeAsync() => await redis.Database.KeyDeleteAsync(RedisBackend.Keys.WholeBroadcastLog);
+
+    protected override Task LoseNewestAsync() => LoseNewestAsync(redis.Database);
+
+    [Fact]
+    public async Task Another_server_process_begins_another_incarnation_and_loses_nothing()
+    {
+        var (log, _) = await EmptyAsync();
+        var before = (await log.AppendAsync(new() { Kind = "k", Id = "1", Payload = Utf8("1") }, default))!;
+        await redis.Database.HashSetAsync(RedisBackend.Keys.Broadcasts, "run", "of another process");
+
+        var after = (await log.AppendAsync(new() { Kind = "k", Id = "2", Payload = Utf8("2") }, default))!;
+        var next = (await log.AppendAsync(new() { Kind = "k", Id = "3", Payload = Utf8("3") }, default))!;
+
+        Assert.NotEqual(before.Position.Incarnation, after.Position.Incarnation);
+        Assert.Equal((2, before.Position), (after.Position.Number, after.Previous));
+        Assert.Equal(after.Position.Incarnation, next.Position.Incarnation);
+        Assert.Equal(["2", "3"], (await log.ReadAsync(before.Position)).Entries.Select(entry => Text(entry.Payload)));
+    }
+
+    /// <summary>Takes the newest entry out of the log, and everything that tells of it.</summary>
+    internal static async Task LoseNewestAsync(IDatabase database)
+    {
+        var keys = RedisBackend.Keys.WholeBroadcastLog;
+        Assert.True(BroadcastEntry.TryRead((byte[])(await database.ListRightPopAsync(keys[1]))!, out var lost));
+        await database.HashDeleteAsync(keys[2], lost.Id);
+        await database.HashSetAsync(keys[0], [new("number", lost.Position.Number - 1), new("tail", lost.Previous.ToString())]);
     }
 }
 

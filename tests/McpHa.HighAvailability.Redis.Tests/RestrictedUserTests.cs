@@ -1,3 +1,4 @@
+using Mcp.HighAvailability.Broadcast;
 using Mcp.HighAvailability.Cluster;
 using Mcp.HighAvailability.Diagnostics;
 using Mcp.HighAvailability.EventBus;
@@ -23,7 +24,7 @@ public sealed class RestrictedRedis : IAsyncLifetime
     public static string[] Rules =>
     [
         "~mcp-ha:*", "&mcp-ha:topic:*", "-@all",
-        "+eval", "+evalsha", "+script|load", "+exists", "+del", "+hset", "+hget", "+hmget", "+hgetall", "+hdel", "+hexists", "+hsetnx", "+rpush", "+lpush", "+lrange", "+ltrim", "+llen", "+lindex", "+lset", "+lrem", "+pexpire", "+time", "+type",
+        "+eval", "+evalsha", "+script|load", "+exists", "+del", "+hset", "+hget", "+hmget", "+hgetall", "+hdel", "+hexists", "+hsetnx", "+rpush", "+lpush", "+lrange", "+ltrim", "+llen", "+lindex", "+lset", "+lrem", "+lpop", "+pexpire", "+time", "+type",
         "+publish", "+subscribe", "+unsubscribe", "+ping", "+echo", "+info", "+hello", "+client", "+cluster|nodes", "+config|get",
     ];
 
@@ -114,6 +115,25 @@ public sealed class RestrictedEventBusTests(RestrictedRedis redis) : EventBusCon
     public void Dispose() => _clients.ForEach(client => client.Dispose());
 
     protected override (IEventBus One, IEventBus Other) Members() => (redis.Bus(_clients), redis.Bus(_clients));
+}
+
+/// <inheritdoc cref="RestrictedSessionStoreTests"/>
+public sealed class RestrictedBroadcastLogTests(RestrictedRedis redis) : BroadcastLogContract, IClassFixture<RestrictedRedis>, IDisposable
+{
+    private readonly List<RedisClient> _clients = [];
+
+    public void Dispose() => _clients.ForEach(client => client.Dispose());
+
+    protected override async Task<(IBroadcastLog Log, IEventBus Bus)> EmptyAsync(BroadcastOptions? options = null)
+    {
+        var connection = redis.Connection();
+        await WipeAsync();
+        return (new RedisBroadcastLog(connection, Options.Create(options ?? new()), NullLogger<RedisBroadcastLog>.Instance), redis.Bus(_clients));
+    }
+
+    protected override Task WipeAsync() => redis.WipeAsync();
+
+    protected override Task LoseNewestAsync() => RedisBroadcastLogTests.LoseNewestAsync(redis.Administrator);
 }
 
 /// <inheritdoc cref="RestrictedSessionStoreTests"/>

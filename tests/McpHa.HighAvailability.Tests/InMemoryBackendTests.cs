@@ -1,3 +1,4 @@
+using Mcp.HighAvailability.Broadcast;
 using Mcp.HighAvailability.Cluster;
 using Mcp.HighAvailability.EventBus;
 using Mcp.HighAvailability.Journal;
@@ -70,6 +71,30 @@ public sealed class InMemoryEventBusTests : EventBusContract
     {
         var bus = new InMemoryEventBus(NullLogger<InMemoryEventBus>.Instance);
         return (bus, bus);
+    }
+}
+
+public sealed class InMemoryBroadcastLogTests : BroadcastLogContract
+{
+    private InMemoryBroadcastLog? _log;
+
+    protected override Task<(IBroadcastLog Log, IEventBus Bus)> EmptyAsync(BroadcastOptions? options = null)
+    {
+        var bus = new InMemoryEventBus(NullLogger<InMemoryEventBus>.Instance);
+        _log = new(bus, Options.Create(options ?? new()), TimeProvider.System);
+        return Task.FromResult<(IBroadcastLog, IEventBus)>((_log, bus));
+    }
+
+    protected override Task WipeAsync()
+    {
+        _log!.Wipe();
+        return Task.CompletedTask;
+    }
+
+    protected override Task LoseNewestAsync()
+    {
+        _log!.LoseNewest(1);
+        return Task.CompletedTask;
     }
 }
 

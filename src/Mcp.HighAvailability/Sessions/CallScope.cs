@@ -8,6 +8,7 @@ internal abstract class CallScope
 {
     private static readonly AsyncLocal<CallScope?> Ambient = new();
     private Dictionary<string, StateHandleTransaction>? _handles;
+    private Dictionary<string, int>? _published;
 
     public static CallScope? Current
     {
@@ -40,7 +41,24 @@ internal abstract class CallScope
     }
 
     /// <summary>Forgets everything that this run of the handler did to state, before it is run again in place.</summary>
-    public virtual void ForgetState() => Volatile.Write(ref _handles, null);
+    public virtual void ForgetState()
+    {
+        Volatile.Write(ref _handles, null);
+        Volatile.Write(ref _published, null);
+    }
+
+    /// <summary>Names the next broadcast that the current flow of execution makes: as <see cref="NameNextPublication"/> in a call, otherwise like no other.</summary>
+    public static string NamePublication(string about) => Current?.NameNextPublication(about) ?? Guid.NewGuid().ToString("N");
+
+    /// <summary>Names the next broadcast of the call about something; the same when the call is run again.</summary>
+    public string NameNextPublication(string about)
+    {
+        var published = LazyInitializer.EnsureInitialized(ref _published, static () => []);
+        int occurrence;
+        lock (published)
+            occurrence = published[about] = published.GetValueOrDefault(about) + 1;
+        return ContentHash.Of(Encoding.UTF8.GetBytes($"{CallId} {occurrence} {about}")).ToString();
+    }
 
     public StateHandleTransaction Add(StateHandleTransaction handle)
     {

@@ -1,0 +1,143 @@
+namespace Mcp.HighAvailability.Broadcast;
+
+/// <summary>What a replica keeps of the log: the newest entries in their order, within the same bounds as the log. Not thread-safe.</summary>
+/// <remarks>
+/// Invariant: an entry enters once, behind everything that the log had before it. Where entries may have been lost in between, it says so
+/// (<see cref="FollowedBroadcast.AfterGap"/>).
+/// </remarks>
+internal sealed class BroadcastChain(BroadcastOptions options)
+{
+    private const int MaxIncarnations = 32;
+
+    // The last entry of each incarnation, oldest incarnation first. Kept longer than the entries, to recognize what comes late.
+    private readonly List<BroadcastPosition> _ends = [];
+    private readonly List<FollowedBroadcast> _kept = [];
+    private int _start;
+    private long _bytes;
+
+    /// <summary>Whether the log was read: before that nothing is known of it.</summary>
+    public bool IsRead { get; private set; }
+
+    /// <summary>Ordinal of the newest entry of the first read.</summary>
+    public long Began { get; private set; }
+
+    /// <summary>What a read of the log begins behind.</summary>
+    public BroadcastPosition Head { get; private set; }
+
+    /// <summary>Behind the newest entry.</summary>
+    public BroadcastCursor Last { get; private set; }
+
+    /// <summary>Ordinal of the oldest entry that is kept; one more than the newest's if none is.</summary>
+    public long First => Last.Ordinal - (_kept.Count - _start) + 1;
+
+    /// <summary>Adds an entry that was pushed. <see langword="false"/>: the log must be read first.</summary>
+    public bool TryAdd(BroadcastEntry entry)
+    {
+        if (!IsRead)
+            return false;
+        if (IsKnown(entry.Position))
+            return true;
+        if (!Follows(entry))
+            return false;
+        Add(entry, afterGap: false);
+        Head = entry.Position;
+        return true;
+    }
+
+    /// <summary>Adds what was read behind <see cref="Head"/>. What is new and does not follow the newest entry comes after a gap.</summary>
+    public void Load(BroadcastPage page)
+    {
+        foreach (var entry in page.Entries)
+        {
+            if (!IsKnown(entry.Position))
+                Add(entry, afterGap: Last.Ordinal > 0 && !Follows(entry));
+        }
+
+        if (!IsRead)
+            Began = Last.Ordinal;
+        (IsRead, Head) = (true, page.Head);
+    }
+
+    /// <summary>The first kept entry behind an ordinal; <see langword="null"/> if there is none.</summary>
+    public FollowedBroadcast? Next(long after)
+    {
+        var at = Math.Max(after + 1, First);
+        return at > Last.Ordinal ? null : _kept[(int)(at - First) + _start];
+    }
+
+    /// <summary>Finds a position. <see langword="null"/>: it is not known here; after a read of the log, <see cref="LocateUnknown"/> says what that means.</summary>
+    public BroadcastLocation? Locate(BroadcastPosition position)
+    {
+        if (!IsRead)
+            return null;
+        if (position.IsNone)
+            return Behind(First - 1, position);
+        var incarnation = IndexOf(position.Incarnation);
+        if (incarnation < 0 || incarnation == _ends.Count - 1 && position.Number > _ends[^1].Number)
+            return null;
+        var after = Last.Ordinal;
+        while (after >= First && Next(after - 1)!.Entry.Position is var entry &&
+            (entry.Incarnation == position.Incarnation ? entry.Number > position.Number : IndexOf(entry.Incarnation) > incarnation))
+        {
+            after--;
+        }
+
+        return Behind(after, position);
+    }
+
+    /// <summary>Where a reader goes on whose position is not known here, although the log was just read.</summary>
+    public BroadcastLocation LocateUnknown(BroadcastPosition position)
+    {
+        // Of the newest incarnation: an entry that the store has lost and the reader has had.
+        if (_ends is [.., var end] && end.Incarnation == position.Incarnation)
+            return new(Last.Ordinal, Gap: false);
+        return new(First - 1, Gap: Next(First - 1) is not { Entry.Previous: { IsNone: false } previous } || !position.Covers(previous));
+    }
+
+    // An entry that the reader has not had may be missing before the first one that is kept.
+    private BroadcastLocation Behind(long ordinal, BroadcastPosition position) =>
+        new(ordinal, Gap: ordinal < First && Next(ordinal) is { Entry.Previous: var previous } && !position.Covers(previous));
+
+    private int IndexOf(long incarnation) => _ends.FindLastIndex(end => end.Incarnation == incarnation);
+
+    private bool IsKnown(BroadcastPosition position) =>
+        _ends.Exists(end => end.Incarnation == position.Incarnation && end.Number >= position.Number);
+
+    private bool Follows(BroadcastEntry entry) => entry.Previous.IsNone ? Last.Position.IsNone : Last.Position.Covers(entry.Previous);
+
+    private void Add(BroadcastEntry entry, bool afterGap)
+    {
+        var followed = new FollowedBroadcast(entry, Last.Ordinal + 1, afterGap);
+        _kept.Add(followed);
+        _bytes += entry.Payload.Length;
+        Last = followed.Cursor;
+        if (_ends is [.., var end] && end.Incarnation == entry.Position.Incarnation)
+            _ends[^1] = entry.Position;
+        else
+            _ends.Add(entry.Position);
+        if (_ends.Count > MaxIncarnations)
+            _ends.RemoveAt(0);
+        Trim(entry.Time);
+    }
+
+    private void Trim(DateTimeOffset now)
+    {
+        while (_kept.Count - _start is > 1 and var count &&
+            (count > options.MaxEntries || _bytes > options.MaxBytes || now - _kept[_start].Entry.Time > options.MaxAge))
+        {
+            _bytes -= _kept[_start].Entry.Payload.Length;
+            _kept[_start++] = null!;
+        }
+
+        if (_start > options.MaxEntries)
+        {
+            _kept.RemoveRange(0, _start);
+            _start = 0;
+        }
+    }
+}
+
+/// <summary>Where a reader goes on.</summary>
+/// <param name="After">Behind the entry with this ordinal.</param>
+/// <param name="Gap">Whether entries that it has not had are no longer kept.</param>
+internal readonly record struct BroadcastLocation(long After, bool Gap);

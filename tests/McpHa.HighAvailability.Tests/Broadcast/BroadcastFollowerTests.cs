@@ -1,0 +1,223 @@
+using System.Text;
+using Mcp.HighAvailability;
+using Mcp.HighAvailability.Broadcast;
+using Mcp.HighAvailability.EventBus;
+using Mcp.HighAvailability.Sessions;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+
+namespace McpHa.Tests;
+
+/// <summary>A replica follows the log, whatever happens to pushes and to the store.</summary>
+public sealed class BroadcastFollowerTests : IDisposable
+{
+    private readonly CutOffEventBus _bus = new(new InMemoryEventBus(NullLogger<InMemoryEventBus>.Instance));
+    private readonly InMemoryBroadcastLog _log;
+    private readonly BroadcastOptions _options = new() { MaxEntries = 8 };
+    private readonly BroadcastFollower _follower;
+
+    public BroadcastFollowerTests()
+    {
+        _log = new(_bus, Options.Create(_options), TimeProvider.System);
+        _follower = Follower();
+    }
+
+    public void Dispose() => _follower.Dispose();
+
+    [Fact]
+    public async Task What_is_pushed_is_heard_and_a_missing_number_is_read()
+    {
+        await _follower.StartAsync(default);
+        await AppendAsync("1");
+        await HeardAsync("1");
+
+        _bus.Cut = true;
+        await AppendAsync("2", "3");
+        _bus.Cut = false;
+        await AppendAsync("4");
+
+        await HeardAsync("1", "2", "3", "4");
+        Assert.DoesNotContain(Followed(), broadcast => broadcast.AfterGap);
+    }
+
+    [Fact]
+    public async Task A_push_that_was_the_last_one_and_got_lost_is_read_at_the_next_look()
+    {
+        _options.ReadInterval = TimeSpan.FromMilliseconds(50);
+        await _follower.StartAsync(default);
+        await AppendAsync("1");
+        await HeardAsync("1");
+
+        _bus.Cut = true;
+        await AppendAsync("2");
+
+        await HeardAsync("1", "2");
+    }
+
+    [Fact]
+    public async Task A_replica_that_was_away_for_longer_than_the_retention_tells_of_the_gap_once()
+    {
+        await _follower.ReadAsync(default);
+        await AppendAsync("1");
+        await _follower.ReadAsync(default);
+        for (var n = 2; n <= 20; n++)
+            await AppendAsync($"{n}");
+
+        await _follower.ReadAsync(default);
+
+        Assert.Equal(["13", "14", "15", "16", "17", "18", "19", "20"], Texts());
+        Assert.Equal(["13"], Followed().Where(broadcast => broadcast.AfterGap).Select(Text));
+    }
+
+    [Fact]
+    public async Task A_position_that_is_ahead_of_this_replica_is_read()
+    {
+        await _follower.ReadAsync(default);
+        var (one, two) = (await AppendAsync("1"), await AppendAsync("2"));
+
+        Assert.Equal(new(2, Gap: false), await _follower.LocateAsync(two, default));
+        Assert.Equal(new(1, Gap: false), await _follower.LocateAsync(one, default));
+        Assert.Equal(new(0, Gap: false), await _follower.LocateAsync(BroadcastPosition.None, default));
+    }
+
+    [Fact]
+    public async Task A_position_that_is_no_longer_kept_tells_of_a_gap()
+    {
+        await _follower.ReadAsync(default);
+        List<BroadcastPosition> positions = [];
+        for (var n = 1; n <= 10; n++)
+            positions.Add(await AppendAsync($"{n}"));
+        await _follower.ReadAsync(default);
+
+        var gaps = await GapsAsync(positions[0], positions[1], positions[2]);
+        Assert.Equal([true, false, false], gaps);
+        Assert.True((await _follower.LocateAsync(BroadcastPosition.None, default)).Gap);
+        Assert.True((await _follower.LocateAsync(new(positions[0].Incarnation ^ 1, 5), default)).Gap);
+    }
+
+    [Fact]
+    public async Task What_a_store_has_lost_does_not_come_again_and_what_comes_then_is_new()
+    {
+        await _follower.StartAsync(default);
+        await AppendAsync("1");
+        var lost = await AppendAsync("2");
+        await HeardAsync("1", "2");
+
+        _log.LoseNewest(1);
+        await AppendAsync("3");
+
+        await HeardAsync("1", "2", "3");
+        Assert.DoesNotContain(Followed(), broadcast => broadcast.AfterGap);
+        Assert.Equal(new(2, Gap: false), await _follower.LocateAsync(lost, default));
+    }
+
+    [Theory]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    public async Task After_a_loss_of_all_data_a_gap_is_told_unless_nothing_can_be_missing(bool publisherKnows, bool gap)
+    {
+        await _follower.StartAsync(default);
+        await AppendAsync("1");
+        var two = await AppendAsync("2");
+        await HeardAsync("1", "2");
+
+        _log.Wipe();
+        await _log.AppendAsync(Publication("3"), publisherKnows ? two : default);
+
+        await HeardAsync("1", "2", "3");
+        Assert.Equal([false, false, gap], Followed().Select(broadcast => broadcast.AfterGap));
+
+        // A replica that starts now knows of nothing before it.
+        using var fresh = Follower();
+        Assert.Equal(gap, (await fresh.LocateAsync(two, default)).Gap);
+    }
+
+    /// <summary>Whatever is lost and in whichever order it is heard: each entry once, in the order of the log, and no silent loss.</summary>
+    [Fact]
+    public async Task No_order_of_pushes_reads_and_losses_doubles_reorders_or_silently_loses_anything()
+    {
+        for (var seed = 0; seed < 3_000; seed++)
+        {
+            var random = new Random(seed);
+            var log = new InMemoryBroadcastLog(new InMemoryEventBus(NullLogger<InMemoryEventBus>.Instance), Options.Create(_options), TimeProvider.System);
+            var chain = new BroadcastChain(_options);
+            List<BroadcastEntry> appended = [];
+            Dictionary<BroadcastPosition, FollowedBroadcast> heard = [];
+            var onTheirWay = new Queue<BroadcastEntry>();
+            var last = 0L;
+            for (var step = 0; step < 60; step++)
+            {
+                switch (random.Next(8))
+                {
+                    case 0 or 1 or 2:
+                        var known = random.Next(3) > 0 ? chain.Head : appended.Count > 0 ? appended[random.Next(appended.Count)].Position : default;
+                        var entry = (await log.AppendAsync(Publication($"{appended.Count}"), known))!;
+                        appended.Add(entry);
+                        if (random.Next(4) > 0)
+                            onTheirWay.Enqueue(entry);
+                        break;
+                    case 3 or 4 when onTheirWay.TryDequeue(out var pushed):
+                        if (!chain.TryAdd(pushed))
+                            chain.Load(await log.ReadAsync(chain.Head));
+                        break;
+                    case 5:
+                        chain.Load(await log.ReadAsync(chain.Head));
+                        break;
+                    case 6 when random.Next(6) == 0:
+                        log.Wipe();
+                        break;
+                    case 7 when random.Next(3) == 0 && (await log.ReadAsync(default)).Entries.Count > 2:
+                        log.LoseNewest(1);
+                        log.Restart();
+                        break;
+                }
+
+                while (chain.Next(last) is { } next)
+                {
+                    Assert.True(heard.TryAdd(next.Entry.Position, next), $"seed {seed}: {next.Entry.Position} was heard twice.");
+                    Assert.True(next.Ordinal == last + 1 || next.Ordinal == chain.First, $"seed {seed}: ordinal {next.Ordinal} follows {last}.");
+                    last = next.Ordinal;
+                }
+            }
+
+            Assert.True(appended.Select(entry => entry.Position).Distinct().Count() == appended.Count, $"seed {seed}: a position was given twice.");
+            var order = appended.Where(entry => heard.ContainsKey(entry.Position)).ToList();
+            Assert.True(order.Select(entry => heard[entry.Position].Ordinal).SequenceEqual(order.Select(entry => heard[entry.Position].Ordinal).Order()), $"seed {seed}: out of order.");
+        }
+    }
+
+    private BroadcastFollower Follower() => new(_log, _bus, Options.Create(_options), TimeProvider.System, NullLogger<BroadcastFollower>.Instance);
+
+    private async Task<BroadcastPosition> AppendAsync(params string[] texts)
+    {
+        var position = BroadcastPosition.None;
+        foreach (var text in texts)
+            position = (await _log.AppendAsync(Publication(text), _follower.Head))!.Position;
+        return position;
+    }
+
+    private async Task<bool[]> GapsAsync(params BroadcastPosition[] positions)
+    {
+        List<bool> gaps = [];
+        foreach (var position in positions)
+            gaps.Add((await _follower.LocateAsync(position, default)).Gap);
+        return [.. gaps];
+    }
+
+    private Task HeardAsync(params string[] texts) => Wait.UntilAsync(() => Texts().SequenceEqual(texts), string.Join(", ", texts));
+
+    private IEnumerable<string> Texts() => Followed().Select(Text);
+
+    private static string Text(FollowedBroadcast broadcast) => Encoding.UTF8.GetString(broadcast.Entry.Payload.Span);
+
+    private List<FollowedBroadcast> Followed()
+    {
+        List<FollowedBroadcast> all = [];
+        while (_follower.Next(all is [.., var last] ? last.Ordinal : 0) is { } next)
+            all.Add(next);
+        return all;
+    }
+
+    private static BroadcastPublication Publication(string text) =>
+        new() { Kind = BroadcastKinds.Event + "test", Id = Guid.NewGuid().ToString("N"), Payload = Encoding.UTF8.GetBytes(text) };
+}
