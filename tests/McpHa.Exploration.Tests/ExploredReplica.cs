@@ -42,10 +42,10 @@ internal sealed class ExploredReplica
         var standing = new Standing(self, Directory, services.GetRequiredService<PeerProbe>(), clusterOptions, time);
         var runtime = new SessionRuntime(
             self, store, new GatedJournal(new InMemorySessionJournal(sessions), id, scheduler),
-            new CommitContext(store, standing, time, metrics, options, storeOptions, NullLogger<CommitQueue>.Instance), new LazyFlusher(time), metrics, options,
+            new CommitContext(store, standing, time, metrics, options, storeOptions, NullLogger<CommitWriter>.Instance), new LazyFlusher(time), metrics, options,
             services.GetRequiredService<IOptions<McpServerOptions>>(), NullLoggerFactory.Instance, services, time);
         Host = new SessionHost(runtime, Directory, toBus, NullLogger<SessionHost>.Instance);
-        Host.Broadcasts.Hand = static (session, broadcast, id) => _ = session.BroadcastAsync(broadcast, id);
+        Host.Broadcasts.Hand = static (session, broadcast, id) => _ = session.Unrelated.BroadcastAsync(broadcast, id);
         var gate = new SessionGate(Host, self, services.GetRequiredService<PeerRelay>(), metrics, time, options);
         var keepAlive = new KeepAliveClock(standing, options, time);
         var limits = new SessionLimits(Host);

@@ -186,7 +186,7 @@ internal sealed class World
             if (replica.Directory.Alive.Count < _replicas.Count)
                 choices.Add(($"{replica.Id} hears its peers", 1, () => Refresh(replica)));
             if (Session(replica) is { Serves: true } session)
-                choices.Add(($"{replica.Id} hands over", 1, () => _ = session.ReleaseAsync(evenWithCalls: true, default)));
+                choices.Add(($"{replica.Id} hands over", 1, () => _ = new HandOver(session).ReleaseAsync(evenWithCalls: true, default)));
             if (_kills > 0)
                 choices.Add(($"{replica.Id} is killed", 1, () => Kill(replica)));
         }

@@ -91,7 +91,7 @@ internal sealed partial class ClusterNotifier(IEventBus bus, SessionHost host, L
         try
         {
             if (Wants(session, notification))
-                await session.BroadcastAsync(new JsonRpcNotification { Method = notification.Method, Params = notification.Params }, id).ConfigureAwait(false);
+                await session.Unrelated.BroadcastAsync(new JsonRpcNotification { Method = notification.Method, Params = notification.Params }, id).ConfigureAwait(false);
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {

@@ -48,7 +48,7 @@ internal sealed class RecentBroadcasts(TimeProvider time)
         lock (_gate)
         {
             show();
-            foreach (var heard in _heard.Where(heard => !session.IsPast(heard.Id) && time.GetUtcNow() - BroadcastIds.Published(heard.Id) < Recent))
+            foreach (var heard in _heard.Where(heard => !session.Unrelated.IsPast(heard.Id) && time.GetUtcNow() - BroadcastIds.Published(heard.Id) < Recent))
                 Hand(session, heard.Broadcast, heard.Id);
         }
     }

@@ -94,8 +94,8 @@ internal sealed class LegacySseEndpoint(
                 if (await limits.RefuseSessionAsync(context, user, default).ConfigureAwait(false))
                     return;
                 var session = await host.OpenLegacyAsync(user, context.RequestAborted).ConfigureAwait(false);
-                using var listening = session.Listen();
-                if (session.OpenOnly() is not { } reader)
+                using var listening = session.Listeners.Listen();
+                if (session.Listeners.OpenOnly() is not { } reader)
                     continue;
                 sessions.Identify(context, session, legacy: true);
                 await new StreamPump(context, session, reader, keepAlive, metrics) { Greeting = MessageAddress(context, session) }.StreamAsync(0).ConfigureAwait(false);
@@ -111,7 +111,7 @@ internal sealed class LegacySseEndpoint(
 
     private async Task<bool> ResumeAsync(HttpContext context, LiveSession session, SseEventId after)
     {
-        using var listening = session.Listen();
+        using var listening = session.Listeners.Listen();
         return await endpoint.ResumeAsync(context, session, after).ConfigureAwait(false);
     }
 

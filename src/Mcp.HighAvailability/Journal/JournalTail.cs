@@ -1,6 +1,6 @@
 namespace Mcp.HighAvailability.Journal;
 
-/// <summary>The part of a session's journal that its owner keeps in memory, for a store that loses its data. Guarded by the session's gate.</summary>
+/// <summary>The part of a session's journal that its owner keeps in memory, for a store that loses its data. Plain data, part of the session's state.</summary>
 /// <remarks>
 /// Kept are entries that a later owner could not do without (those of open calls, the waiting ones, the last one of each GET stream), and
 /// a few of the newest besides, for clients that have not read them yet. All of it is bounded: of a call that has sent more, what its

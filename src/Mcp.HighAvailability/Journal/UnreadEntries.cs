@@ -1,6 +1,6 @@
 namespace Mcp.HighAvailability.Journal;
 
-/// <summary>Answers and server requests of a session that no client has read yet, as far as the web server can tell. Guarded by the session's gate.</summary>
+/// <summary>Answers and server requests of a session that no client has read yet, as far as the web server can tell. Plain data, part of the session's state.</summary>
 /// <remarks>Bounded: what a client never comes back for must not fill the journal. Beyond a bound the oldest count as read.</remarks>
 internal sealed class UnreadEntries(int maxEntries, long maxBytes)
 {
@@ -11,7 +11,7 @@ internal sealed class UnreadEntries(int maxEntries, long maxBytes)
     private long _bytes;
     private volatile bool _any;
 
-    /// <summary>Whether there are any. May be read without the gate.</summary>
+    /// <summary>Whether there are any. May be read on any thread.</summary>
     public bool Any => _any;
 
     /// <summary>Position of the oldest; <see cref="long.MaxValue"/> if there is none.</summary>

@@ -49,6 +49,12 @@ internal static class JsonRpc
         Error = new JsonRpcErrorDetail { Code = code, Message = message, Data = data },
     };
 
+    /// <summary>The id of the request that a notification cancels; the default if it names none.</summary>
+    public static RequestId CancelledId(JsonRpcNotification notification) =>
+        notification.Params is JsonObject o && o["requestId"] is JsonValue value
+            ? value.TryGetValue(out long number) ? new(number) : value.TryGetValue(out string? text) ? new(text) : default
+            : default;
+
     /// <summary>A member of <c>params</c> as text; <see langword="null"/> if there is none.</summary>
     public static string? TextParam(JsonNode? parameters, string name) =>
         parameters is JsonObject o && o[name] is JsonValue value && value.TryGetValue(out string? text) ? text : null;

@@ -343,7 +343,7 @@ public sealed class LegacySseTests
         });
 
     private static Task AnnounceAsync(InProcessReplica replica, LegacyClient client, string text) =>
-        replica.Session(client.SessionId)!.SendUnrelatedAsync(
+        replica.Session(client.SessionId)!.Unrelated.SendAsync(
             new ModelContextProtocol.Protocol.JsonRpcNotification { Method = "notifications/message", Params = new JsonObject { ["level"] = "info", ["data"] = text } }, default);
 
     private static async Task<string> LastTextAsync(LegacyStream stream)

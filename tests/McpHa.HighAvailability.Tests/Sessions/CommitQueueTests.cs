@@ -128,10 +128,10 @@ public sealed class CommitQueueTests
         var committing = cluster[0].Store.StopBefore("CommitAsync");
         session.Check();
         await committing.Reached;
-        var gathering = session.Queue.DrainAsync();
+        var gathering = session.DrainAsync();
 
         session.Close();
-        var after = session.Queue.DrainAsync();
+        var after = session.DrainAsync();
         committing.LetGo();
 
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => gathering.WaitAsync(Wait.Limit));

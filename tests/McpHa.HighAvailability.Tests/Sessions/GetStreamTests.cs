@@ -261,19 +261,19 @@ public sealed class GetStreamTests
             Method = "elicitation/create",
             Params = new JsonObject { ["message"] = "?" },
         };
-        var e = await Assert.ThrowsAsync<InvalidOperationException>(() => session.SendUnrelatedAsync(question, CancellationToken.None));
+        var e = await Assert.ThrowsAsync<InvalidOperationException>(() => session.Unrelated.SendAsync(question, CancellationToken.None));
         Assert.Contains("GET stream", e.Message, StringComparison.Ordinal);
 
         using var stream = await client.GetAsync(cluster[1]);
         await stream.NextAsync();
-        await session.SendUnrelatedAsync(question, CancellationToken.None);
+        await session.Unrelated.SendAsync(question, CancellationToken.None);
 
         var asked = await stream.MessageAsync();
         Assert.Equal("elicitation/create", (string?)asked["method"]);
         Assert.NotEqual("41", asked["id"]!.ToString());
     }
 
-    private static Task SendAsync(InProcessReplica replica, RawClient client, int n) => replica.Session(client.SessionId!)!.SendUnrelatedAsync(
+    private static Task SendAsync(InProcessReplica replica, RawClient client, int n) => replica.Session(client.SessionId!)!.Unrelated.SendAsync(
         new ModelContextProtocol.Protocol.JsonRpcNotification { Method = "notifications/message", Params = new JsonObject { ["level"] = "info", ["data"] = n } },
         CancellationToken.None);
 

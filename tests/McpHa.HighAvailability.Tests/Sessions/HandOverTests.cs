@@ -307,5 +307,5 @@ public sealed class HandOverTests
     };
 
     private static Task HandOverAsync(InProcessReplica replica, RawClient client, HandOverTimes when) =>
-        replica.Session(client.SessionId!)!.HandOverAsync(replica.Get<SessionOffers>(), when, CancellationToken.None);
+        new HandOver(replica.Session(client.SessionId!)!, replica.Get<SessionOffers>()).RunAsync(replica.Get<SessionOffers>().Turns, when, CancellationToken.None);
 }

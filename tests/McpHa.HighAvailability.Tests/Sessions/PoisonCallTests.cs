@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Mcp.HighAvailability;
+using Mcp.HighAvailability.Sessions;
 
 namespace McpHa.Tests;
 
@@ -45,7 +46,7 @@ public sealed class PoisonCallTests
         await first.MessageAsync();
         for (var n = 0; n < 3; n++)
         {
-            await cluster[n].Session(client.SessionId!)!.ReleaseAsync(evenWithCalls: true, default);
+            await new HandOver(cluster[n].Session(client.SessionId!)!).ReleaseAsync(evenWithCalls: true, default);
             await PingAsync(client, cluster[n + 1]);
             await Wait.UntilAsync(() => cluster.Tool.Runs == n + 2, "the call to run again");
         }

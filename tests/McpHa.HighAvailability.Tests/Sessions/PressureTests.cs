@@ -150,7 +150,7 @@ public sealed class PressureTests
         session.Check();
         await committing.Reached;
         for (var n = 0; n < 3; n++)
-            _ = session.SendUnrelatedAsync(new ModelContextProtocol.Protocol.JsonRpcNotification { Method = "notifications/tools/list_changed" }, CancellationToken.None);
+            _ = session.Unrelated.SendAsync(new ModelContextProtocol.Protocol.JsonRpcNotification { Method = "notifications/tools/list_changed" }, CancellationToken.None);
         go.SetResult();
         await Wait.UntilAsync(() => session.Calls.Count == 0, "the call to end");
         committing.LetGo();

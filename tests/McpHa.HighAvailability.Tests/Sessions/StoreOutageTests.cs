@@ -171,7 +171,11 @@ public sealed class StoreOutageTests
             return run.Argument;
         };
         await client.CallAsync(cluster[0], "again");
-        cluster[0].Session(client.SessionId!)!.Queue.Open().Append(new() { Position = 1, Stream = "c1x1", Payload = default, Time = default });
+        cluster[0].Session(client.SessionId!)!.Runner.Run(static core =>
+        {
+            core.Commits.Open().Append(new() { Position = 1, Stream = "c1x1", Payload = default, Time = default });
+            return true;
+        });
 
         Assert.Equal("x", await client.CallAsync(cluster[0], "again", "x"));
 

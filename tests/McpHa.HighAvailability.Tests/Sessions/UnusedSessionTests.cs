@@ -35,9 +35,9 @@ public sealed class UnusedSessionTests
         await using var cluster = await InProcessCluster.StartAsync(1, storeOptions: o => o.UnusedTimeout = TimeSpan.FromSeconds(2));
         using var client = await cluster.ConnectAsync();
         await client.CallAsync(cluster[0], "again", "x");
-        var queue = cluster[0].Session(client.SessionId!)!.Queue;
+        var live = cluster[0].Session(client.SessionId!)!;
 
-        await Wait.UntilAsync(() => !queue.TouchDue, "the store's expiry to be renewed");
+        await Wait.UntilAsync(() => !live.TouchDue, "the store's expiry to be renewed");
 
         Assert.True(cluster.Sessions.TryGet(client.SessionId!, out var session));
         Assert.True(session.Expires > TimeProvider.System.GetUtcNow() + TimeSpan.FromHours(1), $"{session.Expires}");

@@ -15,7 +15,7 @@ public sealed class UnwrittenAnswerTests
         Assert.Equal("application/json", call.ContentType);
         Assert.Equal("x", RawClient.TextOf(await call.JsonAsync()));
         Assert.Equal("y", await client.CallAsync(cluster[0], "again", "y"));
-        await cluster[0].Session(client.SessionId!)!.Queue.DrainAsync();
+        await cluster[0].Session(client.SessionId!)!.DrainAsync();
         Assert.Equal(before, Commits(cluster, client));
         Assert.Empty(cluster.Journal(client.SessionId!));
     }

@@ -171,7 +171,7 @@ public sealed class WriteBackTests
         await client.CallAsync(cluster[0], "again");
         cluster.Sessions.Clear();
 
-        await cluster[0].Session(client.SessionId!)!.ReleaseAsync(evenWithCalls: true, default);
+        await new HandOver(cluster[0].Session(client.SessionId!)!).ReleaseAsync(evenWithCalls: true, default);
 
         Assert.Equal("2", await client.CallAsync(cluster[1], "again"));
     }
@@ -208,7 +208,7 @@ public sealed class WriteBackTests
     }
 
     private static Task SendAsync(InProcessReplica replica, RawClient client, int number) =>
-        replica.Session(client.SessionId!)!.SendUnrelatedAsync(
+        replica.Session(client.SessionId!)!.Unrelated.SendAsync(
             new JsonRpcNotification
             {
                 Method = NotificationMethods.LoggingMessageNotification,

@@ -1,0 +1,40 @@
+using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.Diagnostics;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace Mcp.HighAvailability.Sessions;
+
+/// <summary>What the commits of all sessions of a process share.</summary>
+internal sealed class CommitContext(
+    ISessionStore store,
+    IStanding standing,
+    TimeProvider time,
+    SessionMetrics metrics,
+    IOptions<HighAvailabilityOptions> options,
+    IOptions<SessionStoreOptions> storeOptions,
+    ILogger<CommitWriter> logger)
+{
+    public ISessionStore Store => store;
+
+    /// <summary>Whether what waits may be shown at all.</summary>
+    public IStanding Standing => standing;
+
+    public TimeProvider Time => time;
+
+    public SessionMetrics Metrics => metrics;
+
+    public ILogger Logger => logger;
+
+    public Durability Durability { get; } = options.Value.Durability;
+
+    public TimeSpan DurableTimeout { get; } = options.Value.DurableTimeout;
+
+    public int PendingEntries { get; } = options.Value.PendingEntries;
+
+    /// <summary>What a journal may hold is also the bound on what waits for it.</summary>
+    public long PendingBytes { get; } = storeOptions.Value.JournalBytes;
+
+    /// <summary>The store's expiry is renewed at most this often, and never because of time alone.</summary>
+    public TimeSpan TouchEvery { get; } = storeOptions.Value.IdleTimeout / 4;
+}

@@ -1,0 +1,224 @@
+using Mcp.HighAvailability.Journal;
+
+namespace Mcp.HighAvailability.Sessions;
+
+/// <summary>What of a session is being written and what waits to be: plain data, part of <see cref="SessionCore"/>.</summary>
+/// <remarks>
+/// Invariants: at most one commit is under way; commits are numbered without a gap; positions ascend and are never used twice; the effects of a batch
+/// are released after its commit, in the order of the commits. The exceptions are named: <see cref="Durability.Fast"/>, and
+/// <see cref="ReleaseOverdue"/>. After <see cref="Stop"/> nothing is written or released.
+/// </remarks>
+internal sealed class CommitState(SessionRecord record, CommitContext context, UnreadEntries unread)
+{
+    private CommitBatch? _gathering;
+    private CommitBatch? _writing;
+    private List<Effect>? _released;
+    private bool _underWay;
+    private long _number = record.LastCommit;
+    private long _tickets;
+    private TimeSpan? _takeOverTook;
+    private long _touched = context.Time.GetTimestamp();
+
+    /// <summary>Highest position in use.</summary>
+    public long LastPosition { get; private set; } = record.LastPosition;
+
+    /// <summary>Batches up to this ticket are in the store.</summary>
+    public long Written { get; private set; }
+
+    /// <summary>The effects of batches up to this ticket are released.</summary>
+    public long Shown { get; private set; }
+
+    /// <summary>Nothing is written any more.</summary>
+    public bool Stopped { get; private set; }
+
+    /// <summary>The store's expiry is that of a session that was never used, although this one was.</summary>
+    public bool TouchDue { get; set; }
+
+    /// <summary>Whether answers and server requests that wait for the store have reached the bounds: no new call may begin.</summary>
+    public bool IsFull => _gathering is { } batch && (batch.LastingEntries >= context.PendingEntries || batch.LastingBytes >= context.PendingBytes);
+
+    /// <summary>Streams with something to show that is not written.</summary>
+    public IEnumerable<EventStream> Unshown => (_writing?.Streams ?? []).Concat(_gathering?.Streams ?? []);
+
+    /// <summary>The batch that gathers now.</summary>
+    public CommitBatch Open() => _gathering ??= new() { Ticket = ++_tickets, Opened = context.Time.GetTimestamp() };
+
+    /// <summary>Whether a batch still gathers: nothing of it was written.</summary>
+    public bool IsOpen(CommitBatch batch) => batch == _gathering;
+
+    /// <summary>Has the batch that gathers written as soon as no other commit is under way. Returns its ticket.</summary>
+    public long Flush()
+    {
+        var batch = Open();
+        batch.Due = true;
+        return batch.Ticket;
+    }
+
+    /// <summary>Has a batch written, unless that has begun.</summary>
+    public void Flush(CommitBatch batch)
+    {
+        if (batch == _gathering)
+            batch.Due = true;
+    }
+
+    /// <summary>Has everything written that waits now. Returns the ticket of the last of it.</summary>
+    public long Drain() => _gathering is not null ? Flush() : _writing?.Ticket ?? Written;
+
+    /// <summary>Has the store's expiry renewed if that was last done so long ago. Returns the ticket to wait for.</summary>
+    public long Keep(TimeSpan age) => TouchDue || context.Time.GetElapsedTime(_touched) >= age ? Flush() : Written;
+
+    /// <summary>Has the next commit say how long the take-over took; it costs none of its own.</summary>
+    public void NoteTakeOver(TimeSpan took) => _takeOverTook = took;
+
+    /// <summary>Whether one more message is beyond the bounds on what waits.</summary>
+    public bool LacksRoom(int length)
+    {
+        var batch = Open();
+        return batch.Entries >= context.PendingEntries || batch.Entries > 0 && batch.Bytes + length > context.PendingBytes;
+    }
+
+    /// <summary>Drops the oldest message that waits and may be dropped for one of a kind.</summary>
+    public (JournalEntry Dropped, JournalEntry? Relinked)? DropOldest(MessageKind kind) =>
+        Open().DropOldest(MessageKind.Progress) ?? (kind == MessageKind.Progress ? null : Open().DropOldest(MessageKind.Notification));
+
+    /// <summary>Gives a message the next position on a stream and puts it into the batch that gathers.</summary>
+    public JournalEntry Append(EventStream stream, ReadOnlyMemory<byte> payload, MessageKind kind, string answers)
+    {
+        var entry = new JournalEntry
+        {
+            Position = ++LastPosition,
+            Stream = stream.Id,
+            Previous = stream.Carrier.LastPosition,
+            Answers = answers,
+            Payload = payload,
+            Time = context.Time.GetUtcNow(),
+        };
+        stream.LastPosition = stream.Carrier.LastPosition = entry.Position;
+        var batch = Open();
+        batch.Append(entry, stream, kind);
+        batch.Then(new(EffectKind.Publish, stream, entry));
+        return entry;
+    }
+
+    /// <summary>A message that is sent and not written. It takes no position.</summary>
+    public JournalEntry Unwritten(EventStream stream, ReadOnlyMemory<byte> payload, string answers) => new()
+    {
+        Position = LastPosition + 1,
+        Stream = stream.Id,
+        Answers = answers,
+        Payload = payload,
+        Time = context.Time.GetUtcNow(),
+    };
+
+    /// <summary>Drops the batch that gathers if it has nothing to write.</summary>
+    public void DropEmptyBatch()
+    {
+        if (_gathering is { IsEmpty: true })
+            _gathering = null;
+    }
+
+    /// <summary>The next commit to send, if one is due and none is under way.</summary>
+    public PendingCommit? TryBegin() => _underWay ? null : Next();
+
+    /// <summary>The next commit to send; <see langword="null"/>: none is due, and none is under way any more.</summary>
+    public PendingCommit? Next()
+    {
+        if (Stopped || _gathering is not { Due: true } batch)
+        {
+            _underWay = false;
+            return null;
+        }
+
+        (_gathering, _writing, _underWay) = (null, batch, true);
+        ReleaseEarly(batch);
+        var touch = TouchDue || context.Time.GetElapsedTime(_touched) > context.TouchEvery;
+        if (touch)
+            (_touched, TouchDue) = (context.Time.GetTimestamp(), false);
+        var commit = batch.ToCommit(record, ++_number, LastPosition, touch, _takeOverTook, UnreadBeside(batch));
+        _takeOverTook = null;
+        return new(batch, commit);
+    }
+
+    /// <summary>The store has a batch.</summary>
+    public void Committed(CommitBatch batch)
+    {
+        _writing = null;
+        if (Stopped)
+            return;
+        Release(batch);
+        Written = Shown = batch.Ticket;
+    }
+
+    /// <summary>
+    /// The store has lost the session: all that gathers joins the batch under way, for both are in what is written back. Returns the commit to repeat
+    /// if it is not known whether the write-back has arrived.
+    /// </summary>
+    public SessionCommit Absorb(PendingCommit under)
+    {
+        if (_gathering is { } next)
+        {
+            under.Batch.Absorb(next);
+            _gathering = null;
+        }
+
+        ReleaseEarly(under.Batch);
+        return under.Batch.ToCommit(record, under.Commit.Number, LastPosition, under.Commit.Touch, under.Commit.TakeOverTook, unread.Positions);
+    }
+
+    /// <summary>Releases what has waited for the store for so long. Returns how many messages.</summary>
+    public int ReleaseOverdue(TimeSpan timeout)
+    {
+        var count = 0;
+        foreach (var batch in (CommitBatch?[])[_writing, _gathering])
+        {
+            if (Stopped || batch is null || context.Time.GetElapsedTime(batch.Opened) < timeout)
+                continue;
+            count += Release(batch);
+            Shown = batch.Ticket;
+        }
+
+        return count;
+    }
+
+    /// <summary>Durability.Fast: releases what is to be written soon.</summary>
+    public void ReleaseEarly()
+    {
+        if (_gathering is { Due: true } batch)
+            ReleaseEarly(batch);
+    }
+
+    /// <summary>Effects that are released and not shown yet; <see langword="null"/> if there are none.</summary>
+    public List<Effect>? TakeReleased()
+    {
+        var released = _released;
+        _released = null;
+        return released;
+    }
+
+    /// <summary>Ends writing. What waits is never written, and what is released not shown.</summary>
+    public void Stop() => (Stopped, _released) = (true, null);
+
+    private void ReleaseEarly(CommitBatch batch)
+    {
+        if (context.Durability == Durability.Fast && !Stopped)
+            Release(batch);
+    }
+
+    private int Release(CommitBatch batch)
+    {
+        if (batch.TakeEffects() is not { Count: > 0 } effects)
+            return 0;
+        if (_released is null)
+            _released = effects;
+        else
+            _released.AddRange(effects);
+        return effects.Count(static effect => effect.Kind == EffectKind.Publish);
+    }
+
+    // None if the commit cannot trim an unread entry. Most commits append the one answer that is unread.
+    private IReadOnlyList<long> UnreadBeside(CommitBatch batch) =>
+        unread.Any && (unread.First < batch.FirstPosition || batch.Entries > context.PendingEntries / 2 || batch.Bytes > context.PendingBytes / 2) ? unread.Positions : [];
+}
+
+/// <summary>A batch and the commit that writes it.</summary>
+internal readonly record struct PendingCommit(CommitBatch Batch, SessionCommit Commit);

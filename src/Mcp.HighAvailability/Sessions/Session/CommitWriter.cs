@@ -1,0 +1,115 @@
+using Mcp.HighAvailability.Diagnostics;
+using Mcp.HighAvailability.Journal;
+using Microsoft.Extensions.Logging;
+
+namespace Mcp.HighAvailability.Sessions;
+
+/// <summary>Sends one commit of a session to the store: repeats it while the store is away, and writes the session back when the store has lost it.</summary>
+internal sealed partial class CommitWriter(SessionRunner runner, SessionRecord record, CommitContext context)
+{
+    // Well below the time after which others may take a session over.
+    private static readonly TimeSpan Stale = TimeSpan.FromSeconds(1);
+    private const int MaxRepetitions = 5;
+
+    private readonly ILogger _logger = context.Logger;
+
+    /// <summary>Writes a batch. <see langword="false"/>: the session is fenced or stopped, and nothing of the batch was or will be shown.</summary>
+    public async Task<bool> WriteAsync(PendingCommit pending)
+    {
+        for (var attempt = 0; ; attempt++)
+        {
+            try
+            {
+                var asked = context.Time.GetTimestamp();
+                var result = await context.Store.CommitAsync(record.Id, pending.Commit, runner.Stopped).ConfigureAwait(false);
+                if (result == CommitResult.Lost)
+                {
+                    using (BeginScope())
+                        LogLost(record.Id);
+                    (pending, result) = await WriteBackAsync(pending).ConfigureAwait(false);
+                }
+
+                // This process may have stood still since the store said so. A repeated commit changes nothing, and tells how it is now.
+                if (result == CommitResult.Committed && context.Time.GetElapsedTime(asked) > Stale && attempt < MaxRepetitions)
+                    continue;
+
+                if (result == CommitResult.Committed)
+                    return !runner.Stopped.IsCancellationRequested;
+
+                context.Metrics.Fenced();
+                using (BeginScope())
+                    LogFenced(record.Id, record.Epoch);
+                return false;
+            }
+            catch (StoreUnavailableException e)
+            {
+                if (attempt == 0)
+                {
+                    using (BeginScope())
+                        LogUnavailable(record.Id, e.Message);
+                }
+
+                if (runner.Stopped.IsCancellationRequested)
+                    return false;
+                await ShowOverdueAsync(pending.Batch).ConfigureAwait(false);
+                await Task.Delay(TimeSpan.FromMilliseconds(Math.Min(1_000, 25 << Math.Min(attempt, 6))), context.Time).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException) when (runner.Stopped.IsCancellationRequested)
+            {
+                return false;
+            }
+            catch (Exception e)
+            {
+                using (BeginScope())
+                    LogBroken(e, record.Id);
+                return false;
+            }
+        }
+    }
+
+    // As the records of a call: a commit may be nobody's in particular.
+    private IDisposable? BeginScope() => SessionTrace.IsOn ? _logger.BeginScope(new SessionScope(record.Id, record.Owner, record.Epoch)) : null;
+
+    // What is written back is the session as it is now: it holds what the batch under way was to write, and what gathers behind it. So
+    // both become one commit, which is done with the write-back. Should that not be known to have arrived, the commit is repeated.
+    private async Task<(PendingCommit Pending, CommitResult Result)> WriteBackAsync(PendingCommit pending)
+    {
+        var (commit, (snapshot, state)) = runner.Run(pending, static (core, pending) => (core.Commits.Absorb(pending), core.Copy(pending.Commit.Number)));
+        snapshot = snapshot with { Journal = Join(snapshot.Journal, commit), Unread = commit.Unread };
+        var result = await context.Store.WriteBackAsync(snapshot, state, runner.Stopped).ConfigureAwait(false);
+        if (result == CommitResult.Committed)
+            context.Metrics.WrittenBack();
+        return (pending with { Commit = commit }, result);
+    }
+
+    // What the session remembers of its journal, and all that the store has never had, however much of it that is.
+    private static IReadOnlyList<JournalEntry> Join(IReadOnlyList<JournalEntry> remembered, SessionCommit commit) =>
+        [.. remembered.UnionBy(commit.Append, entry => entry.Position).ExceptBy(commit.Remove, entry => entry.Position).OrderBy(entry => entry.Position)];
+
+    // Durable writes wait for the store, but not for ever: then they are shown and counted, in their order. Only while nobody can have
+    // taken the session over.
+    private async ValueTask ShowOverdueAsync(CommitBatch batch)
+    {
+        if (context.Time.GetElapsedTime(batch.Opened) < context.DurableTimeout ||
+            !await context.Standing.IsUnchallengedAsync(CancellationToken.None).ConfigureAwait(false))
+        {
+            return;
+        }
+
+        var shown = runner.Run(context.DurableTimeout, static (core, timeout) => core.Commits.ReleaseOverdue(timeout));
+        if (shown > 0)
+            context.Metrics.Unjournaled(shown);
+    }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Session {SessionId}: another replica owns it now, epoch {Epoch} was refused; the local copy ends.")]
+    private partial void LogFenced(string sessionId, long epoch);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Session {SessionId}: the store is away, writes wait: {Reason}")]
+    private partial void LogUnavailable(string sessionId, string reason);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Session {SessionId}: the store has lost it; it is written back.")]
+    private partial void LogLost(string sessionId);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Session {SessionId}: what the store holds cannot be written; this session ends here, others go on.")]
+    private partial void LogBroken(Exception exception, string sessionId);
+}

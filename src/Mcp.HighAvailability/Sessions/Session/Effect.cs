@@ -1,0 +1,35 @@
+using Mcp.HighAvailability.Journal;
+
+namespace Mcp.HighAvailability.Sessions;
+
+/// <summary>What becomes visible to a client with a commit.</summary>
+internal readonly record struct Effect(EffectKind Kind, EventStream Stream, JournalEntry? Entry = null, TimeSpan Retry = default)
+{
+    /// <summary>Shows it. Call without the session's turn: readers may run on.</summary>
+    public void Run()
+    {
+        switch (Kind)
+        {
+            case EffectKind.Publish:
+                Stream.Publish(Entry!);
+                break;
+            case EffectKind.Prime:
+                Stream.Prime();
+                break;
+            case EffectKind.Poll:
+                Stream.Poll(Retry);
+                break;
+            case EffectKind.Complete:
+                Stream.Complete();
+                break;
+        }
+    }
+}
+
+internal enum EffectKind
+{
+    Publish,
+    Prime,
+    Poll,
+    Complete,
+}

@@ -1,0 +1,362 @@
+using System.Diagnostics;
+using System.Security.Claims;
+using Mcp.HighAvailability.Diagnostics;
+using Mcp.HighAvailability.Journal;
+using Mcp.HighAvailability.Relay;
+using Microsoft.Extensions.Logging;
+using ModelContextProtocol.Protocol;
+using ModelContextProtocol.Server;
+
+namespace Mcp.HighAvailability.Sessions;
+
+/// <summary>A session in its owner: its state and the runner of its steps, the SDK's server, and what takes its inputs.</summary>
+/// <remarks>Invariant: nothing of a session that is over here reaches a client or the store.</remarks>
+internal sealed partial class LiveSession
+{
+    // Relays send an exchange again for as long as they hold it; the last attempt may take a moment more.
+    private static readonly TimeSpan RepetitionMargin = TimeSpan.FromSeconds(30);
+
+    private readonly ILogger _logger;
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly Action<LiveSession> _onGone;
+    private readonly SessionCore _core;
+    private readonly SessionScope _scope;
+    private readonly ClientRequests _requests;
+    private readonly ClientMessages _messages;
+    private readonly StreamReaders _readers;
+    private McpServer? _server;
+    private TaskCompletionSource? _elsewhere;
+    private volatile bool _used;
+
+    public LiveSession(SessionRuntime runtime, SessionRecord record, Action<LiveSession> onGone)
+    {
+        Runtime = runtime;
+        _logger = runtime.Logger;
+        _scope = new(record.Id, runtime.ReplicaId, record.Epoch);
+        _onGone = onGone;
+        _core = new(record, runtime.Commits, new(runtime.Options.RememberedCalls, runtime.Options.HoldTime + RepetitionMargin, runtime.Time) { InAll = runtime.Calls });
+        Runner = new(_core, runtime.Commits, Close);
+        Transport = new(this);
+        Reruns = new(this);
+        Outgoing = new(this);
+        Unrelated = new(this);
+        Listeners = new(this);
+        _requests = new(this);
+        _messages = new(this);
+        _readers = new(this);
+        LastUsed = runtime.Time.GetTimestamp();
+        _used = record.Epoch > 1; // a session that has moved counts as used
+        Listeners.Await();
+    }
+
+    public string Id => Record.Id;
+
+    public long Epoch => Record.Epoch;
+
+    public string User => Record.User;
+
+    public SessionRecord Record => _core.Record;
+
+    public string ProtocolVersion
+    {
+        get => _core.ProtocolVersion;
+        set => _core.ProtocolVersion = value;
+    }
+
+    public SessionRuntime Runtime { get; }
+
+    public SessionRunner Runner { get; }
+
+    public SessionTransport Transport { get; }
+
+    /// <summary>Calls that were in flight in an earlier owner.</summary>
+    public CallReruns Reruns { get; }
+
+    /// <summary>What handlers of calls send.</summary>
+    public CallMessages Outgoing { get; }
+
+    /// <summary>What the server sends outside calls.</summary>
+    public UnrelatedMessages Unrelated { get; }
+
+    /// <summary>HTTP+SSE: who reads the one stream.</summary>
+    public LegacyListeners Listeners { get; }
+
+    public SessionStateBag State => _core.State;
+
+    public CallTable Calls => _core.Calls;
+
+    public GetStreams GetStreams => _core.GetStreams;
+
+    public bool IsLegacy => _core.IsLegacy;
+
+    /// <summary>Timestamp of the last request.</summary>
+    public long LastUsed { get; private set; }
+
+    /// <summary>Whether the session was used since it was opened.</summary>
+    public bool WasUsed => _used;
+
+    /// <summary>Completes when this replica serves the session no longer.</summary>
+    public Task Gone => Runner.WhenAsync(static core => core.Phase.IsOver());
+
+    /// <summary>Whether the session takes requests here. One that does not is about to be <see cref="Gone"/>.</summary>
+    public bool Serves => Runner.Read(static core => core.IsActive);
+
+    /// <summary>Whether the session was given up in good order, so that a client may be told to come back for it.</summary>
+    public bool HandedOver => Runner.Read(static core => core.HandedOver);
+
+    /// <summary>Whether somebody reads a stream of it, or waits for a call.</summary>
+    public bool InUse => Runner.Read(static core => core.Calls.AnyRunning || core.GetStreams.HasReader);
+
+    /// <summary>Whether the store's expiry is that of a session that was never used, although this one was.</summary>
+    public bool TouchDue => Runner.Read(static core => core.Commits.TouchDue);
+
+    /// <summary>Whether so much waits for the store that no new call may begin.</summary>
+    public bool IsBehind => Runner.Read(static core => core.Commits.IsFull);
+
+    /// <summary>How many responses read streams of the session now.</summary>
+    public int ReaderCount => Runner.Read(static core => core.GetStreams.Known.Sum(s => s.ReaderCount) + core.Calls.Open.Sum(c => c.Stream.ReaderCount));
+
+    /// <summary>The log level that the client asked for; <see langword="null"/> if it did not.</summary>
+    public LoggingLevel? ClientLogLevel => _server?.LoggingLevel;
+
+    /// <summary>Starts the SDK's server.</summary>
+    public void Start()
+    {
+        var server = _server = Runtime.CreateServer(Transport);
+        // The server outlives the request that opens the session, so it must not keep that request's flow of execution.
+        ThreadPool.UnsafeQueueUserWorkItem(static s => _ = s.Session.RunAsync(s.Server), (Session: this, Server: server), preferLocal: true);
+    }
+
+    /// <inheritdoc cref="ClientRequests.AdmitAsync"/>
+    public ValueTask<StreamSubscription?> AdmitAsync(JsonRpcRequest request, ReadOnlyMemory<byte> body, ClientExchange from, ClaimsPrincipal? user) =>
+        _requests.AdmitAsync(request, body, from, user);
+
+    /// <inheritdoc cref="ClientMessages.AcceptAsync"/>
+    public ValueTask<bool> AcceptAsync(JsonRpcMessage message, ReadOnlyMemory<byte> body, ExchangeId exchange) =>
+        UnlessSentElsewhereAsync(_messages.AcceptAsync(message, body, exchange));
+
+    /// <inheritdoc cref="StreamReaders.OpenGetAsync"/>
+    public ValueTask<StreamSubscription?> OpenGetAsync(CancellationToken cancellationToken) => _readers.OpenGetAsync(cancellationToken);
+
+    /// <inheritdoc cref="StreamReaders.ResumeAsync"/>
+    public ValueTask<Resumption> ResumeAsync(SseEventId after, ClaimsPrincipal? user, CancellationToken cancellationToken) =>
+        _readers.ResumeAsync(after, user, cancellationToken);
+
+    /// <inheritdoc cref="StreamReaders.ReadJournalAsync"/>
+    public IAsyncEnumerable<JournalEntry> ReadJournalAsync(string stream, long after, CancellationToken cancellationToken) =>
+        _readers.ReadJournalAsync(stream, after, cancellationToken);
+
+    /// <inheritdoc cref="ClientRequests.Dispatch"/>
+    public void Dispatch(OpenCall call, ClaimsPrincipal? user, ExecutionContext? flow) => _requests.Dispatch(call, user, flow);
+
+    /// <inheritdoc cref="ClientMessages.Deliver"/>
+    public bool Deliver(string name, JsonRpcMessageWithId answer) => _messages.Deliver(name, answer);
+
+    /// <summary>A response that reads a stream has ended.</summary>
+    public static void Detach(StreamSubscription reader) => reader.Stream!.Detach(reader);
+
+    /// <summary>Notes how long the take-over took that brought the session here.</summary>
+    public void NoteTakeOver(TimeSpan took) => Runner.Run(took, static (core, took) =>
+    {
+        core.Hops = core.Hops.With(core.Record.Epoch, took);
+        core.Commits.NoteTakeOver(took);
+        return true;
+    });
+
+    /// <summary>Notes a request, another message than <c>notifications/initialized</c>, or a stream.</summary>
+    public void Touch()
+    {
+        LastUsed = Runtime.Time.GetTimestamp();
+        if (_used)
+            return;
+        _used = true;
+        Runner.Run(static core => core.Commits.TouchDue = true);
+    }
+
+    /// <summary>Keeps the store from expiring a session that is in use without writing anything.</summary>
+    public Task KeepAsync(TimeSpan age) => Runner.WrittenAsync(Runner.Run(age, static (core, age) => core.Commits.Keep(age)));
+
+    /// <summary>Waits until everything is written that waits now. Cancelled when it will not be.</summary>
+    public Task DrainAsync() => Runner.WrittenAsync(Runner.Run(static core => core.Commits.Drain()));
+
+    /// <summary>Asks the store, by a commit, whether the session is still ours; ends the local copy if not.</summary>
+    public void Check() => _ = VerifyAsync();
+
+    /// <summary>As <see cref="Check"/>; completes when the store has answered. Cancelled: the session is somebody else's.</summary>
+    public Task VerifyAsync() => Runner.WrittenAsync(Runner.Run(static core => core.Commits.Flush()));
+
+    /// <summary>
+    /// Asks the store whose session it is; ends the local copy if it is another's. What belongs to nothing here is dropped only after that: it may
+    /// belong to something at the next owner, of whom this one has not heard yet, least of all when it alone is cut off from the store.
+    /// </summary>
+    /// <exception cref="StoreUnavailableException">The store is away: nobody knows. The client's message has to wait.</exception>
+    public async ValueTask<bool> IsOursAsync(CancellationToken cancellationToken)
+    {
+        if (await Runtime.Store.FindAsync(Id, cancellationToken).ConfigureAwait(false) is not { } record || record.Epoch <= Epoch)
+            return Serves;
+        Close();
+        return false;
+    }
+
+    /// <summary>Whether the client has subscribed to a resource.</summary>
+    public bool IsSubscribed(string uri) => Runner.Read(uri, static (core, uri) => core.Handshake.Contains(HandshakeKeys.Subscription + uri));
+
+    /// <summary>How much would be recorded of the session with a request and those in flight: subscriptions and bytes. Zero if it adds nothing.</summary>
+    public (int Subscriptions, long Bytes) RecordedWith(JsonRpcRequest request) => RecordedHandshake.Change(request) is { Value: not null } change
+        ? Runner.Read((change, request.Method), static (core, asked) => core.Handshake.With(asked.change, asked.Method, core.Calls.Open))
+        : default;
+
+    /// <summary>Whether an exchange is in flight, or was lately answered.</summary>
+    public bool IsKnown(ExchangeId exchange) =>
+        Runner.Read(exchange, static (core, exchange) => core.Calls.Find(exchange) is not null || core.Calls.Recall(exchange) is not null);
+
+    /// <summary>Whether the client has cancelled the call of a stream: it has no answer.</summary>
+    public bool WasWithdrawn(string stream) => Runner.Read(stream, static (core, stream) => core.Calls.WasWithdrawn(stream));
+
+    /// <summary>Notes that a response has carried an entry to its client, as far as the web server can tell.</summary>
+    public void NoteRead(JournalEntry entry)
+    {
+        if (_core.Unread.Any)
+        {
+            Runner.Read(entry.Position, static (core, position) =>
+            {
+                core.Unread.Remove(position);
+                return true;
+            });
+        }
+    }
+
+    /// <summary>
+    /// Cuts the connections, and lets go of requests that wait for the store, so that clients go to a replica that has it. The session stays:
+    /// it goes on if it is still ours when the store is back.
+    /// </summary>
+    public void SendElsewhere()
+    {
+        foreach (var stream in Runner.Read(static core => (EventStream[])[.. core.GetStreams.Known, .. core.Calls.Open.Select(c => c.Stream), .. core.Commits.Unshown]))
+            stream.Cut();
+        Interlocked.Exchange(ref _elsewhere, null)?.TrySetResult();
+    }
+
+    /// <summary>What a request has begun goes on when the request itself is sent elsewhere. <see langword="false"/>: it was, or the session is no longer served here.</summary>
+    public async ValueTask<bool> UnlessSentElsewhereAsync(Task<bool> work)
+    {
+        if (!work.IsCompleted)
+        {
+            var elsewhere = LazyInitializer.EnsureInitialized(ref _elsewhere, static () => new(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+            if (await Task.WhenAny(work, elsewhere).ConfigureAwait(false) != work)
+                return false;
+        }
+
+        return await work.ConfigureAwait(false);
+    }
+
+    /// <summary>Ends the session for good, everywhere. <see langword="false"/>: it is no longer served here, its owner has to end it.</summary>
+    /// <exception cref="StoreUnavailableException">Not known whether it has ended; the local copy has.</exception>
+    public async Task<bool> EndAsync(string reason, CancellationToken cancellationToken)
+    {
+        Runner.Run(static core => core.TryBecome(SessionPhase.Draining));
+        try
+        {
+            if (await Runtime.Store.EndAsync(Id, Epoch, cancellationToken).ConfigureAwait(false) == CommitResult.Fenced)
+                return false;
+            Leave(SessionPhase.Ended);
+        }
+        finally
+        {
+            Close();
+        }
+
+        using var span = Trace(SpanNames.End, reason);
+        using var scope = BeginScope();
+        Runtime.Metrics.Ended(reason);
+        LogEnded(Id, reason);
+        return true;
+    }
+
+    /// <summary>Ends the session if nobody has used it for that long.</summary>
+    public Task EndIdleAsync(TimeSpan idle, CancellationToken cancellationToken)
+    {
+        var isIdle = Runtime.Time.GetElapsedTime(LastUsed) >= idle;
+        return Runner.Run(isIdle, HandOverSteps.DrainIdle) ? EndAsync("idle", cancellationToken) : Task.CompletedTask;
+    }
+
+    /// <summary>Ends the local copy: no byte and no write follows. Connections are cut, so that clients come back to the new owner.</summary>
+    public void Close() => Leave(SessionPhase.Fenced);
+
+    /// <summary>Ends the local copy of a session that was handed over.</summary>
+    public void CloseHandedOver() => Leave(SessionPhase.Ended);
+
+    /// <summary>Notes in the session's trace that a client has come back for the rest of a stream.</summary>
+    public void TraceResume(string stream)
+    {
+        using var span = Trace(SpanNames.Resume);
+        span?.SetTag(AttributeNames.Stream, stream);
+    }
+
+    /// <summary>Puts session, replica and epoch on what is logged until it is disposed; <see langword="null"/> while nobody listens.</summary>
+    public IDisposable? BeginScope() => SessionTrace.IsOn ? _logger.BeginScope(_scope) : null;
+
+    /// <summary>A span of the session's trace; <see langword="null"/> while nobody listens.</summary>
+    public Activity? Trace(string name, string? reason = null)
+    {
+        var span = SessionTrace.Start(name, Record.TraceParent, Id);
+        span?.SetTag(AttributeNames.Replica, Runtime.ReplicaId);
+        span?.SetTag(AttributeNames.Epoch, Epoch);
+        if (reason is not null)
+            span?.SetTag(AttributeNames.Reason, reason);
+        return span;
+    }
+
+    private void Leave(SessionPhase end)
+    {
+        if (Runner.Run(end, HandOverSteps.Leave) is not { } left)
+            return;
+        Listeners.StopAwaiting();
+        Transport.Close();
+
+        // First the end, then the readers: they come back for the session at once, and must not find this copy of it.
+        _onGone(this);
+        foreach (var stream in left.Streams)
+            stream.Move();
+        foreach (var call in left.Calls)
+            call.ForgetState();
+        _ = DisposeServerAsync();
+    }
+
+    private async Task RunAsync(McpServer server)
+    {
+        try
+        {
+            await server.RunAsync(_stopping.Token).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is not OperationCanceledException || !_stopping.IsCancellationRequested)
+        {
+            LogServerFailed(e, Id);
+            Close();
+        }
+        catch (OperationCanceledException)
+        {
+            // The usual end.
+        }
+    }
+
+    private async Task DisposeServerAsync()
+    {
+        try
+        {
+            await _stopping.CancelAsync().ConfigureAwait(false);
+            if (_server is { } server)
+                await server.DisposeAsync().ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            LogServerFailed(e, Id);
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Session {SessionId}: its server failed.")]
+    private partial void LogServerFailed(Exception exception, string sessionId);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Session {SessionId} ended: {Reason}.")]
+    private partial void LogEnded(string sessionId, string reason);
+}

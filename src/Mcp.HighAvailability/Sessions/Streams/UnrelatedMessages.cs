@@ -1,0 +1,49 @@
+using Mcp.HighAvailability.EventBus;
+using Mcp.HighAvailability.Journal;
+using ModelContextProtocol.Protocol;
+
+namespace Mcp.HighAvailability.Sessions;
+
+/// <summary>What the server sends outside calls: on the newest GET stream, or later, when there is one.</summary>
+internal sealed class UnrelatedMessages(LiveSession session)
+{
+    private readonly UInt128 _past = session.Epoch == 1
+        ? 0
+        : UInt128.Max(session.Runner.Read(BroadcastSteps.Newest), BroadcastIds.LastOf(session.Record.Created));
+
+    /// <summary>Sends a message of the server.</summary>
+    public Task SendAsync(JsonRpcMessage message, CancellationToken cancellationToken)
+    {
+        switch (message)
+        {
+            case JsonRpcRequest question:
+                var name = session.Runner.Run(question.Id, QuestionSteps.AskUnrelated) ?? throw new InvalidOperationException(
+                    $"'{question.Method}' cannot be sent: the client has no GET stream open, so it would never hear of it. Ask from inside a tool, prompt or resource handler, with the McpServer that the request context gives.");
+                return SendAsync(new JsonRpcRequest { Id = new RequestId(name), Method = question.Method, Params = question.Params }).WaitAsync(cancellationToken);
+            case JsonRpcNotification notification:
+                return SendAsync(Named(notification)).WaitAsync(cancellationToken);
+            default:
+                // An answer without a request of ours: nothing that a client could use.
+                return Task.CompletedTask;
+        }
+    }
+
+    /// <summary>The notification as the client has to see it. Never changes the original.</summary>
+    public JsonRpcNotification Named(JsonRpcNotification notification) => notification.Method == NotificationMethods.CancelledNotification
+        ? session.Runner.Run(notification, QuestionSteps.WithQuestionName)
+        : notification;
+
+    /// <summary>Sends a notification that goes to many sessions, unless it is past.</summary>
+    public Task BroadcastAsync(JsonRpcNotification notification, UInt128 id) => IsPast(id)
+        ? Task.CompletedTask
+        : WhenShownAsync(session.Runner.Run(
+            (Payload: JsonRpc.Serialize(notification), Kind: MessageKinds.Of(notification), id), static (core, sent) => BroadcastSteps.Send(core, sent.Payload, sent.Kind, sent.id)));
+
+    /// <summary>Whether a broadcast is none for this owner any more: a former one has handed on it or a newer one, or the session came later.</summary>
+    public bool IsPast(UInt128 broadcast) => broadcast <= _past;
+
+    private Task SendAsync(JsonRpcMessage message) => WhenShownAsync(session.Runner.Run(
+        (Payload: JsonRpc.Serialize(message), Kind: MessageKinds.Of(message)), static (core, sent) => MessageSteps.SendUnrelated(core, sent.Payload, sent.Kind)));
+
+    private Task WhenShownAsync(long? ticket) => ticket is { } sent && session.Runtime.Durable ? session.Runner.ShownAsync(sent) : Task.CompletedTask;
+}
