@@ -1,26 +1,16 @@
-#if (!noSamples)
-using McpHa.Server.Resources;
-using McpHa.Server.Tools;
+using System.Reflection;
 
-#endif
 namespace McpHa.Server;
 
-/// <summary>What this server offers, apart from how it is hosted.</summary>
+/// <summary>The features of this server, apart from how it is hosted.</summary>
 public static class Features
 {
-    /// <summary>Adds the tools, prompts and resources of this project, and the services that they use.</summary>
-    public static IMcpServerBuilder WithFeatures(this IMcpServerBuilder server)
-    {
-#if (!noSamples)
-        server.Services.AddSingleton<AnnouncementBoard>();
-        server.Services.AddSingleton<DeliveryLog>();
-        server.WithRequestFilters(filters => filters.AddCallToolFilter(ArgumentErrors.Explain));
+    private static readonly Assembly _this = typeof(Features).Assembly;
 
-#endif
-        var assembly = typeof(Features).Assembly;
-        return server
-            .WithToolsFromAssembly(assembly)
-            .WithPromptsFromAssembly(assembly)
-            .WithResourcesFromAssembly(assembly);
-    }
+    /// <summary>Adds the tools, prompts and resources of this project. Register the services that they need here.</summary>
+    public static IMcpServerBuilder WithFeatures(this IMcpServerBuilder server) => server
+        .WithToolsFromAssembly(_this)
+        .WithPromptsFromAssembly(_this)
+        .WithResourcesFromAssembly(_this)
+        .WithSamples();
 }

@@ -1,29 +1,29 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
-using OpenTelemetry;
 using OpenTelemetry.Metrics;
+using OpenTelemetry.Resources;
 
 namespace Microsoft.Extensions.Hosting;
 
-/// <summary>Metrics for Prometheus, which comes and asks for them. They are there without an OTLP endpoint, too.</summary>
+/// <summary>Metrics that Prometheus collects. They do not need an OTLP endpoint.</summary>
 public static class Prometheus
 {
-    /// <summary>Measures for Prometheus: the application's own metrics and the runtime's, and whatever is exported by OTLP besides. Serve them with <see cref="PrometheusText"/>.</summary>
+    private const string Path = "/metrics";
+
+    /// <summary>Measures for Prometheus. Serve the metrics with <see cref="PrometheusText"/>.</summary>
     public static TBuilder AddPrometheusMetrics<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder
     {
         builder.Services.AddSingleton<Marker>();
         builder.Services.AddOpenTelemetry()
-            .ConfigureResource(resource => Extensions.Name(resource, builder))
-            .WithMetrics(metrics => metrics
-                .AddMeter(Extensions.McpTelemetry)
-                .AddMeter("System.Runtime")
-                .AddPrometheusExporter());
+            .ConfigureResource(resource => resource.AddService(builder.Environment.ApplicationName).AddEnvironmentVariableDetector())
+            .WithMetrics(metrics => metrics.AddMeter("System.Runtime").AddPrometheusExporter());
         return builder;
     }
 
-    /// <summary>Answers with the metrics as text; <see langword="null"/> without <see cref="AddPrometheusMetrics"/>. Map it where only those come who may see them.</summary>
+    /// <summary>Responds with the metrics as text. It is <see langword="null"/> without <see cref="AddPrometheusMetrics"/>. Map it where only operators can read it.</summary>
     public static RequestDelegate? PrometheusText(this IEndpointRouteBuilder endpoints)
     {
         if (endpoints.ServiceProvider.GetService<Marker>() is null)
@@ -31,6 +31,15 @@ public static class Prometheus
         var pipeline = endpoints.CreateApplicationBuilder();
         pipeline.UseOpenTelemetryPrometheusScrapingEndpoint(static _ => true);
         return pipeline.Build();
+    }
+
+    /// <summary>Whether the setting <c>Prometheus</c> opens the metrics to every client that reaches this process.</summary>
+    internal static bool IsPrometheusEnabled(this IHostApplicationBuilder builder) => builder.Configuration.GetValue<bool>("Prometheus");
+
+    internal static void MapPrometheus(this WebApplication app)
+    {
+        if (app.Configuration.GetValue<bool>("Prometheus") && app.PrometheusText() is { } metrics)
+            app.MapGet(Path, metrics);
     }
 
     private sealed class Marker;

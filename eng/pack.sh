@@ -1,28 +1,35 @@
 #!/usr/bin/env bash
-# Packs everything that is published into artifacts/packages: eng/pack.sh [version]
-#   version   instead of the repository's own, for example 1.2.3-mine.4
+# Packs everything that is published: eng/pack.sh [--no-build] [--output FOLDER] [VERSION]
+#   --no-build   packs what "dotnet build -c Release" has built
+#   --output     folder of the packages, by default artifacts/packages
+#   VERSION      such as 1.2.3-mine.4, instead of the repository's own
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . eng/prerequisites.sh
 
-case "${1:-}" in -h | --help) sed -n '2,3s/^# //p' "$0"; exit 0 ;; esac
-require_dotnet
-
 out=$PWD/artifacts/packages
-rm -rf "$out"
-
-# Paths of this machine stay out of the symbols; without git there is nothing to map them to.
 properties=()
-[ ! -e .git ] || properties+=(-p:ContinuousIntegrationBuild=true)
-[ -z "${1:-}" ] || properties+=("-p:Version=$1")
-
-# Built apart: nothing that runs from a project's own bin is touched.
-for project in src/Mcp.HighAvailability src/Mcp.HighAvailability.Redis src/Mcp.HighAvailability.Balancer eng/template; do
-  [ -e "$project" ] || continue
-  dotnet pack "$project" -c Release -o "$out" --artifacts-path artifacts/pack -v quiet -nologo "${properties[@]}"
+# Built apart, so that programs which run are not touched. Paths of this machine stay out of the symbols.
+build=(--artifacts-path artifacts/pack)
+[ ! -e .git ] || build+=(-p:ContinuousIntegrationBuild=true)
+while [ $# -gt 0 ]; do
+  case $1 in
+    -h | --help) sed -n '2,5s/^# //p' "$0"; exit 0 ;;
+    --no-build) build=(--no-build) ;;
+    --output) out=$(mkdir -p "$2" && cd "$2" && pwd); shift ;;
+    *) properties+=("-p:Version=$1") ;;
+  esac
+  shift
 done
+require_dotnet
+rm -rf "${out:?}"/*
 
-# NuGet would go on taking what it has unpacked of the same version earlier.
+for project in src/*/; do
+  dotnet pack "$project" -c Release -o "$out" -v quiet -nologo "${build[@]}" ${properties[@]+"${properties[@]}"}
+done
+dotnet pack eng/template -c Release -o "$out" -v quiet -nologo "-p:PackedLibraries=$out" ${properties[@]+"${properties[@]}"}
+
+# NuGet would use what it has unpacked of the same version earlier.
 unpacked=$(dotnet nuget locals global-packages --list --force-english-output | sed 's/^global-packages: *//')
 for package in "$out"/*.nupkg; do
   name=$(basename "$package" .nupkg | tr '[:upper:]' '[:lower:]')

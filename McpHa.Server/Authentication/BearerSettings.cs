@@ -1,28 +1,37 @@
-namespace McpHa.Server.Authentication;
+namespace McpHa.Server;
 
-/// <summary>Sign-in by bearer tokens. Bound from the configuration section <c>Bearer</c>; the server does not start while that is incomplete.</summary>
+/// <summary>Settings of bearer tokens, from the configuration section <c>Bearer</c>. The server does not start while they are incomplete.</summary>
 internal sealed class BearerSettings
 {
     public const string SectionName = "Bearer";
 
-    /// <summary>Whether clients have to sign in. Only an explicit <see langword="false"/>, with no other setting in the section, serves everybody.</summary>
+    /// <summary>Issuer of the tokens that <c>dotnet user-jwts</c> makes on a developer's machine.</summary>
+    public const string DevelopmentIssuer = "dotnet-user-jwts";
+
+    /// <summary>Whether clients need a token. Only an explicit <see langword="false"/>, with no other setting in the section, serves clients without one.</summary>
     public bool Enabled { get; set; } = true;
 
-    /// <summary>Issuer of the tokens (OpenID Connect discovery), e.g. <c>https://login.example.com/realms/main</c>.</summary>
+    /// <summary>
+    /// Issuer of the tokens (OpenID Connect discovery), e.g. <c>https://login.example.com/realms/main</c>. In the environment Development also
+    /// <see cref="DevelopmentIssuer"/>.
+    /// </summary>
     public string? Authority { get; set; }
 
-    /// <summary>Address by which clients know this MCP endpoint, e.g. <c>https://mcp.example.com/mcp</c>.</summary>
+    /// <summary>Public address of this MCP endpoint, e.g. <c>https://mcp.example.com/mcp</c>.</summary>
     public string? Resource { get; set; }
 
-    /// <summary>Audience that tokens name. Default: <see cref="Resource"/>, as RFC 8707 has it.</summary>
+    /// <summary>Audience of the tokens. Default: <see cref="Resource"/> (RFC 8707).</summary>
     public string? Audience { get; set; }
 
     /// <summary>Scopes that clients are told to ask for. Default: none.</summary>
     public string[] Scopes { get; set; } = [];
 
+    /// <summary>Whether <c>dotnet user-jwts</c> issues the tokens.</summary>
+    public bool UsesDevelopmentTokens => Authority == DevelopmentIssuer;
+
     /// <summary>Reads the settings; <see langword="null"/> when <see cref="Enabled"/> is <see langword="false"/>.</summary>
-    /// <exception cref="InvalidOperationException">The section is missing, empty or incomplete, or it says both yes and no.</exception>
-    public static BearerSettings? From(IConfiguration configuration)
+    /// <exception cref="InvalidOperationException">The section is missing, empty, incomplete or contradictory.</exception>
+    public static BearerSettings? From(IConfiguration configuration, IHostEnvironment environment)
     {
         var section = configuration.GetSection(SectionName);
         var settings = section.Get<BearerSettings>() ?? new();
@@ -32,11 +41,11 @@ internal sealed class BearerSettings
             return section.GetChildren().FirstOrDefault(IsContradiction) is { } contradiction
                 ? throw new InvalidOperationException(
                     $"{SectionName}:{nameof(Enabled)} is false, but {contradiction.Path} is set. "
-                    + $"Set {SectionName}:{nameof(Enabled)} to true to ask for tokens, or remove the other settings of the section to serve everybody.")
+                    + $"Set {SectionName}:{nameof(Enabled)} to true to require tokens, or remove the other settings of the section to serve clients without one.")
                 : null;
         }
 
-        if (!IsAddress(settings.Authority, plainHttp: false))
+        if (!IsAddress(settings.Authority, plainHttp: false) && !(settings.UsesDevelopmentTokens && environment.IsDevelopment()))
             throw Incomplete(nameof(Authority), settings.Authority, "the https address of the token issuer, such as https://login.example.com (http only for this machine)");
         if (!IsAddress(settings.Resource, plainHttp: true))
             throw Incomplete(nameof(Resource), settings.Resource, "the public address of this MCP endpoint, such as https://mcp.example.com/mcp");
@@ -51,6 +60,6 @@ internal sealed class BearerSettings
         && (address.Scheme == Uri.UriSchemeHttps || address.Scheme == Uri.UriSchemeHttp && (plainHttp || address.IsLoopback));
 
     private static InvalidOperationException Incomplete(string property, string? value, string cure) => new(
-        $"{SectionName}:{property} is '{value}', so no client could sign in. Set it to {cure}. "
-        + $"To serve everybody without sign-in, set {SectionName}:{nameof(Enabled)} to false and remove the other settings of the section.");
+        $"{SectionName}:{property} is '{value}', so every client would be refused. Set it to {cure}. "
+        + $"To serve clients without a token, set {SectionName}:{nameof(Enabled)} to false and remove the other settings of the section.");
 }

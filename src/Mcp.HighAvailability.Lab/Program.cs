@@ -1,8 +1,6 @@
 using System.CommandLine;
-#if (!generated)
 using Mcp.HighAvailability.Lab.Bench;
 using Mcp.HighAvailability.Lab.Bench.Server;
-#endif
 using Mcp.HighAvailability.Lab.Chaos;
 using Mcp.HighAvailability.Lab.Processes;
 using Mcp.HighAvailability.Lab.Up;
@@ -11,10 +9,8 @@ var root = new RootCommand("A local cluster to look at and to break.")
 {
     UpCommand.Create(),
     ChaosCommand.Create(),
-#if (!generated)
     BenchCommand.Create(),
     BenchServerCommand.Create(),
-#endif
 };
 var parsed = root.Parse(args);
 

@@ -7,6 +7,7 @@ using Mcp.HighAvailability.Redis;
 using Mcp.HighAvailability.Sessions;
 using Microsoft.AspNetCore.DataProtection.Repositories;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
 
@@ -47,9 +48,18 @@ public static class RedisServices
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton<RedisConnection>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, RedisStartCheck>());
+        services.PostConfigure<HealthCheckServiceOptions>(DegradeOnly);
         services.Replace(ServiceDescriptor.Singleton<IReplicaRegistry, RedisReplicaRegistry>());
         services.Replace(ServiceDescriptor.Singleton<IEventBus, RedisEventBus>());
         services.Replace(ServiceDescriptor.Singleton<ISessionLookup, RedisSessionLookup>());
         return services;
+    }
+
+    // Owners serve their sessions while Redis is away. If the health check of AddRedisClient made them unhealthy, a load balancer would remove all replicas at
+    // once, and a short outage of Redis would be an outage of the application.
+    private static void DegradeOnly(HealthCheckServiceOptions checks)
+    {
+        foreach (var check in checks.Registrations.Where(static check => check.Name.StartsWith("StackExchange.Redis", StringComparison.Ordinal)))
+            check.FailureStatus = HealthStatus.Degraded;
     }
 }

@@ -8,17 +8,14 @@ internal static class DotNet
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(14);
 
     /// <summary>Runs it and returns its output.</summary>
-    /// <exception cref="InvalidOperationException">It failed; the message holds its output.</exception>
-    public static async Task<string> RunAsync(string folder, params string[] arguments)
-    {
-        var (exitCode, output) = await TryAsync(folder, arguments);
-        return exitCode == 0 ? output : throw new InvalidOperationException($"dotnet {string.Join(' ', arguments)} in {folder} ended with {exitCode}:\n{output}");
-    }
+    /// <exception cref="InvalidOperationException">It failed. The message holds its output.</exception>
+    public static Task<string> RunAsync(string folder, params string[] arguments) => RunProgramAsync("dotnet", folder, arguments);
 
-    /// <summary>Runs it and returns its exit code and output.</summary>
-    public static async Task<(int ExitCode, string Output)> TryAsync(string folder, params string[] arguments)
+    /// <summary>Runs another program in the same way.</summary>
+    /// <exception cref="InvalidOperationException">It failed. The message holds its output.</exception>
+    public static async Task<string> RunProgramAsync(string program, string folder, params string[] arguments)
     {
-        var start = new ProcessStartInfo("dotnet", arguments) { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(program, arguments) { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (var inherited in start.Environment.Keys.Where(name => name.StartsWith("MSBUILD", StringComparison.OrdinalIgnoreCase) || name.StartsWith("VSTEST", StringComparison.OrdinalIgnoreCase)).ToList())
             start.Environment.Remove(inherited);
         start.Environment["DOTNET_NOLOGO"] = "1";
@@ -34,12 +31,15 @@ internal static class DotNet
             var output = process.StandardOutput.ReadToEndAsync(limit.Token);
             var errors = process.StandardError.ReadToEndAsync(limit.Token);
             await process.WaitForExitAsync(limit.Token);
-            return (process.ExitCode, await output + await errors);
+            var said = await output + await errors;
+            return process.ExitCode == 0
+                ? said
+                : throw new InvalidOperationException($"{program} {string.Join(' ', arguments)} in {folder} ended with {process.ExitCode}:\n{said}");
         }
         catch (OperationCanceledException)
         {
             process.Kill(entireProcessTree: true);
-            throw new TimeoutException($"dotnet {string.Join(' ', arguments)} in {folder} did not end within {Limit.TotalMinutes:0} minutes.");
+            throw new TimeoutException($"{program} {string.Join(' ', arguments)} in {folder} did not end within {Limit.TotalMinutes:0} minutes.");
         }
     }
 }

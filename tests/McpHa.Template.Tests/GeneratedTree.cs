@@ -3,9 +3,9 @@ using System.Xml.Linq;
 
 namespace McpHa.Tests;
 
-/// <summary>What the template has made.</summary>
-/// <param name="choice">The options.</param>
-/// <param name="folder">Where it is.</param>
+/// <summary>A generated solution.</summary>
+/// <param name="choice">Its options.</param>
+/// <param name="folder">Its folder.</param>
 public sealed class GeneratedTree(Choice choice, string folder)
 {
     public Choice Choice { get; } = choice;
@@ -35,7 +35,7 @@ public sealed class GeneratedTree(Choice choice, string folder)
         XDocument.Load(FullPath(file)).Descendants(element).Select(e => (string?)e.Attribute(attribute)).OfType<string>();
 
     /// <summary>Files with their text, of those that hold text.</summary>
-    public IEnumerable<(string File, string Text)> Texts => Files.Where(file => !file.EndsWith(".png", StringComparison.Ordinal)).Select(file => (file, Read(file)));
+    public IEnumerable<(string File, string Text)> Texts => Files.Where(file => !file.EndsWith(".nupkg", StringComparison.Ordinal)).Select(file => (file, Read(file)));
 
     /// <summary>All matches of a pattern in the C# files.</summary>
     public IEnumerable<(string File, Match Match)> InCode(Regex pattern) =>

@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 
 namespace McpHa.Tests;
 
-/// <summary>What each option is for.</summary>
+/// <summary>The effect of each option.</summary>
 [Collection(TemplateCollection.Name)]
 public sealed partial class OptionTests(TemplateFixture template)
 {
@@ -10,92 +10,76 @@ public sealed partial class OptionTests(TemplateFixture template)
 
     [Theory]
     [MemberData(nameof(Pairwise))]
-    public async Task Every_option_does_what_it_says(int number)
+    public async Task Every_option_has_its_effect_and_no_other(int number)
     {
         var choice = Choices.Pairwise[number];
         var tree = await template.GenerateAsync(choice);
+        var host = tree.Read("*.AppHost/AppHost.cs");
 
-        Assert.Contains($"\"Replicas\": {choice.Replicas}", tree.Read("*.AppHost/appsettings.json"), StringComparison.Ordinal);
-        Assert.Contains($"\"EnableLegacySse\": {(choice.LegacySse ? "true" : "false")}", tree.Read("*.Server/appsettings.json"), StringComparison.Ordinal);
+        Assert.Contains($"replicas: {choice.Replicas})", host, StringComparison.Ordinal);
+        Assert.Equal(choice.Store == "container", host.Contains("AddMcpStore(\"redis\")", StringComparison.Ordinal));
+        Assert.Equal(choice.Store == "existing", host.Contains("McpStoreKind.Existing", StringComparison.Ordinal));
+        Assert.Equal(choice.Store == "embedded", host.Contains("McpStoreKind.Garnet", StringComparison.Ordinal));
+        var deployment = tree.Has("*.AppHost/Deployment.cs") ? tree.Read("*.AppHost/Deployment.cs") : "";
+        Assert.Equal(choice.Deploy != "none", host.Contains("builder.AddDeployment();", StringComparison.Ordinal));
+        Assert.Equal(choice.Deploy == "compose", deployment.Contains("AddDockerComposeEnvironment", StringComparison.Ordinal));
+        Assert.Equal(choice.Deploy == "kubernetes", deployment.Contains("AddKubernetesEnvironment", StringComparison.Ordinal));
 
-        Assert.Equal(choice.Redis == "container", tree.Has("*.AppHost/ClusterRedis.cs"));
-        Assert.Equal(choice.Redis == "existing", tree.Read("*.AppHost/AppHost.cs").Contains("AddConnectionString(\"redis\")", StringComparison.Ordinal));
-        Assert.Equal(choice.Redis == "container", tree.Read("Directory.Packages.props").Contains("\"Aspire.Hosting.Redis\"", StringComparison.Ordinal));
-
-        Assert.Equal(choice.Auth == "jwt", tree.Has("*.Server/Authentication/BearerAuthentication.cs"));
-        Assert.Equal(choice.Auth == "jwt", tree.Read("*.Server/Program.cs").Contains("RequireBearer", StringComparison.Ordinal));
+        var server = tree.Read("*.Server/Program.cs");
+        Assert.Equal(choice.Auth == "jwt", server.Contains("builder.AddBearerAuthentication();", StringComparison.Ordinal));
+        Assert.Equal(choice.Auth == "jwt", server.Contains(".RequireBearer(app)", StringComparison.Ordinal));
         Assert.Equal(choice.Auth == "jwt", tree.Read("*.Server/appsettings.json").Contains("\"Bearer\": {", StringComparison.Ordinal));
+        Assert.Equal(choice.Auth == "jwt", tree.Has("*.Server/Authentication/BearerAuthentication.cs"));
+        Assert.Contains($"Name = \"{choice.EffectiveName}\"", server, StringComparison.Ordinal);
 
-        Assert.Equal(choice.Lab, tree.Has("*.Lab/Program.cs"));
-        Assert.Equal(choice.Tests, tree.Has("tests/*.Server.Tests/ServerTests.cs"));
-        Assert.Equal(choice.Tests && choice.Lab, tree.Has("tests/*.Server.Tests/FailoverTests.cs"));
+        Assert.Equal(choice.Samples, tree.Read("*.Server/Features.cs").Contains("WithSamples", StringComparison.Ordinal));
         Assert.Equal(choice.Samples, tree.Has("*.Server/Tools/StateTools.cs"));
-        Assert.Equal(choice.Samples && choice.Tests, tree.Has("tests/*.Server.Tests/ToolTests.cs"));
-        Assert.Equal(choice.Tests, tree.Files.Any(file => file.StartsWith("tests/", StringComparison.Ordinal)));
-        Assert.Contains($"Name = \"{choice.EffectiveName}\"", tree.Read("*.Server/Program.cs"), StringComparison.Ordinal);
-    }
-
-    [Theory]
-    [InlineData("none", "", "AddDockerComposeEnvironment|AddKubernetesEnvironment")]
-    [InlineData("compose", "AddDockerComposeEnvironment", "AddKubernetesEnvironment")]
-    [InlineData("kubernetes", "AddKubernetesEnvironment", "AddDockerComposeEnvironment")]
-    public async Task What_is_deployed_to_is_in_the_AppHost_and_nothing_else(string deploy, string wanted, string unwanted)
-    {
-        foreach (var choice in Choices.Pairwise.Where(choice => choice.Deploy == deploy))
-        {
-            var tree = await template.GenerateAsync(choice);
-            var host = string.Concat(tree.Texts.Where(text => text.File.Contains(".AppHost/", StringComparison.Ordinal)).Select(text => text.Text));
-
-            Assert.Contains(wanted, host, StringComparison.Ordinal);
-            Assert.DoesNotMatch(unwanted, host);
-        }
+        Assert.Equal(choice.Samples && choice.Tests, tree.Has("*.Tests/ToolTests.cs"));
+        Assert.Equal(choice.Tests, tree.Has("*.Tests/FailoverTests.cs"));
     }
 
     [Fact]
-    public async Task A_value_after_the_option_means_the_same_as_the_option_with_no()
+    public void Every_value_of_an_option_is_combined_with_every_value_of_every_other()
     {
-        var spelled = await GenerateAsync("--lab", "false", "--tests", "false", "--samples", "false");
-        var negated = await GenerateAsync("--no-lab", "--no-tests", "--no-samples");
-        var everything = await GenerateAsync("--lab", "--tests", "--samples");
+        var missing =
+            from one in Enumerable.Range(0, Choices.Options.Length)
+            from other in Enumerable.Range(one + 1, Choices.Options.Length - one - 1)
+            from value in Choices.Options[one].Values
+            from otherValue in Choices.Options[other].Values
+            where !Choices.Pairwise.Any(choice => Choices.Options[one].Of(choice).Equals(value) && Choices.Options[other].Of(choice).Equals(otherValue))
+            select $"{Choices.Options[one].Option} {value} with {Choices.Options[other].Option} {otherValue}";
 
-        Assert.Equal(negated.Files, spelled.Files);
-        Assert.Equal((await template.GenerateAsync(new("Contoso.Tools"))).Files, everything.Files);
+        Assert.Empty(missing);
     }
 
     [Fact]
-    public async Task Ports_are_drawn_and_the_same_everywhere_and_guids_are_new()
+    public async Task Ports_and_guids_are_new_in_each_solution_and_the_same_in_all_its_files()
     {
-        var one = await GenerateAsync();
-        var other = await GenerateAsync();
+        var one = await template.GenerateAsync(Choices.Default);
+        var other = await template.GenerateAsync(Choices.Smallest);
 
-        var port = Regex.Match(one.Read("*.Balancer/Properties/launchSettings.json"), @"localhost:(\d+)").Groups[1].Value;
-        Assert.Contains($"http://localhost:{port}/mcp", one.Read("README.md"), StringComparison.Ordinal);
-        Assert.Contains($"127.0.0.1.\", {port},", one.Read("*.Lab/Up/UpCommand.cs"), StringComparison.Ordinal);
+        var port = LocalPort().Match(one.Read("*.Balancer/Properties/launchSettings.json")).Groups[1].Value;
         Assert.InRange(int.Parse(port, null), 5200, 5299);
-        var ports = Regex.Matches(one.Read("*.AppHost/Properties/launchSettings.json"), @"localhost:(\d+)").Select(match => match.Groups[1].Value).Distinct().ToList();
-        Assert.Equal(6, ports.Count);
+        Assert.All(["README.md", "*.Server/*.Server.http"], file => Assert.Contains($"http://localhost:{port}/mcp", one.Read(file), StringComparison.Ordinal));
+        Assert.Equal(6, LocalPort().Matches(one.Read("*.AppHost/Properties/launchSettings.json")).Select(match => match.Value).Distinct().Count());
 
-        // Ports of one may be those of the other by chance, all of them at once not.
+        // Single ports can be equal by chance.
         string[] files = ["*.AppHost/Properties/launchSettings.json", "*.Balancer/Properties/launchSettings.json", "*.Server/Properties/launchSettings.json"];
         Assert.NotEqual(files.Select(one.Read), files.Select(other.Read));
-        Assert.NotEqual(Secrets(one), Secrets(other));
-
-        static Guid Secrets(GeneratedTree tree) => Guid.Parse(UserSecretsId().Match(tree.Read("*.AppHost/*.AppHost.csproj")).Groups[1].Value);
+        Assert.NotEqual(UserSecretsId().Match(one.Read("*.AppHost/*.AppHost.csproj")).Value, UserSecretsId().Match(other.Read("*.AppHost/*.AppHost.csproj")).Value);
     }
 
     [Fact]
-    public async Task Help_names_every_option_and_says_what_it_is_for()
+    public async Task Help_names_every_option_and_describes_it()
     {
-        // What an option takes is listed in more or less detail, according to the width of the terminal.
+        // The width of the terminal decides how much is listed of what an option takes.
         var help = string.Join(' ', (await template.NewAsync("--help")).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Where(word => !word.StartsWith('<')));
 
         foreach (var option in new[]
         {
-            "--replicas Number of replicas", "--redis Where sessions are kept", "--auth Who may use the server",
-            "--deploy What 'aspire publish' makes", "--legacy-sse Also serves clients", "--lab Includes the lab", "--no-lab Leaves the lab out",
-            "--tests Includes a test project", "--no-tests Leaves the test project out", "--samples Includes sample tools", "--no-samples Makes a server that works",
-            "--skip-restore Does not restore",
-            "container A container with a data volume", "existing A Redis that is there already", "none Everybody who reaches it", "jwt Whoever brings a JWT bearer token",
+            "--replicas Number of replicas", "--store Where sessions are kept", "--auth Who may use the server", "--deploy What 'aspire publish' writes",
+            "--samples Includes sample tools", "--tests Includes a test project", "--skip-restore Does not restore",
+            "container Redis in a container", "existing An existing Redis", "embedded Garnet as a .NET tool", "none Every client", "jwt Clients with a JWT bearer token",
             "none Nothing: no target is set up", "compose Files for Docker Compose", "kubernetes Manifests for Kubernetes",
         })
         {
@@ -103,25 +87,19 @@ public sealed partial class OptionTests(TemplateFixture template)
         }
     }
 
-    [Fact]
-    public async Task What_no_option_takes_is_refused()
+    [Theory]
+    [InlineData("'none' is not a valid value", "--store", "none")]
+    [InlineData("Cannot parse argument 'many'", "--replicas", "many")]
+    [InlineData("'--nonsense' is not a valid option", "--nonsense")]
+    public async Task An_unknown_option_or_value_is_refused(string complaint, params string[] arguments)
     {
-        foreach (var (arguments, complaint) in new[]
-        {
-            (new[] { "--redis", "none" }, "'none' is not a valid value"), (["--replicas", "many"], "Cannot parse argument 'many'"), (["--nonsense"], "'--nonsense' is not a valid option"),
-        })
-        {
-            var error = await Assert.ThrowsAsync<InvalidOperationException>(() => template.NewAsync([.. arguments, "-o", template.NewFolder("x"), "--skip-restore"]));
-            Assert.Contains(complaint, error.Message, StringComparison.Ordinal);
-        }
+        var error = await Assert.ThrowsAsync<InvalidOperationException>(() => template.NewAsync([.. arguments, "-o", template.NewFolder("x"), "--skip-restore"]));
+
+        Assert.Contains(complaint, error.Message, StringComparison.Ordinal);
     }
 
-    private async Task<GeneratedTree> GenerateAsync(params string[] arguments)
-    {
-        var folder = template.NewFolder("out");
-        await template.NewAsync(["-n", "Contoso.Tools", "-o", folder, "--skip-restore", .. arguments]);
-        return new(new("Contoso.Tools"), folder);
-    }
+    [GeneratedRegex(@"localhost:(\d+)")]
+    private static partial Regex LocalPort();
 
     [GeneratedRegex("<UserSecretsId>(.*)</UserSecretsId>")]
     private static partial Regex UserSecretsId();

@@ -1,4 +1,5 @@
 using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.Diagnostics;
 using Mcp.HighAvailability.Sessions;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -35,6 +36,7 @@ internal sealed class ProbeEndpoint(SelfReplica self, ReplicaDirectory directory
 
     private Task AnswerAsync(HttpContext context)
     {
+        TelemetryServices.LeaveOutOfTraces();
         context.Response.Headers.CacheControl = "no-store";
         if (context.Request.Headers[PeerProbe.Header] != self.Id)
         {

@@ -1,4 +1,5 @@
 using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.Diagnostics;
 using Mcp.HighAvailability.Limits;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -15,6 +16,7 @@ public static class RelayServiceCollectionExtensions
     {
         services.AddReplicaDirectory();
         services.AddMetrics();
+        services.AddTelemetry();
         services.AddDescriptorLimit();
         services.AddOptions<RelayOptions>().ValidateOnStart();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<RelayOptions>, RelayOptionsValidator>());

@@ -35,6 +35,7 @@ internal static partial class ShortForm
         (TemplateInstallation(), (match, _) => Task.Run(() => IsTemplate(match.Groups["package"].Value))),
         (TemplateUse(), (match, _) => Task.Run(() => AreOptions(match.Groups["options"].Value))),
         (MadeFolder(), (_, _) => Task.CompletedTask),
+        (PackScript(), (_, shell) => shell.RunAsync("eng/pack.sh --help")),
 
         // A publication: MSBuild reads the command, and says what it would do.
         (Publication(), EvaluateAsync),
@@ -70,7 +71,7 @@ internal static partial class ShortForm
     }
 
     private static void IsTemplate(string package) => Assert.True(
-        Path.Exists(Path.Combine(Page.Root, package)) || File.ReadAllText(Path.Combine(Page.Root, "eng", "template", "McpHa.Template.csproj")).Contains($"<PackageId>{package.Split('/')[^1].Split(".*")[0]}<", StringComparison.Ordinal),
+        File.Exists(Path.Combine(Page.Root, "eng", "template", $"{package.Split('/')[^1].Split(".*")[0]}.csproj")),
         $"There is no template package {package}.");
 
     private static void AreOptions(string options)
@@ -131,6 +132,9 @@ internal static partial class ShortForm
 
     [GeneratedRegex(@"^cd Contoso\.Tools$")]
     private static partial Regex MadeFolder();
+
+    [GeneratedRegex(@"^eng/pack\.sh(?: .*)?$")]
+    private static partial Regex PackScript();
 
     [GeneratedRegex(@"--[\w-]+")]
     private static partial Regex OptionName();

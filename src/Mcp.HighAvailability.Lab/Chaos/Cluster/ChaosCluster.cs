@@ -26,13 +26,11 @@ internal sealed class ChaosCluster : IAsyncDisposable
         {
             ["Server__DeliveryLog"] = DeliveryLog,
             ["OTEL_EXPORTER_OTLP_ENDPOINT"] = null,
-#if (!noAuth)
 
             // No issuer runs here that could give the clients tokens.
             ["Bearer__Enabled"] = "false",
             ["Bearer__Authority"] = "",
             ["Bearer__Resource"] = "",
-#endif
 
             // Sessions that are busy all the time use all of it; with the default a run would mostly wait for replicas that end.
             [DrainTimeout] = Environment.GetEnvironmentVariable(DrainTimeout) ?? "00:00:08",

@@ -7,7 +7,7 @@ using ModelContextProtocol.Client;
 
 namespace McpHa.Tests;
 
-/// <summary>The server in this process and in memory: all that tests of tools need.</summary>
+/// <summary>The server in this process, with its sessions in memory: enough for tests of tools.</summary>
 public sealed class ServerFixture : IAsyncLifetime
 {
     private readonly WebApplication _app = Build();
@@ -20,7 +20,7 @@ public sealed class ServerFixture : IAsyncLifetime
         await _app.DisposeAsync();
     }
 
-    /// <summary>Connects the SDK's client, in a session of its own.</summary>
+    /// <summary>Connects the SDK's client in a session of its own.</summary>
     public Task<McpClient> ConnectAsync() => McpClient.CreateAsync(
         new HttpClientTransport(new() { Endpoint = new Uri(_app.Urls.Single() + "/mcp"), TransportMode = HttpTransportMode.StreamableHttp }),
         new() { ProtocolVersion = "2025-11-25" });

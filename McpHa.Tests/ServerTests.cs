@@ -1,10 +1,10 @@
 namespace McpHa.Tests;
 
-/// <summary>What every client may expect of the server.</summary>
+/// <summary>What every client expects of the server.</summary>
 public sealed class ServerTests(ServerFixture server) : IClassFixture<ServerFixture>
 {
     [Fact]
-    public async Task A_client_opens_a_session_and_is_answered()
+    public async Task A_client_opens_a_session_and_gets_an_answer()
     {
         await using var client = await server.ConnectAsync();
 
@@ -13,7 +13,7 @@ public sealed class ServerTests(ServerFixture server) : IClassFixture<ServerFixt
     }
 
     [Fact]
-    public async Task Every_tool_says_what_it_is_for()
+    public async Task Every_tool_has_a_description()
     {
         await using var client = await server.ConnectAsync();
 

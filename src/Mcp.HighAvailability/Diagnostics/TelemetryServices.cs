@@ -1,0 +1,34 @@
+using System.Diagnostics;
+using Microsoft.Extensions.DependencyInjection;
+using OpenTelemetry.Metrics;
+using OpenTelemetry.Trace;
+
+namespace Mcp.HighAvailability.Diagnostics;
+
+/// <summary>Connects the library with the OpenTelemetry of the application, if it has any.</summary>
+internal static class TelemetryServices
+{
+    private static readonly string[] _names = [HighAvailabilityDiagnostics.ActivitySourceName, HighAvailabilityDiagnostics.SdkSourceName];
+
+    /// <summary>Adds the source and the meter of the library, and those of the MCP SDK. Without OpenTelemetry it has no effect.</summary>
+    public static IServiceCollection AddTelemetry(this IServiceCollection services)
+    {
+        if (services.Any(static service => service.ServiceType == typeof(Marker)))
+            return services;
+        services.AddSingleton<Marker>();
+        services.ConfigureOpenTelemetryTracerProvider(static tracing => tracing.AddSource(_names));
+        services.ConfigureOpenTelemetryMeterProvider(static metrics => metrics.AddMeter(_names));
+        return services;
+    }
+
+    /// <summary>Leaves the current request out of the traces: requests between replicas that repeat every few seconds.</summary>
+    public static void LeaveOutOfTraces()
+    {
+        if (Activity.Current is not { } request)
+            return;
+        request.IsAllDataRequested = false;
+        request.ActivityTraceFlags &= ~ActivityTraceFlags.Recorded;
+    }
+
+    private sealed class Marker;
+}
