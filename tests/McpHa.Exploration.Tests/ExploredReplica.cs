@@ -46,7 +46,7 @@ internal sealed class ExploredReplica
             services.GetRequiredService<IOptions<McpServerOptions>>(), NullLoggerFactory.Instance, services, time);
         Host = new SessionHost(runtime, Directory, toBus, NullLogger<SessionHost>.Instance);
         Host.Broadcasts.Hand = static (session, broadcast, id) => _ = session.Unrelated.BroadcastAsync(broadcast, id);
-        var gate = new SessionGate(Host, self, services.GetRequiredService<PeerRelay>(), metrics, time, options);
+        var gate = new SessionGate(Host, self, Directory, services.GetRequiredService<PeerRelay>(), metrics, time, options);
         var keepAlive = new KeepAliveClock(standing, options, time);
         var limits = new SessionLimits(Host);
         Endpoint = new McpEndpoint(

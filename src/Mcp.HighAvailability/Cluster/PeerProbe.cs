@@ -32,7 +32,7 @@ public sealed class PeerProbe : IDisposable
     public PeerProbe(IOptions<ClusterOptions> options, TimeProvider time)
     {
         ArgumentNullException.ThrowIfNull(options);
-        _patience = options.Value.ProbePatience;
+        _patience = options.Value.AnswerTimeout;
         _time = time;
         _http = new HttpMessageInvoker(new SocketsHttpHandler
         {
@@ -49,12 +49,21 @@ public sealed class PeerProbe : IDisposable
     /// <exception cref="OperationCanceledException">The caller gave up.</exception>
     public Task<ProbeAnswer> AskAsync(ReplicaInfo replica, CancellationToken cancellationToken = default) => AskAsync(replica, null, cancellationToken);
 
+    /// <summary>Asks a replica over a connection that is kept, without a time limit: probes are frequent, and an established connection shows as well that it lives.</summary>
+    /// <exception cref="OperationCanceledException">The caller gave up; the connection is closed.</exception>
+    internal async Task<ProbeAnswer> ProbeAsync(ReplicaInfo replica, CancellationToken cancellationToken)
+    {
+        var answer = await SendAsync(replica, null, keep: true, cancellationToken).ConfigureAwait(false);
+        cancellationToken.ThrowIfCancellationRequested();
+        return answer;
+    }
+
     /// <summary>Asks a replica, and asks it to spare the asking one; see <see cref="Standing"/>.</summary>
     internal async Task<ProbeAnswer> AskAsync(ReplicaInfo replica, string? asker, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(replica);
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var asking = SendAsync(replica, asker, limit.Token);
+        var asking = SendAsync(replica, asker, keep: false, limit.Token);
         for (var slice = 0; slice < Slices && !asking.IsCompleted; slice++)
             await ((Task)asking).WaitAsync(_patience / Slices, _time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
@@ -68,7 +77,7 @@ public sealed class PeerProbe : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _http.Dispose();
 
-    private async Task<ProbeAnswer> SendAsync(ReplicaInfo replica, string? asker, CancellationToken cancellationToken)
+    private async Task<ProbeAnswer> SendAsync(ReplicaInfo replica, string? asker, bool keep, CancellationToken cancellationToken)
     {
         try
         {
@@ -76,7 +85,8 @@ public sealed class PeerProbe : IDisposable
             request.Headers.TryAddWithoutValidation(Header, replica.Id);
             if (asker is not null)
                 request.Headers.TryAddWithoutValidation(AskerHeader, asker);
-            request.Headers.ConnectionClose = true; // a connection that exists already says nothing about new ones
+            if (!keep)
+                request.Headers.ConnectionClose = true; // a connection that exists already says nothing about new ones
             using var response = await _http.SendAsync(request, cancellationToken).ConfigureAwait(false);
             if (response.StatusCode == HttpStatusCode.MisdirectedRequest)
                 return new ProbeAnswer.Unreachable(Refused: true);
@@ -103,10 +113,10 @@ public sealed class PeerProbe : IDisposable
         }
     }
 
-    /// <summary>Whether the other side said that nobody is there. Anything else may be a matter of time, or of something here.</summary>
+    /// <summary>Whether the host said that no process listens. Anything else may be a delay, or a fault of this side of the network.</summary>
     internal static bool IsRefusal(Exception exception) => exception.InnerException is SocketException
     {
-        SocketErrorCode: SocketError.ConnectionRefused or SocketError.HostUnreachable or SocketError.HostDown or SocketError.NetworkUnreachable,
+        SocketErrorCode: SocketError.ConnectionRefused,
     };
 
     // Nobody is suspected for what this process or this machine lacks.

@@ -3,56 +3,80 @@ using Microsoft.Extensions.Logging;
 
 namespace Mcp.HighAvailability.Cluster;
 
-/// <summary>Finds out whether the replicas that are in use can be reached from here: a heartbeat in the registry does not say so.</summary>
+/// <summary>Probes replicas that have open exchanges or whose heartbeat is missing, and finds those that are lost (<see cref="SuspicionRule"/>).</summary>
 /// <remarks>
-/// <para>A replica with open exchanges is asked once per heartbeat interval. One that does not answer in time is suspected, by this process alone,
-/// and then asked once per heartbeat that it still sends, or per interval while the registry is away: its answer brings it back, its heartbeat alone
-/// does not. Nobody is asked who has no open exchange and is not suspected; one question per replica is under way at a time.</para>
-/// <para>A replica that has something to say on its open exchanges but does not answer is busy, and asked once more before it is suspected.</para>
-/// <para>Safe whatever it finds: the store fences an owner that was wrongly suspected.</para>
+/// <para>A healthy replica without open exchanges is never probed. Bytes on an open exchange are as good as an answer.</para>
+/// <para>A lost replica is asked again once per heartbeat that it still sends, or per interval while the registry is away. Its answer brings it back.</para>
+/// <para>A wrong verdict is safe: the store fences the owner.</para>
 /// </remarks>
 internal sealed partial class PeerWatch : IDisposable
 {
-    private readonly Func<ReplicaInfo, CancellationToken, Task<ProbeAnswer>> _ask;
+    private readonly PeerQuestions _questions;
     private readonly ReplicaView _view;
+    private readonly SuspicionRule _rule;
+    private readonly TimerPaceMeter _pace;
+    private readonly TimeSpan _idlePeriod;
     private readonly Func<TimeSpan> _now;
     private readonly Func<bool> _registryAway;
     private readonly ILogger _logger;
     private readonly ITimer _timer;
     private readonly CancellationTokenSource _stopped = new();
     private readonly ConcurrentDictionary<string, bool> _asking = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, ReplicaSuspicion> _suspicions = new(StringComparer.Ordinal);
+    private int _busy; // guards _suspicions and _pace
+    private int _reading;
+    private volatile bool _idle = true;
 
     public PeerWatch(
-        Func<ReplicaInfo, CancellationToken, Task<ProbeAnswer>> ask, ReplicaView view, ClusterOptions options, TimeProvider time, Func<TimeSpan> now,
-        Func<bool> registryAway, ILogger logger)
+        PeerQuestions questions, ReplicaView view, ClusterOptions options, TimeProvider time, Func<TimeSpan> now, Func<bool> registryAway, ILogger logger)
     {
-        (_ask, _view, _now, _registryAway, _logger) = (ask, view, now, registryAway, logger);
-        _timer = time.CreateTimer(static watch => ((PeerWatch)watch!).Tick(), this, options.HeartbeatInterval, options.HeartbeatInterval);
+        (_questions, _view, _now, _registryAway, _logger) = (questions, view, now, registryAway, logger);
+        _rule = new(options);
+        _pace = new(_rule.Period);
+        _idlePeriod = options.HeartbeatInterval;
+        _timer = time.CreateTimer(static watch => ((PeerWatch)watch!).Tick(), this, _idlePeriod, _idlePeriod);
     }
 
-    /// <summary>Asks a replica now, unless it is being asked.</summary>
-    public void Ask(ReplicaInfo replica)
+    /// <summary>Something changed that makes a replica worth watching: the next look is soon.</summary>
+    public void Wake()
     {
-        if (!_stopped.IsCancellationRequested && _asking.TryAdd(replica.Id, true))
-            _ = AskAsync(replica);
+        if (!_idle || _stopped.IsCancellationRequested)
+            return;
+        _idle = false;
+        _timer.Change(_rule.Period, _rule.Period);
     }
 
-    /// <summary>Asks everybody of whom it is worth knowing.</summary>
+    /// <summary>Counts silence, passes verdicts, and sends the probes that are due.</summary>
     public void Tick()
     {
-        foreach (var replica in _view.InUse())
-            Ask(replica);
-        AskSuspected();
+        if (_stopped.IsCancellationRequested || Interlocked.CompareExchange(ref _busy, 1, 0) != 0)
+            return;
+        try
+        {
+            Count(_now());
+            Judge(_now());
+        }
+        catch (Exception exception)
+        {
+            LogTickFailed(exception);
+        }
+        finally
+        {
+            Volatile.Write(ref _busy, 0);
+        }
+
+        if (_registryAway())
+            AskSuspected();
     }
 
-    /// <summary>Asks suspected replicas that may be back.</summary>
+    /// <summary>Asks lost replicas that may be back.</summary>
     public void AskSuspected()
     {
         foreach (var replica in _view.Suspected(_registryAway()))
             Ask(replica);
     }
 
-    /// <summary>Asks replicas of which the registry has not heard since it lost its data: who does not answer is not awaited any longer.</summary>
+    /// <summary>Asks replicas that the registry has not heard of since it lost its data. One that does not answer is not awaited any longer.</summary>
     public void AskAwaited()
     {
         foreach (var replica in _view.Awaited())
@@ -65,29 +89,136 @@ internal sealed partial class PeerWatch : IDisposable
         _stopped.Cancel();
     }
 
+    private void Count(TimeSpan now)
+    {
+        var watched = _view.Watched(now);
+        if (watched.Count == 0)
+        {
+            foreach (var suspicion in _suspicions.Values)
+                suspicion.Cancel();
+            _suspicions.Clear();
+            _pace.Restart();
+            if (!_idle)
+                _timer.Change(_idlePeriod, _idlePeriod);
+            _idle = true;
+            return;
+        }
+
+        Wake();
+        var pace = _pace.Tick(now);
+        foreach (var gone in _suspicions.Keys.Except(watched.Select(replica => replica.Info.Id)).ToList())
+        {
+            _suspicions[gone].Cancel();
+            _suspicions.Remove(gone);
+        }
+
+        foreach (var replica in watched)
+        {
+            if (!_suspicions.TryGetValue(replica.Info.Id, out var suspicion))
+                _suspicions.Add(replica.Info.Id, suspicion = new(replica.LastHeard));
+            if (suspicion.Tick(pace, replica.LastHeard))
+                _view.Doubt(replica.Info.Id, false);
+            else if (suspicion.TryBegin(_stopped.Token) is { } probe)
+                _ = ProbeAsync(replica.Info, suspicion, probe);
+        }
+    }
+
+    private void Judge(TimeSpan now)
+    {
+        var watched = _view.Watched(now);
+        var lately = _view.SilentLately(now);
+        var others = _view.Others + lately;
+        var silent = lately + watched.Count(replica => TicksOf(replica) is var ticks && SuspicionRule.IsSilent(ticks));
+        foreach (var replica in watched)
+        {
+            var ticks = TicksOf(replica);
+            if (_rule.Decide(ticks, replica.BeatMissed, others, silent) is { } loss)
+                _view.Suspect(replica.Info.Id, now, loss);
+            else if (ticks >= SuspicionRule.TicksPerProbe - 1 && replica is { BeatMissed: false, BeatDue: true } && !_registryAway())
+                _ = ReadAsync();
+        }
+
+        int TicksOf(WatchedReplica replica) => _suspicions.TryGetValue(replica.Info.Id, out var suspicion) ? suspicion.Ticks : 0;
+    }
+
+    // The registry is read between two heartbeats only if a verdict depends on it.
+    private async Task ReadAsync()
+    {
+        if (Interlocked.CompareExchange(ref _reading, 1, 0) != 0)
+            return;
+        try
+        {
+            await _questions.ReadRegistryAsync(_stopped.Token).ConfigureAwait(false);
+            if (Interlocked.CompareExchange(ref _busy, 1, 0) != 0)
+                return;
+            try
+            {
+                Judge(_now());
+            }
+            finally
+            {
+                Volatile.Write(ref _busy, 0);
+            }
+        }
+        catch (Exception exception)
+        {
+            if (!_stopped.IsCancellationRequested)
+                LogTickFailed(exception);
+        }
+        finally
+        {
+            Volatile.Write(ref _reading, 0);
+        }
+    }
+
+    private async Task ProbeAsync(ReplicaInfo replica, ReplicaSuspicion suspicion, CancellationTokenSource probe)
+    {
+        var asked = _now();
+        try
+        {
+            switch (await _questions.ProbeAsync(replica, probe.Token).ConfigureAwait(false))
+            {
+                case ProbeAnswer.Unreachable { Refused: true }:
+                    _view.Suspect(replica.Id, _now());
+                    break;
+                case ProbeAnswer.Unreachable:
+                    break; // silence goes on
+                case var answer:
+                    suspicion.Answered();
+                    if (answer is ProbeAnswer.Answered { StoreAway: false })
+                        _view.Answered(replica.Id, asked);
+                    break;
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // Given up, or the process ends.
+        }
+        catch (Exception exception)
+        {
+            LogFailed(exception, replica.Id);
+        }
+        finally
+        {
+            suspicion.End(probe);
+        }
+    }
+
+    private void Ask(ReplicaInfo replica)
+    {
+        if (!_stopped.IsCancellationRequested && _asking.TryAdd(replica.Id, true))
+            _ = AskAsync(replica);
+    }
+
     private async Task AskAsync(ReplicaInfo replica)
     {
         try
         {
-            var (asked, began) = (_now(), Environment.TickCount64);
-            var answer = await _ask(replica, _stopped.Token).ConfigureAwait(false);
-            if (answer is ProbeAnswer.Unreachable { Refused: false } && _view.Use(replica.Id)?.LastHeard >= began)
-            {
-                asked = _now();
-                answer = await _ask(replica, _stopped.Token).ConfigureAwait(false);
-            }
-
-            switch (answer)
-            {
-                case ProbeAnswer.Unreachable { Refused: var refused }:
-                    if (_view.Suspect(replica.Id, _now()))
-                        LogUnreachable(replica.Id, refused ? "refused a connection" : "did not answer in time");
-                    break;
-                default:
-                    if (_view.Trust(replica.Id, asked, _now()))
-                        LogReachable(replica.Id);
-                    break;
-            }
+            var asked = _now();
+            if (await _questions.AskAsync(replica, _stopped.Token).ConfigureAwait(false) is ProbeAnswer.Unreachable { Refused: var refused })
+                _view.Suspect(replica.Id, _now(), refused ? ReplicaLoss.Refused : ReplicaLoss.Unreachable);
+            else if (_view.Trust(replica.Id, asked, _now()))
+                LogReachable(replica.Id);
         }
         catch (OperationCanceledException) when (_stopped.IsCancellationRequested)
         {
@@ -103,12 +234,21 @@ internal sealed partial class PeerWatch : IDisposable
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Replica {ReplicaId} cannot be reached from here: it {What}. Nothing is sent to it until it answers again, whatever its heartbeats say.")]
-    private partial void LogUnreachable(string replicaId, string what);
-
-    [LoggerMessage(Level = LogLevel.Information, Message = "Replica {ReplicaId} can be reached again.")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "Replica {ReplicaId} answers again.")]
     private partial void LogReachable(string replicaId);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "Asking replica {ReplicaId} failed unexpectedly; the next question follows.")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "Probing replica {ReplicaId} failed unexpectedly. The next probe follows.")]
     private partial void LogFailed(Exception exception, string replicaId);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Watching the other replicas failed unexpectedly. The next look follows.")]
+    private partial void LogTickFailed(Exception exception);
 }
+
+/// <summary>What a <see cref="PeerWatch"/> can find out.</summary>
+/// <param name="ProbeAsync">Probes a replica on an existing connection, if there is one; ends with the token.</param>
+/// <param name="AskAsync">Asks a replica on a new connection, within a time limit of its own.</param>
+/// <param name="ReadRegistryAsync">Reads the registry, so that the view is as new as the call.</param>
+internal sealed record PeerQuestions(
+    Func<ReplicaInfo, CancellationToken, Task<ProbeAnswer>> ProbeAsync,
+    Func<ReplicaInfo, CancellationToken, Task<ProbeAnswer>> AskAsync,
+    Func<CancellationToken, ValueTask> ReadRegistryAsync);

@@ -54,10 +54,10 @@ public sealed partial class ReplicaDirectory : BackgroundService
         (_registry, _self, _time, _logger, _options) = (registry, self, time, logger, options.Value);
         _runs = new StoreRuns(_options, time);
         _news = bus is null ? null : new ReplicaNews(bus, Announce);
-        _view = new ReplicaView(_options, self?.Id, heartbeatIsEnough: probe is null);
+        _view = new ReplicaView(_options, self?.Id, heartbeatIsEnough: probe is null, (id, reason) => LogLost(id, ReplicaLossText.Of(reason)));
         _origin = time.GetTimestamp();
         if (probe is not null)
-            _watch = new PeerWatch(probe.AskAsync, _view, _options, time, () => Now, () => _away, logger);
+            _watch = new PeerWatch(new(probe.ProbeAsync, probe.AskAsync, ReadForVerdictAsync), _view, _options, time, () => Now, () => _away, logger);
         _sweep = time.CreateTimer(static state => ((ReplicaDirectory)state!).Sweep(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
@@ -73,10 +73,10 @@ public sealed partial class ReplicaDirectory : BackgroundService
     /// <summary>Time since the last heartbeat of this process's replica was sent that has arrived.</summary>
     public TimeSpan SinceBeat => Now - new TimeSpan(Volatile.Read(ref _lastBeat));
 
-    /// <summary>How often that time had grown to <c>Overdue</c> when the next heartbeat arrived: others may have given this replica up.</summary>
+    /// <summary>How often the heartbeat was missing (<c>ClusterOptions.MissingAfter</c>) when the next one arrived: others may have given this replica up.</summary>
     public int Lapses => Volatile.Read(ref _lapses);
 
-    /// <summary>The registry could not be read last time. Known after twice the heartbeat interval at the latest.</summary>
+    /// <summary>The registry could not be read last time. Known after <c>Overdue</c> less <c>HeartbeatInterval</c> at the latest.</summary>
     public bool RegistryAway => _away;
 
     /// <summary>Since when the registry cannot be read (UTC, by this process's clock); <see langword="null"/> while it can.</summary>
@@ -111,21 +111,38 @@ public sealed partial class ReplicaDirectory : BackgroundService
     public IReadOnlyList<RegisteredReplica> Known() => _view.Known(Now);
 
     /// <summary>Takes a replica out of <see cref="Alive"/> at once, because a connection to it was refused, until it beats and (with a <see cref="PeerProbe"/>) answers again.</summary>
-    public void ReportUnreachable(string replicaId)
-    {
-        if (_view.Suspect(replicaId, Now))
-            LogUnreachable(replicaId);
-    }
+    public void ReportUnreachable(string replicaId) => _view.Suspect(replicaId, Now);
 
-    /// <summary>Asks a replica directly whether it is there, because connecting to it took too long; takes it out of <see cref="Alive"/> if it does not answer.</summary>
+    /// <summary>Probes a replica because connecting to it took too long, or an exchange with it broke; takes it out of <see cref="Alive"/> if it is lost.</summary>
     public void ReportSlow(string replicaId)
     {
-        if (Find(replicaId) is { } replica)
-            _watch?.Ask(replica);
+        _view.Doubt(replicaId, true);
+        _watch?.Wake();
+    }
+
+    /// <summary>
+    /// A relay has lost a replica because it is silent. If its heartbeat is missing in the registry as well, it is taken out of <see cref="Alive"/>;
+    /// the probe that the relay sent is not repeated.
+    /// </summary>
+    public async ValueTask CheckSilenceAsync(string replicaId, CancellationToken cancellationToken = default)
+    {
+        if (Find(replicaId) is null || replicaId == _self?.Id)
+            return;
+        ReportSlow(replicaId);
+        if (!_view.IsBeatMissed(replicaId, Now))
+            await RefreshAsync(cancellationToken);
+        if (!_away && _view.IsBeatMissed(replicaId, Now))
+            _view.Suspect(replicaId, Now, ReplicaLoss.Silent);
     }
 
     /// <summary>Notes an exchange with a replica, until it is disposed: a replica in use is lost, too, when it cannot be reached any more.</summary>
-    internal ReplicaUse.Open Use(string replicaId) => _view.Use(replicaId)?.Begin() ?? default;
+    internal ReplicaUse.Open Use(string replicaId)
+    {
+        if (_view.Use(replicaId) is not { } use)
+            return default;
+        _watch?.Wake();
+        return use.Begin();
+    }
 
     /// <summary>Sends the next heartbeat at once and tells the others. Call it when the server is bound and when draining begins.</summary>
     public void Announce() => Volatile.Read(ref _wake).TrySetResult();
@@ -214,8 +231,8 @@ public sealed partial class ReplicaDirectory : BackgroundService
             _view.ApplySelf(self, before);
 
         // A registry that hangs must not stop us from noticing that it does.
-        using var patience = new CancellationTokenSource(2 * _options.HeartbeatInterval, _time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
+        using var limit = new CancellationTokenSource(_options.AnswerTimeout, _time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
         try
         {
             var reading = await _registry.BeatAsync(self, either.Token).AsTask().WaitAsync(either.Token);
@@ -225,7 +242,7 @@ public sealed partial class ReplicaDirectory : BackgroundService
             _view.Apply(self, OfThisApplication(reading), before, after, mayHaveForgotten: another);
             if (another)
                 LogRun();
-            if (before - new TimeSpan(_lastBeat) >= _options.Overdue && _joined)
+            if (before - new TimeSpan(_lastBeat) >= _options.MissingAfter && _joined)
             {
                 Interlocked.Increment(ref _lapses);
                 _runs.Interrupt();
@@ -302,14 +319,17 @@ public sealed partial class ReplicaDirectory : BackgroundService
 
     private static TaskCompletionSource NewWake() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
+    // The reading is a heartbeat as well, if this process is a replica.
+    private ValueTask ReadForVerdictAsync(CancellationToken cancellationToken) => RefreshAsync(cancellationToken);
+
     private void Sweep()
     {
         var next = _view.Sweep(Now);
         _sweep.Change(next is { } left ? (left > TimeSpan.Zero ? left : TimeSpan.FromMilliseconds(1)) : Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Replica {ReplicaId} refused a connection and is taken for dead until it beats and answers again.")]
-    private partial void LogUnreachable(string replicaId);
+    [LoggerMessage(Level = LogLevel.Information, Message = "Replica {ReplicaId} lost: {Reason}. Its sessions move on demand.")]
+    private partial void LogLost(string replicaId, string reason);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Replica {ReplicaId} at {Address} belongs to application '{Other}', not to '{Application}', and is refused. If both belong together, set HighAvailability:Application to one name; if not, to two, and give them different key prefixes.")]
     private partial void LogStranger(string replicaId, Uri address, string other, string application);

@@ -20,11 +20,14 @@ internal sealed class ReplicaUse
     /// <summary>One open exchange, until it is disposed, once. The default value stands for none.</summary>
     public readonly struct Open(ReplicaUse? use) : IDisposable
     {
-        /// <summary>Something came from the replica.</summary>
-        public void Heard()
+        /// <summary>Bytes arrived from the replica.</summary>
+        public void Heard() => Heard(Environment.TickCount64);
+
+        /// <summary>Bytes arrived from the replica at a time.</summary>
+        public void Heard(long time)
         {
             if (use is not null)
-                Volatile.Write(ref use._heard, Environment.TickCount64);
+                Volatile.Write(ref use._heard, time);
         }
 
         public void Dispose()

@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+
 namespace Mcp.HighAvailability.Cluster;
 
 /// <summary>What one process believes of all replicas, from registry readings, the time since, and connections that were refused.</summary>
@@ -5,12 +7,14 @@ namespace Mcp.HighAvailability.Cluster;
 /// <param name="options">When a silent replica is given up.</param>
 /// <param name="selfId">This process's own replica, if it is one.</param>
 /// <param name="heartbeatIsEnough">Whether a heartbeat brings back who was unreachable; otherwise only <see cref="Trust"/> does.</param>
-internal sealed class ReplicaView(ClusterOptions options, string? selfId, bool heartbeatIsEnough = true)
+/// <param name="onLost">Called once for each lost replica, without the lock.</param>
+internal sealed class ReplicaView(ClusterOptions options, string? selfId, bool heartbeatIsEnough = true, Action<string, ReplicaLoss>? onLost = null)
 {
     private static readonly CancellationToken AlreadyLost = new(canceled: true);
 
     private readonly Dictionary<string, Entry> _entries = new(StringComparer.Ordinal);
     private readonly Dictionary<string, ReplicaInfo> _awaited = new(StringComparer.Ordinal);
+    private readonly ConcurrentQueue<(string Id, ReplicaLoss Reason)> _losses = new();
     private readonly Lock _lock = new();
     private TimeSpan? _lastRead;
     private volatile Published _published = new([], new Dictionary<string, Entry>());
@@ -30,8 +34,55 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId, bool h
     /// <summary>The count of this process's exchanges with a replica; <see langword="null"/> when it is not alive.</summary>
     public ReplicaUse? Use(string id) => _published.ById.TryGetValue(id, out var entry) ? entry.Use : null;
 
-    /// <summary>Replicas with which this process has an exchange open.</summary>
-    public IReadOnlyList<ReplicaInfo> InUse() => Where(static entry => entry.Suspected is null && entry.Use.IsOpen);
+    /// <summary>Replicas that are alive and worth a probe: this process has an exchange open with them, or their heartbeat is missing.</summary>
+    public IReadOnlyList<WatchedReplica> Watched(TimeSpan now)
+    {
+        lock (_lock)
+        {
+            List<WatchedReplica>? watched = null;
+            foreach (var entry in _entries.Values)
+            {
+                if (!entry.Alive || entry.Info.Id == selfId)
+                    continue;
+                var missed = IsMissed(entry, now);
+                if (missed || entry.Doubted || entry.Use.IsOpen)
+                    (watched ??= []).Add(new(entry.Info, entry.Use.LastHeard, missed, now - entry.LastBeat >= options.MissingAfter));
+            }
+
+            return watched ?? (IReadOnlyList<WatchedReplica>)[];
+        }
+    }
+
+    /// <summary>A connection to a replica took too long: it is watched until it gives a sign of life.</summary>
+    public void Doubt(string id, bool doubted)
+    {
+        if (_published.ById.TryGetValue(id, out var entry))
+            entry.Doubted = doubted;
+    }
+
+    /// <summary>How many replicas were lost lately because they were silent.</summary>
+    public int SilentLately(TimeSpan now)
+    {
+        lock (_lock)
+        {
+            return _entries.Values.Count(entry =>
+                entry.Suspected is { } since && entry.Reason is ReplicaLoss.Silent or ReplicaLoss.Unreachable && now - since < options.Overdue);
+        }
+    }
+
+    /// <summary>How many replicas are alive, without this process's own.</summary>
+    public int Others => _published.Alive.Count(replica => replica.Id != selfId);
+
+    /// <summary>Whether a recent reading shows that the heartbeat of a replica that is alive is missing.</summary>
+    public bool IsBeatMissed(string id, TimeSpan now)
+    {
+        lock (_lock)
+            return id != selfId && _entries.TryGetValue(id, out var entry) && entry.Alive && IsMissed(entry, now);
+    }
+
+    // By the clock of the registry, so this process's own delays do not matter. Without a recent reading nothing is known.
+    private bool IsMissed(Entry entry, TimeSpan now) =>
+        entry.Heard == _lastRead && entry.AgeRead >= options.MissingAfter && now - _lastRead <= options.MissingAfter;
 
     /// <summary>Replicas that were unreachable and may be back: they have beaten since, or nobody knows whether they have.</summary>
     public IReadOnlyList<ReplicaInfo> Suspected(bool registryAway) =>
@@ -83,6 +134,7 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId, bool h
 
                 entry.Info = replica;
                 entry.LastBeat = after - age;
+                entry.AgeRead = age;
                 entry.Heard = after;
 
                 // The beat was certainly not before this, so it is news of a replica that was unreachable earlier.
@@ -114,6 +166,8 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId, bool h
             foreach (var id in _entries.Where(pair => pair.Value.Heard != after && !pair.Value.Alive).Select(pair => pair.Key).ToList())
                 _entries.Remove(id);
         }
+
+        TellLosses();
     }
 
     /// <summary>Makes this process's own entry current, whatever the registry does.</summary>
@@ -124,21 +178,35 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId, bool h
             _entries[self.Id] = new Entry(self) { LastBeat = now, Heard = now };
             Publish(now);
         }
+
+        TellLosses();
     }
 
-    public bool Suspect(string id, TimeSpan now)
+    /// <summary>Takes a replica for lost until it answers again.</summary>
+    public void Suspect(string id, TimeSpan now, ReplicaLoss reason = ReplicaLoss.Refused)
     {
         lock (_lock)
         {
             _awaited.Remove(id);
             if (id == selfId || !_entries.TryGetValue(id, out var entry))
-                return false;
+                return;
 
-            var news = entry.Suspected is null;
             entry.Suspected = now;
+            entry.Reason = reason;
             entry.HasBeaten = false;
             Publish(now);
-            return news;
+        }
+
+        TellLosses();
+    }
+
+    /// <summary>A replica that reaches the registry has answered what it was asked at <paramref name="asked"/>: that counts as a heartbeat.</summary>
+    public void Answered(string id, TimeSpan asked)
+    {
+        lock (_lock)
+        {
+            if (_entries.TryGetValue(id, out var entry) && entry.Alive && entry.Floor < asked)
+                entry.Floor = asked;
         }
     }
 
@@ -159,19 +227,26 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId, bool h
     /// <summary>Gives up who has become overdue; answers how long from now until the next one may.</summary>
     public TimeSpan? Sweep(TimeSpan now)
     {
+        TimeSpan? next = null;
         lock (_lock)
         {
             Publish(now);
-            TimeSpan? next = null;
             foreach (var entry in _entries.Values)
             {
                 var left = options.Overdue - Silence(entry, now);
                 if (entry.Alive && entry.Info.Id != selfId && now + left <= _lastRead + options.HeartbeatInterval && !(left >= next))
                     next = left;
             }
-
-            return next;
         }
+
+        TellLosses();
+        return next;
+    }
+
+    private void TellLosses()
+    {
+        while (_losses.TryDequeue(out var loss))
+            onLost?.Invoke(loss.Id, loss.Reason);
     }
 
     // Between readings a replica ages by our clock, but for one interval only: after that a reading is missing, and nobody
@@ -194,6 +269,7 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId, bool h
             {
                 lost.Add(source);
                 entry.Lost = null;
+                _losses.Enqueue((entry.Info.Id, entry.Left ? ReplicaLoss.Left : entry.Suspected is not null ? entry.Reason : ReplicaLoss.Overdue));
             }
             else if (alive && entry.Lost is null && entry.Info.Id != selfId)
             {
@@ -232,14 +308,24 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId, bool h
     {
         public ReplicaInfo Info = info;
         public TimeSpan LastBeat;
+        public TimeSpan AgeRead; // of the heartbeat, when the registry was read last
         public TimeSpan Floor = TimeSpan.MinValue;
         public TimeSpan Heard;
         public TimeSpan? Suspected;
+        public ReplicaLoss Reason;
         public bool HasBeaten; // since it was suspected
         public readonly ReplicaUse Use = new();
+        public volatile bool Doubted;
         public bool Left;
         public bool Alive;
         public CancellationTokenSource? Lost;
         public CancellationToken LostToken;
     }
 }
+
+/// <summary>A replica that is alive and watched.</summary>
+/// <param name="Info">The replica.</param>
+/// <param name="LastHeard">When bytes arrived from it last, see <see cref="ReplicaUse.LastHeard"/>.</param>
+/// <param name="BeatMissed">A recent reading shows that its heartbeat is missing.</param>
+/// <param name="BeatDue">Its heartbeat may be missing; a reading would tell.</param>
+internal readonly record struct WatchedReplica(ReplicaInfo Info, long LastHeard, bool BeatMissed, bool BeatDue);

@@ -17,7 +17,7 @@ internal interface IStanding
 /// <remarks>
 /// <para>
 /// Invariant: what the store has not confirmed is shown only while nobody can have taken the session over. There are two ways to know that.
-/// A heartbeat is a lease: silence is counted from it by the store's clock, so for <c>Overdue</c> after it was sent nobody gives this replica up
+/// A heartbeat is a lease: silence is counted from it by the store's clock, so for <c>MissingAfter</c> after it was sent nobody gives this replica up
 /// for being silent. After a longer gap the lease is good again when every session has been checked against the store.
 /// </para>
 /// <para>
@@ -49,7 +49,7 @@ internal sealed class Standing(ISelfReplica self, ReplicaDirectory directory, Pe
     private volatile ReplicaInfo[] _refuges = [];
     private int _confirmed;
 
-    public bool Leased => directory.SinceBeat < options.Value.Overdue && directory.Lapses == Volatile.Read(ref _confirmed);
+    public bool Leased => directory.SinceBeat < options.Value.MissingAfter && directory.Lapses == Volatile.Read(ref _confirmed);
 
     /// <summary>As far as was asked lately, nobody can have taken over: signs of life may be sent.</summary>
     public bool Unchallenged => Leased || _last is { AllAway: true } last && time.GetElapsedTime(last.Asked) < Reliance;

@@ -15,8 +15,8 @@ namespace Mcp.HighAvailability.Http;
 
 /// <summary>Has a request of a session served by its owner: here, through a peer, or here after a take-over.</summary>
 internal sealed class SessionGate(
-    SessionHost host, SelfReplica self, PeerRelay relay, SessionMetrics metrics, TimeProvider time, IOptions<HighAvailabilityOptions> options,
-    IOptions<LimitOptions>? limits = null)
+    SessionHost host, SelfReplica self, ReplicaDirectory directory, PeerRelay relay, SessionMetrics metrics, TimeProvider time,
+    IOptions<HighAvailabilityOptions> options, IOptions<LimitOptions>? limits = null)
 {
     // A replica that is to be replaced by one that starts only when it has ended must not wait for that one.
     public static readonly TimeSpan HoldTimeWhenDrained = TimeSpan.FromSeconds(1);
@@ -51,6 +51,7 @@ internal sealed class SessionGate(
             return;
         }
 
+        var silent = context.Request.Headers[HaHeaders.Silent].ToString();
         var started = time.GetTimestamp();
         while (!context.RequestAborted.IsCancellationRequested)
         {
@@ -81,6 +82,10 @@ internal sealed class SessionGate(
                 case Ownership.Damaged { Reason: var damage }:
                     await HttpAnswers.ErrorAsync(context, StatusCodes.Status500InternalServerError, (int)McpErrorCode.InternalError, damage, id).ConfigureAwait(false);
                     return;
+                case Ownership.Peer { Replica: var owner } when silent == owner.Id:
+                    silent = "";
+                    await directory.CheckSilenceAsync(owner.Id, context.RequestAborted).ConfigureAwait(false);
+                    break;
                 case Ownership.Peer { Replica: var owner } when hop.Length > 0: // one hop at most
                     await HttpAnswers.NotOwnerAsync(context, owner.Id).ConfigureAwait(false);
                     return;

@@ -27,6 +27,11 @@ public static class HaHeaders
     public const string Begun = "Mcp-Ha-Begun";
 
     /// <summary>
+    /// Request: id of a replica that was silent while it had this exchange. The receiver gives it up as well if its heartbeat is missing in the registry.
+    /// </summary>
+    public const string Silent = "Mcp-Ha-Silent";
+
+    /// <summary>
     /// Request: forwarded by a peer; the value is the replica id that it is meant for. A replica that is not meant, or does not own
     /// the session, answers 421 and never forwards again.
     /// </summary>

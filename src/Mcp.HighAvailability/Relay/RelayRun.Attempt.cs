@@ -49,7 +49,7 @@ internal sealed partial class RelayRun
                 _mayHaveRun = true;
             if (PeerProbe.IsRefusal(exception))
                 relay.Directory.ReportUnreachable(target.ReplicaId);
-            else if (IsConnectTimeout(exception))
+            else if (failure.Kind is RelayFailureKind.Refused or RelayFailureKind.Broken)
                 relay.Directory.ReportSlow(target.ReplicaId);
             return failure;
         }
@@ -102,6 +102,9 @@ internal sealed partial class RelayRun
             headers.TryAddWithoutValidation(HaHeaders.Begun, string.Join(',', _begunAt));
         if (target.Hop)
             headers.TryAddWithoutValidation(HaHeaders.Hop, target.ReplicaId);
+
+        if (_silent is not null && _silent != target.ReplicaId)
+            headers.TryAddWithoutValidation(HaHeaders.Silent, _silent);
 
         if (exchange.Listens && _passed)
             headers.TryAddWithoutValidation(HaHeaders.Again, "1");

@@ -30,6 +30,7 @@ internal sealed partial class RelayRun(
     private bool _mayHaveRun = exchange.BegunAt.Count > 0; // some attempt got as far as a replica that may have acted on it
     private bool? _mayRepeat; // asked once: when all others die too, nobody is left who could say so again
     private bool _progress; // an event was passed on by the attempt
+    private string? _silent; // the replica that was given up while it had the exchange
 
     public async Task<bool> RunAsync()
     {
@@ -188,6 +189,8 @@ internal sealed partial class RelayRun(
         _failures++;
         if (broke)
             _broken.Add(failure.Target.ReplicaId);
+        if (failure.Kind is RelayFailureKind.Lost)
+            _silent = failure.Target.ReplicaId;
         if (broke && exchange.Method == HttpMethod.Post)
             NoteBegun(failure.Target.ReplicaId);
     }

@@ -1,0 +1,33 @@
+namespace Mcp.HighAvailability.Cluster;
+
+/// <summary>Why a process takes a replica for lost.</summary>
+internal enum ReplicaLoss
+{
+    /// <summary>It left the registry in good order.</summary>
+    Left,
+
+    /// <summary>It refused a connection, or another program answers at its address.</summary>
+    Refused,
+
+    /// <summary>Its heartbeat is missing in the registry, and it did not answer a probe.</summary>
+    Silent,
+
+    /// <summary>Its heartbeats arrive in the registry, but it answered no probe of this process for long.</summary>
+    Unreachable,
+
+    /// <summary>Its heartbeat is overdue (<see cref="ClusterOptions.Overdue"/>).</summary>
+    Overdue,
+}
+
+/// <summary>Reasons in words, for the log.</summary>
+internal static class ReplicaLossText
+{
+    public static string Of(ReplicaLoss loss) => loss switch
+    {
+        ReplicaLoss.Left => "it left",
+        ReplicaLoss.Refused => "connection refused",
+        ReplicaLoss.Silent => "heartbeat missing and probe unanswered",
+        ReplicaLoss.Unreachable => "probes unanswered, although its heartbeats arrive",
+        _ => "heartbeat overdue",
+    };
+}
