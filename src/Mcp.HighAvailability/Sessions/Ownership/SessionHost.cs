@@ -24,6 +24,7 @@ internal sealed partial class SessionHost(
     private readonly ConcurrentDictionary<string, LiveSession> _sessions = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, PendingTakeOver> _takeOvers = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, int> _users = new(StringComparer.Ordinal);
+    private readonly TakeOverLog _log = new(runtime.Time, logger);
     private int _count;
 
     private readonly ConcurrentDictionary<string, (int Times, long Last)> _failed = new(StringComparer.Ordinal);
@@ -294,7 +295,7 @@ internal sealed partial class SessionHost(
                     using (session.BeginScope())
                     {
                         runtime.Metrics.TakenOver(reason, duration);
-                        LogTakenOver(sessionId, before.Owner, session.Epoch, reason, duration.TotalMilliseconds, rerun, refused);
+                        _log.Add(sessionId, session.Epoch, before.Owner, reason, duration, rerun, refused);
                     }
 
                     return new Ownership.Local(session);
@@ -383,9 +384,6 @@ internal sealed partial class SessionHost(
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "Session {SessionId} opened, protocol {ProtocolVersion}.")]
     private partial void LogOpened(string sessionId, string protocolVersion);
-
-    [LoggerMessage(Level = LogLevel.Information, Message = "Session {SessionId} taken over from {Owner}, epoch {Epoch}, {Reason}, in {Milliseconds:0.0} ms; calls run again: {Rerun}, refused: {Refused}.")]
-    private partial void LogTakenOver(string sessionId, string owner, long epoch, string reason, double milliseconds, int rerun, int refused);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Session {SessionId} could not be restored here.")]
     private partial void LogNotTakenOver(Exception exception, string sessionId);
