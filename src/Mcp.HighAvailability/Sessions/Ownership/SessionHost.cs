@@ -227,7 +227,7 @@ internal sealed partial class SessionHost(
         var begun = runtime.Time.GetTimestamp();
         try
         {
-            ownership = await LookAgainAsync(sessionId, cause).ConfigureAwait(false);
+            ownership = await LookAgainAsync(sessionId, takeOver, cause).ConfigureAwait(false);
         }
         finally
         {
@@ -238,7 +238,7 @@ internal sealed partial class SessionHost(
     }
 
     // The look before may be out of date: another take-over here may have begun and ended since, and one epoch must never be served twice.
-    private async Task<Ownership> LookAgainAsync(string sessionId, ActivityContext cause)
+    private async Task<Ownership> LookAgainAsync(string sessionId, PendingTakeOver takeOver, ActivityContext cause)
     {
         if (_sessions.TryGetValue(sessionId, out var session) && session.Serves)
             return new Ownership.Local(session);
@@ -252,7 +252,7 @@ internal sealed partial class SessionHost(
 
                 // A store that has lost the last take-over names an owner before the last.
                 _ when !await IsSettledAsync(settled, default).ConfigureAwait(false) => NotSettled(),
-                var before => await TryTakeOverAsync(sessionId, before, settled, cause).ConfigureAwait(false),
+                var before => await TryTakeOverAsync(sessionId, takeOver, before, settled, cause).ConfigureAwait(false),
             };
         }
         catch (StoreUnavailableException e)
@@ -270,7 +270,7 @@ internal sealed partial class SessionHost(
         }
     }
 
-    private async Task<Ownership> TryTakeOverAsync(string sessionId, SessionOwner before, string? settled, ActivityContext cause)
+    private async Task<Ownership> TryTakeOverAsync(string sessionId, PendingTakeOver takeOver, SessionOwner before, string? settled, ActivityContext cause)
     {
         if (_failed.TryGetValue(sessionId, out var failed) && runtime.Time.GetElapsedTime(failed.Last) < PauseAfter(failed.Times))
             return new Ownership.Undecided("The session could not be restored; that is tried again.");
@@ -283,7 +283,8 @@ internal sealed partial class SessionHost(
             switch (await runtime.Store.TakeOverAsync(sessionId, before.Epoch, runtime.ReplicaId).ConfigureAwait(false))
             {
                 case TakeOver.Taken taken:
-                    var (session, rerun, refused) = await SessionRestore.RunAsync(runtime, taken.Snapshot, cause, Forget, CancellationToken.None).ConfigureAwait(false);
+                    var (session, rerun, refused) = await SessionRestore.RunAsync(
+                        runtime, taken.Snapshot, cause, Forget, takeOver.For == TakeOverFor.Call, CancellationToken.None).ConfigureAwait(false);
                     Broadcasts.Arrive(session, () => Add(session));
                     if (!session.Serves)
                         Forget(session);

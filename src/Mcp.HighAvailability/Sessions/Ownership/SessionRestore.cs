@@ -7,7 +7,8 @@ using ModelContextProtocol.Protocol;
 
 namespace Mcp.HighAvailability.Sessions;
 
-/// <summary>Brings a session to life in a new owner: a fresh server hears what the old one heard, then the open calls go on.</summary>
+/// <summary>Restores a session in its new owner: a fresh server hears what the old one heard, then the open calls go on.</summary>
+/// <remarks>An idle session gets its server only when a message needs it, see <see cref="LiveSession.StartOnDemand"/>.</remarks>
 internal static class SessionRestore
 {
     // More than an owner can have shown before the journal had it (Durability.Fast, or a store that stayed away): none of the
@@ -17,15 +18,29 @@ internal static class SessionRestore
     private static readonly TimeSpan HandshakeTimeout = TimeSpan.FromSeconds(30);
 
     /// <summary>Restores a session from what the take-over, caused by a request, read. Returns it with how many calls run again and how many were refused.</summary>
+    /// <param name="runtime">What all sessions of the replica share.</param>
+    /// <param name="snapshot">What the store holds of the session.</param>
+    /// <param name="cause">The trace of the request.</param>
+    /// <param name="onGone">Called when the session is no longer served here.</param>
+    /// <param name="forCall">A call waits for the session, so its server is started at once.</param>
+    /// <param name="cancellationToken">Ends the attempt.</param>
     public static async Task<(LiveSession Session, int Rerun, int Refused)> RunAsync(
-        SessionRuntime runtime, SessionSnapshot snapshot, ActivityContext cause, Action<LiveSession> onGone, CancellationToken cancellationToken)
+        SessionRuntime runtime, SessionSnapshot snapshot, ActivityContext cause, Action<LiveSession> onGone, bool forCall, CancellationToken cancellationToken)
     {
         var record = snapshot.Record with { LastPosition = snapshot.Record.LastPosition + PositionsLeftOut };
         var session = new LiveSession(runtime, record, onGone) { ProtocolVersion = snapshot.Record.ProtocolVersion };
         try
         {
-            session.Start();
-            await ReplayHandshakeAsync(session, snapshot.Record, cancellationToken).ConfigureAwait(false);
+            if (forCall || NeedsServer(runtime, snapshot))
+            {
+                session.Start();
+                await ReplayHandshakeAsync(session, snapshot.Record, cancellationToken).ConfigureAwait(false);
+            }
+            else
+            {
+                session.StartOnDemand((live, stopping) => ReplayHandshakeAsync(live, snapshot.Record, stopping));
+            }
+
             session.State.Load(snapshot.State);
             var calls = TakeUp(session, snapshot, cause);
             var rerun = calls.Count(session.Reruns.Resume);
@@ -37,6 +52,12 @@ internal static class SessionRestore
             throw;
         }
     }
+
+    // Calls go on, and handlers of the application's own for the beginning of a session may begin to send by themselves.
+    private static bool NeedsServer(SessionRuntime runtime, SessionSnapshot snapshot) =>
+        snapshot.Calls.Count > 0
+        || Handshake.HasOtherHandlers(runtime.ServerOptions)
+        || runtime.ServerOptions.Handlers.SubscribeToResourcesHandler is not null && RecordedHandshake.HasSubscriptions(snapshot.Record.Handshake);
 
     // Each step is awaited: messages of one session run concurrently, and a log level must not overtake the beginning.
     private static async Task ReplayHandshakeAsync(LiveSession session, SessionRecord record, CancellationToken cancellationToken)

@@ -22,7 +22,7 @@ internal sealed class Handshake(LiveSession session) : ITransport
             request.Id = new RequestId("handshake");
         CallTrace.Join(message, session.Record.TraceParent);
         message.Context = new JsonRpcMessageContext { RelatedTransport = step };
-        session.Transport.Feed(message);
+        session.Transport.FeedNow(message);
         return await step._answer.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
     }
 
@@ -37,6 +37,11 @@ internal sealed class Handshake(LiveSession session) : ITransport
     }
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+    /// <summary>Whether the application has a handler of its own for <c>notifications/initialized</c>.</summary>
+    public static bool HasOtherHandlers(McpServerOptions options) =>
+        options.Handlers.NotificationHandlers?.Any(static handler =>
+            handler.Key == NotificationMethods.InitializedNotification && handler.Value.Method.Module.Assembly != typeof(Handshake).Assembly) == true;
 
     /// <summary>Lets <see cref="RunAsync"/> know that <c>notifications/initialized</c> was dealt with.</summary>
     public static void AddTo(McpServerOptions options)

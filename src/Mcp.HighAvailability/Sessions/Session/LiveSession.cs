@@ -117,7 +117,12 @@ internal sealed partial class LiveSession
     public int ReaderCount => Runner.Read(static core => core.GetStreams.Known.Sum(s => s.ReaderCount) + core.Calls.Open.Sum(c => c.Stream.ReaderCount));
 
     /// <summary>The log level that the client asked for; <see langword="null"/> if it did not.</summary>
-    public LoggingLevel? ClientLogLevel => _server?.LoggingLevel;
+    public LoggingLevel? ClientLogLevel => _server is { } server && IsActivated
+        ? server.LoggingLevel
+        : Runner.Read(static core => RecordedHandshake.LogLevel(core.Handshake.Find(HandshakeKeys.LogLevel)));
+
+    /// <summary>The SDK's server runs, and has heard the beginning of the session.</summary>
+    public bool IsActivated { get; private set; } = true;
 
     /// <summary>Starts the SDK's server.</summary>
     public void Start()
@@ -125,6 +130,15 @@ internal sealed partial class LiveSession
         var server = _server = Runtime.CreateServer(Transport);
         // The server outlives the request that opens the session, so it must not keep that request's flow of execution.
         ThreadPool.UnsafeQueueUserWorkItem(static s => _ = s.Session.RunAsync(s.Server), (Session: this, Server: server), preferLocal: true);
+    }
+
+    /// <summary>Starts the SDK's server when a message first needs it. The server hears the beginning of the session before that message.</summary>
+    /// <param name="replay">Lets the server hear the beginning.</param>
+    public void StartOnDemand(Func<LiveSession, CancellationToken, Task> replay)
+    {
+        IsActivated = false;
+        Transport.HoldUntilActivated(() => ThreadPool.UnsafeQueueUserWorkItem(
+            static s => _ = s.Session.ActivateAsync(s.Replay), (Session: this, Replay: replay), preferLocal: false));
     }
 
     /// <inheritdoc cref="ClientRequests.AdmitAsync"/>
@@ -340,6 +354,27 @@ internal sealed partial class LiveSession
         }
     }
 
+    private async Task ActivateAsync(Func<LiveSession, CancellationToken, Task> replay)
+    {
+        try
+        {
+            Start();
+            await replay(this, _stopping.Token).ConfigureAwait(false);
+            IsActivated = true;
+            Transport.Release();
+        }
+        catch (Exception e)
+        {
+            if (Serves)
+                LogNotActivated(e, Id);
+            Close();
+        }
+
+        // The session may have ended before its server was there.
+        if (!Serves)
+            await DisposeServerAsync().ConfigureAwait(false);
+    }
+
     private async Task DisposeServerAsync()
     {
         try
@@ -356,6 +391,9 @@ internal sealed partial class LiveSession
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Session {SessionId}: its server failed.")]
     private partial void LogServerFailed(Exception exception, string sessionId);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Session {SessionId} not activated. Its local copy ends; the next request restores the session.")]
+    private partial void LogNotActivated(Exception exception, string sessionId);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Session {SessionId} ended: {Reason}.")]
     private partial void LogEnded(string sessionId, string reason);

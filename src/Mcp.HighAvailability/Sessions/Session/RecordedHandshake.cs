@@ -33,6 +33,10 @@ internal sealed class RecordedHandshake
 
     public ReadOnlyMemory<byte>? Find(string key) => _entries.TryGetValue(key, out var value) ? value : null;
 
+    /// <summary>The log level of a recorded value; <see langword="null"/> if there is none.</summary>
+    public static LoggingLevel? LogLevel(ReadOnlyMemory<byte>? value) =>
+        value is { } bytes && Enum.TryParse<LoggingLevel>(Encoding.UTF8.GetString(bytes.Span), ignoreCase: true, out var level) ? level : null;
+
     /// <summary>All of it, as <see cref="SessionRecord.Handshake"/>.</summary>
     public IReadOnlyDictionary<string, ReadOnlyMemory<byte>> Copy() => new Dictionary<string, ReadOnlyMemory<byte>>(_entries);
 
@@ -106,6 +110,9 @@ internal sealed class RecordedHandshake
         foreach (var key in entries.Keys.Where(IsSubscription).Order(StringComparer.Ordinal))
             yield return Request(RequestMethods.ResourcesSubscribe, new JsonObject { ["uri"] = key[HandshakeKeys.Subscription.Length..] });
     }
+
+    /// <summary>Whether the record names subscribed resources.</summary>
+    public static bool HasSubscriptions(IReadOnlyDictionary<string, ReadOnlyMemory<byte>> entries) => entries.Keys.Any(IsSubscription);
 
     private static JsonRpcRequest Request(string method, JsonNode? parameters) => new() { Id = new RequestId("handshake"), Method = method, Params = parameters };
 
