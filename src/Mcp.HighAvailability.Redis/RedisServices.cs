@@ -9,6 +9,7 @@ using Microsoft.AspNetCore.DataProtection.Repositories;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
 namespace Microsoft.Extensions.DependencyInjection;
@@ -49,6 +50,7 @@ public static class RedisServices
         services.TryAddSingleton<RedisConnection>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, RedisStartCheck>());
         services.PostConfigure<HealthCheckServiceOptions>(DegradeOnly);
+        services.Configure<LoggerFilterOptions>(QuietClient);
         services.Replace(ServiceDescriptor.Singleton<IReplicaRegistry, RedisReplicaRegistry>());
         services.Replace(ServiceDescriptor.Singleton<IEventBus, RedisEventBus>());
         services.Replace(ServiceDescriptor.Singleton<ISessionLookup, RedisSessionLookup>());
@@ -62,4 +64,7 @@ public static class RedisServices
         foreach (var check in checks.Registrations.Where(static check => check.Name.StartsWith("StackExchange.Redis", StringComparison.Ordinal)))
             check.FailureStatus = HealthStatus.Degraded;
     }
+
+    // The client describes each step of a connection at Information, with raw bytes. The first rule is the weakest: a setting for the same category wins.
+    private static void QuietClient(LoggerFilterOptions filters) => filters.Rules.Insert(0, new(null, "StackExchange.Redis", LogLevel.Warning, null));
 }

@@ -46,16 +46,10 @@ public class ApplicationFixture : IAsyncLifetime
     protected virtual Task<IDistributedApplicationTestingBuilder> CreateBuilderAsync(string[] arguments) =>
         DistributedApplicationTestingBuilder.CreateAsync<Projects.McpHa_AppHost>(arguments);
 
-    /// <summary>Starts what a test has left behind dead, and waits until every resource is healthy.</summary>
+    /// <summary>Waits until every resource is healthy. A replica that a test killed comes back without help.</summary>
     public async Task AllHealthyAsync()
     {
         using var patience = new CancellationTokenSource(_limit);
-        foreach (var replica in Replicas)
-        {
-            if (IsDead(await NowAsync(replica)))
-                await CommandAsync(replica, KnownResourceCommands.StartCommand);
-        }
-
         foreach (var name in (string[])["redis", "balancer", .. Replicas])
             await Application.ResourceNotifications.WaitForResourceHealthyAsync(name, WaitBehavior.WaitOnResourceUnavailable, patience.Token);
     }
@@ -73,12 +67,25 @@ public class ApplicationFixture : IAsyncLifetime
     public static bool IsHealthy(CustomResourceSnapshot resource) =>
         resource.State?.Text == KnownResourceStates.Running && resource.HealthStatus == HealthStatus.Healthy;
 
+    /// <summary>Starts a replica that a test stopped, and waits until every resource is healthy.</summary>
+    public async Task StartAsync(string replica)
+    {
+        await UntilAsync(replica, IsDead);
+        await CommandAsync(replica, KnownResourceCommands.StartCommand);
+        await AllHealthyAsync();
+    }
+
+    /// <summary>Waits until another process than before is the replica, and healthy.</summary>
+    internal Task RestartedAsync(Owner before) => UntilAsync(
+        before.Resource,
+        replica => IsHealthy(replica) && replica.EnvironmentVariables.Single(variable => variable.Name == "HighAvailability__ReplicaId").Value != before.Replica);
+
     public static bool IsDead(CustomResourceSnapshot resource) => KnownResourceStates.TerminalStates.Contains(resource.State?.Text);
 
     /// <summary>Clicks on a command of a resource.</summary>
-    public async Task<ExecuteCommandResult> CommandAsync(string resource, string command)
+    public async Task<ExecuteCommandResult> CommandAsync(string resource, string command, params InteractionInput[] arguments)
     {
-        var result = await Application.ResourceCommands.ExecuteCommandAsync(resource, command).WaitAsync(Wait.Limit);
+        var result = await Application.ResourceCommands.ExecuteCommandAsync(resource, command, new InteractionInputCollection(arguments)).WaitAsync(Wait.Limit);
         Assert.True(result.Success, $"{command} of {resource}: {result.Message}");
         return result;
     }

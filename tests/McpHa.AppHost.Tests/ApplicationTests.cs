@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Text.Json;
+using Aspire.Hosting;
 using Aspire.Hosting.ApplicationModel;
 using ModelContextProtocol;
 
@@ -27,6 +29,7 @@ public sealed class ApplicationTests(ApplicationFixture application) : IClassFix
         Assert.Equal(application.McpEndpoint.ToString(), links["MCP endpoint"]);
         Assert.Equal(new Uri(application.McpEndpoint, "/"), new Uri(links["Cluster page"]));
         Assert.Equal(ApplicationFixture.Dashboard.ToString(), balancer.EnvironmentVariables.Single(variable => variable.Name == "Balancer__Dashboard").Value);
+        await application.UntilAsync("server", cluster => cluster.State?.Text == KnownResourceStates.Running && HealthyReplicas(cluster) == ApplicationFixture.Replicas.Length);
         foreach (var replica in ApplicationFixture.Replicas)
             Assert.Equal(["drain", "kill", "resume"], OwnCommands(await application.NowAsync(replica)));
     }
@@ -42,13 +45,12 @@ public sealed class ApplicationTests(ApplicationFixture application) : IClassFix
         Assert.Equal(2, await _session.CountAsync());
         Assert.NotEqual(owner.Resource, (await _session.OwnerAsync()).Resource);
 
-        await application.UntilAsync(owner.Resource, ApplicationFixture.IsDead);
-        await application.AllHealthyAsync();
+        await application.StartAsync(owner.Resource);
         Assert.Equal(3, await _session.CountAsync());
     }
 
     [Fact]
-    public async Task A_session_and_its_call_go_on_when_the_process_of_its_replica_is_killed_and_the_replica_starts_again()
+    public async Task A_session_and_its_call_go_on_when_the_process_of_its_replica_is_killed_and_the_replica_starts_by_itself()
     {
         Assert.Equal(1, await _session.CountAsync());
         var owner = await _session.OwnerAsync();
@@ -63,8 +65,7 @@ public sealed class ApplicationTests(ApplicationFixture application) : IClassFix
         Assert.Equal(2, await _session.CountAsync());
         Assert.NotEqual(owner.Resource, (await _session.OwnerAsync()).Resource);
 
-        await application.UntilAsync(owner.Resource, ApplicationFixture.IsDead);
-        await application.AllHealthyAsync();
+        await application.RestartedAsync(owner);
         Assert.Equal(3, await _session.CountAsync());
     }
 
@@ -74,14 +75,18 @@ public sealed class ApplicationTests(ApplicationFixture application) : IClassFix
         Assert.Equal(1, await _session.CountAsync());
         var owner = await _session.OwnerAsync();
 
-        var result = await application.CommandAsync(owner.Resource, "kill");
+        var result = await application.CommandAsync(owner.Resource, "kill", Argument("restart", InputType.Boolean, "false"));
 
         Assert.Contains($"{owner.Replica} is dead: process {owner.ProcessId} was killed", result.Message, StringComparison.Ordinal);
         Assert.Equal(2, await _session.CountAsync());
         var next = await _session.OwnerAsync();
         Assert.Contains(next.Replica, result.Message, StringComparison.Ordinal);
+        var value = Value(result);
+        Assert.Equal(owner.ProcessId, value.GetProperty("processId").GetInt32());
+        Assert.False(value.GetProperty("restarts").GetBoolean());
+        Assert.Contains(next.Replica, value.GetProperty("continueIn").EnumerateArray().Select(replica => replica.GetString()));
         await AssertHealthyAsync([next.Resource]);
-        await application.UntilAsync(owner.Resource, ApplicationFixture.IsDead);
+        await application.StartAsync(owner.Resource);
     }
 
     [Fact]
@@ -90,9 +95,10 @@ public sealed class ApplicationTests(ApplicationFixture application) : IClassFix
         Assert.Equal(1, await _session.CountAsync());
         var owner = await _session.OwnerAsync();
 
-        var drained = await application.CommandAsync(owner.Resource, "drain");
+        var drained = await application.CommandAsync(owner.Resource, "drain", Argument("timeout", InputType.Number, "60"));
 
         Assert.Contains($"{owner.Replica} is drained", drained.Message, StringComparison.Ordinal);
+        Assert.True(Value(drained).GetProperty("drained").GetBoolean());
         Assert.Equal(2, await _session.CountAsync());
         Assert.NotEqual(owner.Resource, (await _session.OwnerAsync()).Resource);
         // Aspire asks a healthy resource every 30 seconds.
@@ -108,6 +114,13 @@ public sealed class ApplicationTests(ApplicationFixture application) : IClassFix
         foreach (var resource in resources)
             Assert.True(ApplicationFixture.IsHealthy(await application.NowAsync(resource)), resource);
     }
+
+    private static InteractionInput Argument(string name, InputType type, string value) => new() { Name = name, InputType = type, Value = value };
+
+    private static JsonElement Value(ExecuteCommandResult result) => JsonSerializer.Deserialize<JsonElement>(result.Data!.Value);
+
+    private static int HealthyReplicas(CustomResourceSnapshot cluster) =>
+        (int)cluster.Properties.Single(property => property.Name == "Healthy replicas").Value!;
 
     private static IEnumerable<string> OwnCommands(CustomResourceSnapshot resource) => resource.Commands
         .Where(command => command.Name is "drain" or "resume" or "kill" && command.State == ResourceCommandState.Enabled)

@@ -8,6 +8,25 @@ namespace McpHa.Tests;
 /// <summary>What publishers get to write, of the application as AppHost.cs describes it. Nothing is started.</summary>
 public sealed class PublicationTests
 {
+    [Fact]
+    public async Task Published_and_run_the_resources_have_the_same_names()
+    {
+        await using var run = await DistributedApplicationTestingBuilder.CreateAsync<Projects.McpHa_AppHost>(["--Store=Container"]);
+        await using var published = await DistributedApplicationTestingBuilder.CreateAsync<Projects.McpHa_AppHost>(["--operation", "publish", "--step", "publish-manifest"]);
+
+        Assert.Equal(["allowed-hosts", "balancer", "operations-key", "redis", "server"], Names(published));
+        Assert.Equal(Names(published), Names(run).Where(name => !name.StartsWith("server-", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task Parameters_say_what_they_are_for()
+    {
+        await using var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.McpHa_AppHost>(["--Store=Container"]);
+
+        foreach (var name in (string[])["operations-key", "allowed-hosts"])
+            Assert.NotEmpty(builder.Resources.OfType<ParameterResource>().Single(parameter => parameter.Name == name).Description!);
+    }
+
     // Whoever believed it would let a client choose the address that its requests are counted by.
     [Fact]
     public async Task No_process_believes_the_addresses_that_requests_bring_along()
@@ -17,7 +36,7 @@ public sealed class PublicationTests
 
         var projects = builder.Resources.OfType<ProjectResource>().ToList();
         Assert.Contains(projects, project => project.Name == "balancer");
-        Assert.Contains(projects, project => project.Name.StartsWith("server", StringComparison.Ordinal));
+        Assert.Equal(3, projects.Single(project => project.Name == "server").GetReplicaCount());
         foreach (var project in projects)
         {
             var configuration = await ExecutionConfigurationBuilder.Create(project)
@@ -28,4 +47,6 @@ public sealed class PublicationTests
             Assert.DoesNotContain("ASPNETCORE_FORWARDEDHEADERS_ENABLED", variables);
         }
     }
+
+    private static IEnumerable<string> Names(IDistributedApplicationTestingBuilder builder) => builder.Resources.Select(resource => resource.Name).Order();
 }

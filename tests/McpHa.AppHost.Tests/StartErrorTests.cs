@@ -32,12 +32,14 @@ public sealed class StartErrorTests
         Assert.Contains("Start Docker or Podman, install redis-server, or set ConnectionStrings:redis to an existing Redis", output, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public async Task A_wrong_setting_is_named()
+    [Theory]
+    [InlineData("--Replicas=many", "error: Replicas is 'many'; set it to a number from 1 to 100")]
+    [InlineData("--Store=disk", "error: Store is 'disk'; set it to one of Automatic, Existing, Container, RedisServer, Garnet")]
+    public async Task A_wrong_setting_is_named(string argument, string error)
     {
-        var output = await FailAsync([], "--Replicas=many");
+        var output = await FailAsync([], argument);
 
-        Assert.StartsWith("error: Replicas is 'many'", output, StringComparison.Ordinal);
+        Assert.StartsWith(error, output, StringComparison.Ordinal);
     }
 
     private static async Task<string> FailAsync(Dictionary<string, string> environment, params string[] arguments)

@@ -1,6 +1,7 @@
 using Aspire.Hosting;
 using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Testing;
+using Mcp.HighAvailability.Hosting;
 
 namespace McpHa.Tests;
 
@@ -47,6 +48,17 @@ public sealed class StoreChoiceTests
 
         Assert.Equal("redis", store.Name);
         Assert.EndsWith(",password={redis-password.value}", ((IResourceWithConnectionString)store).ConnectionStringExpression.ValueExpression, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_setting_Store_wins_over_what_the_machine_has()
+    {
+        using var machine = new Machine();
+        machine.Add("docker", exitCode: 0);
+
+        var store = Assert.IsAssignableFrom<DotnetToolResource>(await StoreAsync("--Store=Garnet"));
+
+        Assert.Contains("Garnet", store.Annotations.OfType<McpStoreAnnotation>().Single().Description, StringComparison.Ordinal);
     }
 
     private static async Task<IResource> StoreAsync(params string[] arguments)

@@ -1,14 +1,15 @@
+using Aspire.Hosting;
 using Aspire.Hosting.ApplicationModel;
 
-namespace McpHa.AppHost;
+namespace Mcp.HighAvailability.Hosting.Balancer;
 
-/// <summary>Where the balancer finds the dashboard.</summary>
+/// <summary>Tells the balancer where the dashboard is.</summary>
 internal static class DashboardLink
 {
-    // Aspire shows its dashboard at the addresses that are this application's own.
+    // Aspire shows its dashboard at the addresses of the AppHost itself.
     private const string Addresses = "ASPNETCORE_URLS";
 
-    /// <summary>Lets the cluster page link to the traces of a session in the dashboard. A published application has none.</summary>
+    /// <summary>Lets the cluster page link to the traces of a session in the dashboard. A published application has no dashboard.</summary>
     public static IResourceBuilder<ProjectResource> WithDashboardLink(this IResourceBuilder<ProjectResource> balancer)
     {
         var builder = balancer.ApplicationBuilder;

@@ -1,12 +1,13 @@
 using System.Text.Json;
+using Aspire.Hosting;
 using Aspire.Hosting.ApplicationModel;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
-namespace McpHa.AppHost;
+namespace Mcp.HighAvailability.Hosting.Store;
 
-/// <summary>Garnet, a store that speaks the protocol of Redis and comes as a .NET tool: it needs nothing but the .NET SDK. It keeps its data in memory.</summary>
+/// <summary>Garnet, a store that speaks the protocol of Redis and comes as a .NET tool. It keeps its data in memory.</summary>
 internal sealed class GarnetResource(string name, ParameterResource password) : DotnetToolResource(name, Package), IResourceWithConnectionString
 {
     public const string Version = "2.2.8";
@@ -19,21 +20,21 @@ internal sealed class GarnetResource(string name, ParameterResource password) : 
     /// <summary>Whether it has ended before it answered.</summary>
     public bool HasFailed { get; set; }
 
-    public ReferenceExpression ConnectionStringExpression => LocalStore.Address(this, password);
+    public ReferenceExpression ConnectionStringExpression => StoreProcess.ConnectionString(this, password);
 }
 
-internal static partial class Garnet
+internal static partial class GarnetStore
 {
-    private const int LinesShown = 10;
+    private const int MaxLinesShown = 10;
     private const string Host = "Microsoft.Extensions.Hosting.Internal.Host";
 
     public static IResourceBuilder<GarnetResource> AddGarnet(this IDistributedApplicationBuilder builder, string name)
     {
         var password = builder.AddStorePassword(name);
-        var settings = LocalStore.SettingsFile(builder, name);
+        var settings = StoreProcess.SettingsFile(builder, name);
         var garnet = new GarnetResource(name, password);
 
-        // The host would add a stack trace of its own to what GiveUpAsync says.
+        // The host would add a stack trace to the message of GiveUpAsync.
         builder.Services.AddLogging(logging => logging.AddFilter(Host, level => level >= LogLevel.Information && !garnet.HasFailed));
         return builder.AddDotnetTool(garnet)
             .WithToolVersion(GarnetResource.Version)
@@ -42,7 +43,7 @@ internal static partial class Garnet
                 AuthenticationMode = "Password",
                 Password = await password.GetValueAsync(cancellationToken),
             }))
-            .AsStore()
+            .AsStoreProcess()
             .WithArgs("--config-import-path", settings, "--bind", "127.0.0.1", "--lua", "--lua-transaction-mode")
             .OnResourceReady((_, _, _) =>
             {
@@ -52,19 +53,19 @@ internal static partial class Garnet
             .OnResourceStopped((_, stopped, cancellationToken) => garnet.IsReady ? Task.CompletedTask : GiveUpAsync(garnet, settings, stopped.Services, cancellationToken));
     }
 
-    /// <summary>Ends the application, which cannot work without its store, with the cures.</summary>
+    /// <summary>Ends the application, which cannot work without its store, and names the cures.</summary>
     private static async Task GiveUpAsync(GarnetResource garnet, string settings, IServiceProvider services, CancellationToken cancellationToken)
     {
         var application = services.GetRequiredService<IHostApplicationLifetime>();
         if (application.ApplicationStopping.IsCancellationRequested)
             return;
 
-        List<string> said = [];
+        List<string> output = [];
         await foreach (var lines in services.GetRequiredService<ResourceLoggerService>().GetAllAsync(garnet).WithCancellation(cancellationToken))
-            said.AddRange(lines.Select(line => line.Content).Where(line => !line.Contains("[sys]", StringComparison.Ordinal)));
-        NotStarted(
-            services.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(Garnet)), garnet.Name, GarnetResource.Package, GarnetResource.Version,
-            string.Join('\n', said.TakeLast(LinesShown)));
+            output.AddRange(lines.Select(line => line.Content).Where(line => !line.Contains("[sys]", StringComparison.Ordinal)));
+        LogNotStarted(
+            services.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(GarnetStore)), garnet.Name, GarnetResource.Package, GarnetResource.Version,
+            string.Join('\n', output.TakeLast(MaxLinesShown)));
         File.Delete(settings);
         garnet.HasFailed = true;
         Environment.ExitCode = 1;
@@ -73,6 +74,6 @@ internal static partial class Garnet
 
     [LoggerMessage(LogLevel.Critical,
         "Store '{Name}' did not start: the .NET tool {Package} {Version} cannot be run. Start Docker or Podman, install redis-server, or set ConnectionStrings:{Name} to an "
-        + "existing Redis. The tool said:\n{Said}")]
-    private static partial void NotStarted(ILogger logger, string name, string package, string version, string said);
+        + "existing Redis. Output of the tool:\n{Output}")]
+    private static partial void LogNotStarted(ILogger logger, string name, string package, string version, string output);
 }

@@ -1,21 +1,21 @@
 using System.ComponentModel;
 using System.Diagnostics;
 
-namespace McpHa.AppHost;
+namespace Mcp.HighAvailability.Hosting.Store;
 
-/// <summary>Which programs this machine has.</summary>
-internal static class Programs
+/// <summary>Finds the programs of this machine.</summary>
+internal static class InstalledPrograms
 {
-    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan _timeout = TimeSpan.FromSeconds(5);
 
-    /// <summary>The container runtime that answers, or null. An installed client without its daemon does not count.</summary>
+    /// <summary>The container runtime that answers, or <see langword="null"/>. An installed client without its daemon does not count.</summary>
     public static string? ContainerRuntime()
     {
         string[] runtimes = Environment.GetEnvironmentVariable("ASPIRE_CONTAINER_RUNTIME") is { Length: > 0 } chosen ? [chosen] : ["docker", "podman"];
         return runtimes.FirstOrDefault(runtime => Succeeds(runtime, "container", "ls", "--last", "1"));
     }
 
-    /// <summary>The path of a program on the PATH, or null.</summary>
+    /// <summary>The path of a program on the PATH, or <see langword="null"/>.</summary>
     public static string? Find(string program) => (Environment.GetEnvironmentVariable("PATH") ?? "")
         .Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
         .SelectMany(folder => new[] { Path.Combine(folder, program), Path.Combine(folder, program + ".exe") })
@@ -30,7 +30,7 @@ internal static class Programs
             process.ErrorDataReceived += (_, _) => { };
             process.BeginOutputReadLine();
             process.BeginErrorReadLine();
-            if (process.WaitForExit(_patience))
+            if (process.WaitForExit(_timeout))
                 return process.ExitCode == 0;
 
             process.Kill(entireProcessTree: true);
