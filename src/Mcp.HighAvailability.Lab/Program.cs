@@ -11,6 +11,7 @@ var root = new RootCommand("A local cluster to look at and to break.")
     ChaosCommand.Create(),
     BenchCommand.Create(),
     BenchServerCommand.Create(),
+    YarpCommand.Create(),
 };
 var parsed = root.Parse(args);
 

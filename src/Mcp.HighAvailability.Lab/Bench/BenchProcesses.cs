@@ -37,8 +37,7 @@ internal sealed class BenchProcesses(string folder) : IAsyncDisposable
         OtherBuild? other = null)
     {
         var (name, url) = (Name("server"), Address());
-        var lab = other?.Assembly ?? typeof(BenchProcesses).Assembly.Location;
-        var program = new SolutionProgram(Path.GetDirectoryName(lab)!, lab);
+        var program = Lab(other?.Assembly);
         var settings = Replica(redis, url, name);
         settings["HighAvailability__Durability"] = durability;
         if (telemetry == TelemetryUse.Sampled)
@@ -53,7 +52,9 @@ internal sealed class BenchProcesses(string folder) : IAsyncDisposable
     public Task<Running> StartSampleAsync(Running redis, CancellationToken cancellationToken)
     {
         var (name, url) = (Name("sample"), Address());
-        return StartWebAsync(SolutionProgram.Server.At(name, url, Replica(redis, url, name), Log(name)), url, cancellationToken);
+        var settings = Replica(redis, url, name);
+        settings["Prometheus"] = "true";
+        return StartWebAsync(SolutionProgram.Server.At(name, url, settings, Log(name)), url, cancellationToken);
     }
 
     public Task<Running> StartBalancerAsync(Running redis, CancellationToken cancellationToken)
@@ -62,9 +63,25 @@ internal sealed class BenchProcesses(string folder) : IAsyncDisposable
         return StartWebAsync(SolutionProgram.Balancer.At(name, url, Settings(redis), Log(name)), url, cancellationToken);
     }
 
+    /// <summary>An nginx that hands requests to the servers in turn.</summary>
+    public Task<Running> StartNginxAsync(IEnumerable<Running> servers, CancellationToken cancellationToken)
+    {
+        var (name, url) = (Name("nginx"), Address());
+        var spec = Nginx.At(url.Port, [.. servers.Select(server => server.Url)], Path.Combine(folder, name), Log(name));
+        return StartWebAsync(spec, url, cancellationToken);
+    }
+
+    /// <summary>A YARP that hands requests to the servers in turn (<see cref="YarpCommand"/>).</summary>
+    public Task<Running> StartYarpAsync(IEnumerable<Running> servers, CancellationToken cancellationToken)
+    {
+        var (name, url) = (Name("yarp"), Address());
+        string[] arguments = [YarpCommand.Name, .. servers.Select(server => server.Url.GetLeftPart(UriPartial.Authority))];
+        return StartWebAsync(Lab().At(name, url, Settings(null), Log(name), arguments), url, cancellationToken);
+    }
+
     public async ValueTask DisposeAsync()
     {
-        // Nothing here is worth a slow end.
+        // The processes hold nothing of value, so they need no graceful end.
         foreach (var running in _all)
             running.Process.Send(Signal.Kill);
         foreach (var running in _all)
@@ -92,6 +109,12 @@ internal sealed class BenchProcesses(string folder) : IAsyncDisposable
         return running;
     }
 
+    private static SolutionProgram Lab(string? assembly = null)
+    {
+        var lab = assembly ?? typeof(BenchProcesses).Assembly.Location;
+        return new(Path.GetDirectoryName(lab)!, lab);
+    }
+
     private static Dictionary<string, string?> Replica(Running? redis, Uri url, string name)
     {
         var settings = Settings(redis);
@@ -109,6 +132,8 @@ internal sealed class BenchProcesses(string folder) : IAsyncDisposable
         ["DOTNET_gcServer"] = "1",
         ["DOTNET_ThreadPool_UnfairSemaphoreSpinLimit"] = "0",
         ["OTEL_EXPORTER_OTLP_ENDPOINT"] = null,
+        // The runtime decides as it does without settings of this shell.
+        ["DOTNET_TieredPGO"] = null,
     };
 
     private static Uri Address() => new($"http://127.0.0.1:{Ports.Free()}");

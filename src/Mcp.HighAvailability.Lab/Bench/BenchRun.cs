@@ -1,6 +1,8 @@
 using System.Diagnostics;
+using Mcp.HighAvailability.Lab.Bench.Failures;
 using Mcp.HighAvailability.Lab.Bench.Report;
 using Mcp.HighAvailability.Lab.Bench.Server;
+using Mcp.HighAvailability.Lab.Bench.Streams;
 using Spectre.Console;
 
 namespace Mcp.HighAvailability.Lab.Bench;
@@ -11,60 +13,69 @@ internal static class BenchRun
     /// <returns>The exit code. A figure that falls short is a result and no failure.</returns>
     public static async Task<int> RunAsync(BenchOptions options, CancellationToken cancellationToken)
     {
-        BenchOptions.CheckMachine();
+        options.CheckMachine();
         if (Directory.Exists(options.Folder))
             Directory.Delete(options.Folder, recursive: true);
         if (Machine.BuildConfiguration == "Debug")
             Say("This is a Debug build: its figures say little. Run it with -c Release.");
 
-        var started = DateTimeOffset.Now;
-        var clock = Stopwatch.StartNew();
-        var machine = await Machine.DescribeAsync(cancellationToken);
-        var subjects = BenchOptions.Parts.Where(part => part is "a" or "b" or "c" or "n" or "t" or "d" or "e" or "e3" || part == "o" && options.Other is not null).Where(options.Only.Contains).ToList();
-        var load = subjects.Count > 0 ? await new LoadRounds(options, Say).RunAsync(subjects, cancellationToken) : [];
-
-        RedisReport? redis = null;
-        if (Begin("redis"))
-            redis = await RedisCommands.MeasureAsync(options, cancellationToken);
-
-        var memory = new Dictionary<ServerKind, MemoryReport>();
-        if (Begin("memory"))
-        {
-            foreach (var kind in (ServerKind[])[ServerKind.Sdk, ServerKind.Ha])
-                memory[kind] = await IdleMemory.MeasureAsync(options, kind, cancellationToken);
-        }
-
-        FailoverReport? failover = null;
-        if (Begin("failover"))
-            failover = await new Failover(options, Say).RunAsync(cancellationToken);
-
         var report = new BenchReport
         {
-            Started = started,
-            ElapsedSeconds = clock.Elapsed.TotalSeconds,
-            Machine = machine,
+            Started = DateTimeOffset.Now,
+            Machine = await Machine.DescribeAsync(cancellationToken),
             Rounds = options.Rounds,
             SecondsPerTurn = options.Duration.TotalSeconds,
-            Load = load,
-            Redis = redis,
-            Memory = memory,
-            Failover = failover,
         };
+        var clock = Stopwatch.StartNew();
+        if (options.Subjects is { Count: > 0 } subjects)
+            report = report with { Load = await new LoadRounds(options, Say).RunAsync(subjects, cancellationToken) };
+        if (Begin(options, BenchOptions.Memory))
+        {
+            var memory = new Dictionary<ServerKind, MemoryReport>();
+            foreach (var kind in (ServerKind[])[ServerKind.Sdk, ServerKind.Ha])
+                memory[kind] = await IdleMemory.MeasureAsync(options, kind, cancellationToken);
+            report = report with { Memory = memory };
+        }
+
+        if (options.Only.Overlaps([BenchOptions.Kill, BenchOptions.Crowd, BenchOptions.Vanish, BenchOptions.StreamsPart]))
+            report = await LoseAsync(options, report, cancellationToken);
+
+        report = report with { ElapsedSeconds = clock.Elapsed.TotalSeconds };
         if (options.JsonFile is { } file)
             report.WriteTo(file);
         BenchTable.Write(report, Wide());
         return 0;
 
-        bool Begin(string part)
-        {
-            if (!options.Only.Contains(part))
-                return false;
-            Say($"measuring {part}");
-            return true;
-        }
     }
 
-    // What goes on is no part of the result.
+    // One cluster for all of it, in which each lost replica is replaced.
+    private static async Task<BenchReport> LoseAsync(BenchOptions options, BenchReport report, CancellationToken cancellationToken)
+    {
+        await using var processes = new BenchProcesses(options.Folder);
+        var cluster = await SampleCluster.StartAsync(processes, cancellationToken);
+        var losses = new Losses(cluster, options.Kills, Say);
+        List<FailureReport> failures = [];
+        if (Begin(options, BenchOptions.Kill))
+            failures.Add(await losses.KillAsync(cancellationToken));
+        if (Begin(options, BenchOptions.Crowd))
+            failures.Add(await losses.CrowdAsync(cancellationToken));
+        if (Begin(options, BenchOptions.Vanish))
+            failures.Add(await losses.VanishAsync(cancellationToken));
+        report = report with { Failures = failures };
+        return Begin(options, BenchOptions.StreamsPart)
+            ? report with { Streams = await new StreamRun(cluster, options, Say).RunAsync(cancellationToken) }
+            : report;
+    }
+
+    private static bool Begin(BenchOptions options, string part)
+    {
+        if (!options.Only.Contains(part))
+            return false;
+        Say($"measuring {part}");
+        return true;
+    }
+
+    // Progress goes to standard error: it is no part of the result.
     private static void Say(string line) => Console.Error.WriteLine(line);
 
     // Into a file or a pipe, a row stays on one line.

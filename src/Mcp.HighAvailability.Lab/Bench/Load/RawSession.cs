@@ -52,8 +52,19 @@ internal sealed class RawSession : IDisposable
     }
 
     /// <summary>The same session on another connection.</summary>
-    public async Task<RawSession> AgainAsync(CancellationToken cancellationToken) =>
-        new(_endpoint, await HttpWire.ConnectAsync(_endpoint, cancellationToken), ownsWire: true) { Id = Id };
+    public Task<RawSession> AgainAsync(CancellationToken cancellationToken) => AtAsync(_endpoint, cancellationToken);
+
+    /// <summary>The same session on a connection to another endpoint of the cluster.</summary>
+    public async Task<RawSession> AtAsync(Uri endpoint, CancellationToken cancellationToken) =>
+        new(endpoint, await HttpWire.ConnectAsync(endpoint, cancellationToken), ownsWire: true) { Id = Id };
+
+    /// <summary>Ends the session, on a connection of its own.</summary>
+    public async Task EndAsync(Uri endpoint, CancellationToken cancellationToken)
+    {
+        using var wire = await HttpWire.ConnectAsync(endpoint, cancellationToken);
+        await wire.SendAsync(Build(endpoint, "DELETE", Id, null), cancellationToken);
+        await wire.ReadHeadAsync(wantSession: false, cancellationToken);
+    }
 
     /// <summary>Bytes of a POST.</summary>
     public byte[] Post(string json) => Build(_endpoint, "POST", Id, json);

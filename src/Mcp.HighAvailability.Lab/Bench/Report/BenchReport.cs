@@ -4,12 +4,12 @@ using Mcp.HighAvailability.Lab.Bench.Server;
 
 namespace Mcp.HighAvailability.Lab.Bench.Report;
 
-/// <summary>Everything that a run has measured.</summary>
+/// <summary>All that a run has measured.</summary>
 internal sealed record BenchReport
 {
     public required DateTimeOffset Started { get; init; }
 
-    public required double ElapsedSeconds { get; init; }
+    public double ElapsedSeconds { get; init; }
 
     public required Machine Machine { get; init; }
 
@@ -18,23 +18,26 @@ internal sealed record BenchReport
     public required double SecondsPerTurn { get; init; }
 
     /// <summary>The subjects under load.</summary>
-    public required IReadOnlyList<SubjectReport> Load { get; init; }
-
-    public RedisReport? Redis { get; init; }
+    public IReadOnlyList<SubjectReport> Load { get; init; } = [];
 
     /// <summary>By what serves: the library, and the SDK alone.</summary>
     public IReadOnlyDictionary<ServerKind, MemoryReport> Memory { get; init; } = new Dictionary<ServerKind, MemoryReport>();
 
-    public FailoverReport? Failover { get; init; }
+    /// <summary>Losses of a replica with a call in flight.</summary>
+    public IReadOnlyList<FailureReport> Failures { get; init; } = [];
+
+    public StreamReport? Streams { get; init; }
 
     public IReadOnlyList<Ratio> Ratios => Ratio.Of(Load);
 
     public IReadOnlyList<Target> Targets => Target.Of(this);
 
+    public string ToJson() => JsonSerializer.Serialize(this, BenchJson.Default.BenchReport);
+
     public void WriteTo(string file)
     {
         Directory.CreateDirectory(Path.GetDirectoryName(file)!);
-        File.WriteAllText(file, JsonSerializer.Serialize(this, BenchJson.Default.BenchReport));
+        File.WriteAllText(file, ToJson());
     }
 }
 

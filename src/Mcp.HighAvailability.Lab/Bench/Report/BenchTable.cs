@@ -1,4 +1,5 @@
 using System.Globalization;
+using Mcp.HighAvailability.Lab.Bench.Load;
 using Mcp.HighAvailability.Lab.Bench.Server;
 using Spectre.Console;
 
@@ -16,40 +17,47 @@ internal static class BenchTable
         if (report.Ratios.Count > 0)
             console.Write(Ratios(report));
         foreach (var (kind, memory) in report.Memory)
-            console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"managed memory per idle session, {(kind == ServerKind.Ha ? "this library" : "SDK transport")}: {memory.IdleBytes / 1024:0.0} KB, with an open GET stream {memory.StreamingBytes / 1024:0.0} KB ({memory.Sessions} sessions)");
-        if (report.Redis is { } redis)
-            console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"Redis commands per echo: {redis.SentPerCall:0.000} sent, {redis.ProcessedPerCall:0.000} run, those inside scripts included");
-        if (report.Failover is { } failover)
-            console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"kill -9 of the owner to the next event at the client, {failover.Kills} kills: p50 {failover.P50Milliseconds:0.0} ms{(failover.P99Milliseconds is { } p99 ? FormattableString.Invariant($", p99 {p99:0.0} ms") : "")}, max {failover.MaxMilliseconds:0.0} ms");
+            console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"managed memory per idle session, {(kind == ServerKind.Ha ? "replica" : "SDK")}: {memory.IdleBytes / 1024:0.0} KB, with an open GET stream {memory.StreamingBytes / 1024:0.0} KB ({memory.Sessions} sessions)");
+        foreach (var failure in report.Failures)
+            console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"{failure.Name}: {failure.Title}, {failure.Losses} times. Silence at the client: p50 {failure.P50Milliseconds:0} ms, p99 {failure.P99Milliseconds:0} ms, max {failure.MaxMilliseconds:0} ms");
+        if (report.Streams is { } streams)
+            Write(streams, console);
         if (report.Targets.Count > 0)
             console.Write(Targets(report));
     }
 
+    private static void Write(StreamReport streams, IAnsiConsole console)
+    {
+        console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"{streams.Streams} streams through one balancer, opened in {streams.OpenSeconds:0.0} s: {streams.Refused} refused, {streams.FalseTakeOvers:0} sessions taken from living replicas, {streams.FailedAttempts:0} failed attempts of the balancer");
+        console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"balancer memory per stream {streams.BalancerBytesPerStream / 1024:0.0} KB; CPU of the idle cluster {streams.IdleCpuPercent:0.0} % of a core, without streams {streams.EmptyCpuPercent:0.0} %");
+        console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"broadcast to all of them: p50 {streams.BroadcastP50Milliseconds:0} ms, p99 {streams.BroadcastP99Milliseconds:0} ms, {streams.StoreCommandsPerBroadcast:0} store commands");
+        console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"kill -9 of the replica of {streams.StreamsOfKilled}: silence p50 {streams.SilenceP50Milliseconds:0} ms, p99 {streams.SilenceP99Milliseconds:0} ms, max {streams.SilenceMaxMilliseconds:0} ms; {streams.Lost} events lost, {streams.Doubled} doubled");
+    }
+
     private static Table Load(BenchReport report)
     {
-        var table = Table("echo", "conns", "calls/s", "p50 ms", "p99 ms", "CPU µs/call: server", "proxy", "Redis", "commits/call", "bytes/call", "other load, cores");
-        foreach (var connections in report.Load.SelectMany(subject => subject.Connections.Keys).Distinct())
+        var table = Table("subject", "calls", "conns", "calls/s", "p50 ms", "p99 ms", "CPU µs/call: server", "proxy", "Redis", "client", "store commands/call", "bytes/call", "other load, cores");
+        var rows = from subject in report.Load
+                   from load in subject.Loads
+                   orderby load.Connections descending, load.Kind
+                   select (subject, load);
+        foreach (var (subject, load) in rows)
         {
-            foreach (var subject in report.Load)
-            {
-                var turn = subject.Connections[connections].Median;
-                Add(
-                    table, $"({subject.Key}) {subject.Title}", $"{connections}", $"{turn.CallsPerSecond:N0}", $"{turn.P50Milliseconds:0.00}", $"{turn.P99Milliseconds:0.00}",
-                    $"{turn.ServerMicrosecondsPerCall:0}", Optional(turn.ProxyMicrosecondsPerCall), Optional(turn.RedisMicrosecondsPerCall),
-                    Decimals(turn.ScriptsPerCall), $"{turn.ServerBytesPerCall:N0}", $"{turn.OtherCores:0.0}");
-            }
+            var turn = load.Median;
+            Add(
+                table, $"{subject.Key}: {subject.Title}", $"{load.Kind.Text()}", $"{load.Connections}", $"{turn.CallsPerSecond:N0}", $"{turn.P50Milliseconds:0.00}", $"{turn.P99Milliseconds:0.00}",
+                $"{turn.ServerMicrosecondsPerCall:0}", Optional(turn.ProxyMicrosecondsPerCall), Optional(turn.RedisMicrosecondsPerCall), Optional(turn.LoadGeneratorMicrosecondsPerCall),
+                $"{turn.StoreCommandsPerCall:0.0}", $"{turn.ServerBytesPerCall:N0}", $"{turn.OtherCores:0.0}");
         }
 
         return table;
-
-        static FormattableString Decimals(double value) => value == 0 ? (FormattableString)$"" : $"{value:0.00}";
 
         static FormattableString Optional(double value) => value == 0 ? (FormattableString)$"" : $"{value:0}";
     }
 
     private static Table Ratios(BenchReport report)
     {
-        var table = Table("calls/s as a share, paired per round", "conns", "median", "lowest", "highest");
+        var table = Table("ratio, paired per round", "conns", "median", "lowest", "highest");
         foreach (var ratio in report.Ratios)
             Add(table, $"{ratio.Name}", $"{ratio.Connections}", $"{ratio.Median:0.00}", $"{ratio.Low:0.00}", $"{ratio.High:0.00}");
         return table;

@@ -1,13 +1,18 @@
+using Mcp.HighAvailability.Lab.Bench.Load;
+
 namespace Mcp.HighAvailability.Lab.Bench.Report;
 
 /// <summary>What one subject has shown.</summary>
-/// <param name="Key">Its letter.</param>
+/// <param name="Key">Its name.</param>
 /// <param name="Title">What it is.</param>
-/// <param name="Connections">Its figures by number of connections.</param>
-internal sealed record SubjectReport(string Key, string Title, IReadOnlyDictionary<int, LoadReport> Connections);
+/// <param name="Loads">Its figures by load.</param>
+internal sealed record SubjectReport(string Key, string Title, IReadOnlyList<LoadReport> Loads)
+{
+    public LoadReport? Of(CallKind kind, int connections) => Loads.FirstOrDefault(load => load.Kind == kind && load.Connections == connections);
+}
 
-/// <summary>Figures of <c>echo</c> under one load: medians, and the turns that they come from.</summary>
-internal sealed record LoadReport(IReadOnlyList<Turn> Turns)
+/// <summary>Figures of one load: medians, and the turns that they come from.</summary>
+internal sealed record LoadReport(CallKind Kind, int Connections, IReadOnlyList<Turn> Turns)
 {
     public Turn Median { get; } = new()
     {
@@ -17,7 +22,7 @@ internal sealed record LoadReport(IReadOnlyList<Turn> Turns)
         ServerMicrosecondsPerCall = Figures.Median(Turns.Select(turn => turn.ServerMicrosecondsPerCall)),
         ProxyMicrosecondsPerCall = Figures.Median(Turns.Select(turn => turn.ProxyMicrosecondsPerCall)),
         RedisMicrosecondsPerCall = Figures.Median(Turns.Select(turn => turn.RedisMicrosecondsPerCall)),
-        ScriptsPerCall = Figures.Median(Turns.Select(turn => turn.ScriptsPerCall)),
+        StoreCommandsPerCall = Figures.Median(Turns.Select(turn => turn.StoreCommandsPerCall)),
         ServerBytesPerCall = Figures.Median(Turns.Select(turn => turn.ServerBytesPerCall)),
         LoadGeneratorMicrosecondsPerCall = Figures.Median(Turns.Select(turn => turn.LoadGeneratorMicrosecondsPerCall)),
         OtherCores = Figures.Median(Turns.Select(turn => turn.OtherCores)),
@@ -40,14 +45,14 @@ internal sealed record Turn
 
     public double RedisMicrosecondsPerCall { get; init; }
 
-    /// <summary>Scripts that Redis has run: commits.</summary>
-    public double ScriptsPerCall { get; init; }
+    /// <summary>Commands that Redis has run, those inside scripts included.</summary>
+    public double StoreCommandsPerCall { get; init; }
 
     /// <summary>Managed memory that the servers have allocated.</summary>
     public double ServerBytesPerCall { get; init; }
 
     public double LoadGeneratorMicrosecondsPerCall { get; init; }
 
-    /// <summary>Processors that strangers kept busy meanwhile: how loaded the machine was.</summary>
+    /// <summary>Processors that other programs kept busy meanwhile: how loaded the machine was.</summary>
     public double OtherCores { get; init; }
 }

@@ -5,14 +5,11 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
-using ModelContextProtocol.Server;
+using ModelContextProtocol.AspNetCore;
 
 namespace Mcp.HighAvailability.Lab.Bench.Server;
 
-/// <summary>
-/// <c>bench-server</c>: what is measured, in a process of its own. All kinds have the same host, settings and
-/// <c>echo</c>; they differ in what serves <c>/mcp</c> and in nothing else.
-/// </summary>
+/// <summary><c>bench-server</c>: what is measured, in a process of its own. All kinds have the same host, settings and tools; they differ in what serves <c>/mcp</c>.</summary>
 internal static class BenchServerCommand
 {
     public const string Name = "bench-server";
@@ -39,39 +36,48 @@ internal static class BenchServerCommand
         builder.Services.AddHealthChecks();
         if (!withoutTelemetry)
             builder.ConfigureOpenTelemetry();
-        if (kind == ServerKind.Ha)
+        AddMcp(builder, kind);
+
+        await using var app = builder.Build();
+        if (kind == ServerKind.Bare)
+            app.MapPost("/mcp", (RequestDelegate)BareEcho.PostAsync);
+        else if (kind == ServerKind.Ha)
+            app.MapHighlyAvailableMcp("/mcp");
+        else
+            app.MapMcp("/mcp");
+        app.MapHealthChecks("/health");
+        app.MapGet("/memory", (bool collect) => collect ? ServerMemory.AfterCollection() : ServerMemory.Now());
+        await app.RunAsync(cancellationToken);
+    }
+
+    private static void AddMcp(WebApplicationBuilder builder, ServerKind kind)
+    {
+        if (kind == ServerKind.Bare)
+            return;
+        if (kind != ServerKind.Sdk)
         {
             // As in the settings of the sample server.
             builder.Configuration["Aspire:StackExchange:Redis:DisableTracing"] = "true";
             builder.AddRedisClient("redis");
         }
 
-        if (kind != ServerKind.Bare)
-        {
-            var server = builder.Services.AddMcpServer().WithTools([McpServerTool.Create((string text) => text, new() { Name = "echo", ReadOnly = true, OpenWorld = false })]);
-            if (kind == ServerKind.Ha)
-                server.WithHighAvailability(ha => ha.UseRedis());
-            else
-                builder.Services.AddSingleton<SdkHost>();
-        }
-
-        await using var app = builder.Build();
+        var server = builder.Services.AddMcpServer().WithTools<CallTools>();
         switch (kind)
         {
-            case ServerKind.Bare:
-                app.MapPost("/mcp", (RequestDelegate)BareEcho.PostAsync);
-                break;
             case ServerKind.Sdk:
-                app.Services.GetRequiredService<SdkHost>().Map(app, "/mcp");
+                server.WithTools<MemoryStateTools>().WithHttpTransport(options => options.SessionMode = HttpServerSessionMode.Stateful);
+                break;
+            case ServerKind.SdkHa:
+                builder.Services.AddStackExchangeRedisCache(options => options.Configuration = builder.Configuration["ConnectionStrings:redis"]);
+                builder.Services.AddSingleton<ISessionMigrationHandler, RedisSessionMigration>();
+                server.WithTools<RedisStateTools>()
+                    .WithHttpTransport(options => options.SessionMode = HttpServerSessionMode.Stateful)
+                    .WithDistributedCacheEventStreamStore();
                 break;
             case ServerKind.Ha:
-                app.MapHighlyAvailableMcp("/mcp");
+                server.WithTools<SessionStateTools>().WithHighAvailability(ha => ha.UseRedis());
                 break;
         }
-
-        app.MapHealthChecks("/health");
-        app.MapGet("/memory", (bool collect) => collect ? ServerMemory.AfterCollection() : ServerMemory.Now());
-        await app.RunAsync(cancellationToken);
     }
 }
 
@@ -81,8 +87,11 @@ internal enum ServerKind
     /// <summary>Kestrel alone, with the JSON of an echo.</summary>
     Bare,
 
-    /// <summary>The SDK's own transport: sessions in memory, no high availability.</summary>
+    /// <summary>The SDK's ASP.NET Core package: sessions in memory, no high availability.</summary>
     Sdk,
+
+    /// <summary>The same with the SDK's own parts for several processes, on Redis.</summary>
+    SdkHa,
 
     /// <summary>This library, on Redis.</summary>
     Ha,

@@ -1,21 +1,22 @@
 using System.Diagnostics;
+using System.Net.Sockets;
 using Mcp.HighAvailability.Lab.Processes;
 
 namespace Mcp.HighAvailability.Lab.Bench.Load;
 
 /// <summary>The connections to one subject. They stay open over all rounds.</summary>
-internal sealed class EchoLoad : IDisposable
+internal sealed class CallLoad : IDisposable
 {
-    private readonly List<EchoConnection> _connections = [];
+    private readonly List<CallConnection> _connections = [];
 
     /// <summary>Opens connections, each with a session of its own if there are sessions.</summary>
-    public static async Task<EchoLoad> OpenAsync(Uri endpoint, int connections, bool withSession, CancellationToken cancellationToken)
+    public static async Task<CallLoad> OpenAsync(Uri endpoint, int connections, bool withSession, CancellationToken cancellationToken)
     {
-        var load = new EchoLoad();
+        var load = new CallLoad();
         try
         {
             for (var n = 0; n < connections; n++)
-                load._connections.Add(await EchoConnection.OpenAsync(endpoint, withSession, cancellationToken));
+                load._connections.Add(await CallConnection.OpenAsync(endpoint, withSession, cancellationToken));
             return load;
         }
         catch
@@ -26,19 +27,23 @@ internal sealed class EchoLoad : IDisposable
     }
 
     /// <summary>Calls on all connections for a while.</summary>
-    /// <exception cref="LabException">An answer was wrong: such a measurement says nothing.</exception>
-    public async Task<LoadResult> RunAsync(string subject, TimeSpan duration, CancellationToken cancellationToken)
+    /// <exception cref="LabException">An answer was wrong or missing: such a measurement says nothing.</exception>
+    public async Task<LoadResult> RunAsync(string subject, CallKind kind, TimeSpan duration, CancellationToken cancellationToken)
     {
-        foreach (var connection in _connections)
-            connection.Reset();
-
+        _connections.ForEach(connection => connection.Reset());
         var started = Stopwatch.GetTimestamp();
-        var until = started + (long)(duration.TotalSeconds * Stopwatch.Frequency);
-        await Task.WhenAll(_connections.Select(connection => Task.Run(() => connection.RunAsync(until, cancellationToken), cancellationToken)));
-        var elapsed = Stopwatch.GetElapsedTime(started);
+        try
+        {
+            await new LoadThread(_connections, kind, cancellationToken).RunAsync(started + (long)(duration.TotalSeconds * Stopwatch.Frequency));
+        }
+        catch (Exception e) when (e is IOException or SocketException)
+        {
+            throw new LabException($"{subject}, {kind.Text()} calls: {e.Message}");
+        }
 
-        if (_connections.Find(connection => connection.Errors > 0) is { } wrong)
-            throw new LabException($"{subject}: {_connections.Sum(connection => connection.Errors)} wrong answers to echo, the first: {wrong.FirstError}");
+        var elapsed = Stopwatch.GetElapsedTime(started);
+        if (_connections.Find(connection => connection.Error is not null) is { } wrong)
+            throw new LabException($"{subject}, {kind.Text()} calls: wrong answer. {wrong.Error}");
         var latencies = _connections.SelectMany(connection => connection.Latencies).ToArray();
         Array.Sort(latencies);
         return new LoadResult(latencies, elapsed);
@@ -58,4 +63,7 @@ internal sealed record LoadResult(long[] Latencies, TimeSpan Elapsed)
 
     /// <summary>A percentile of the latencies, in milliseconds.</summary>
     public double Percentile(double share) => Figures.Percentile(Latencies, share) * 1000d / Stopwatch.Frequency;
+
+    /// <summary>A processor time or count, per call.</summary>
+    public double PerCall(double total) => Calls == 0 ? 0 : total / Calls;
 }
