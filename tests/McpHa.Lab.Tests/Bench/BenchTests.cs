@@ -1,50 +1,46 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
+using Mcp.HighAvailability.Lab.Processes;
 
 namespace McpHa.Tests;
 
 /// <summary><c>bench</c>, as short as it can be: that it measures everything, not how fast anything is.</summary>
 public sealed class BenchTests
 {
+    private static readonly string[] Subjects = ["sdk", "replica", "nginx", "yarp", "balancer", "sdk-ha", "cluster", "cluster-nginx"];
+
     [Fact]
     public async Task It_measures_every_figure_and_writes_them_all()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "bench runs on Linux only");
         Assert.SkipWhen(LabCluster.Unavailable is not null, LabCluster.Unavailable ?? "");
+        Assert.SkipWhen(Nginx.Executable is null, "nginx is not installed");
 
         var folder = Directory.CreateTempSubdirectory("lab-");
         try
         {
             var file = Path.Combine(folder.FullName, "bench.json");
-            var output = await RunAsync(folder.FullName, "--rounds", "1", "--seconds", "0.3", "--kills", "1", "--sessions", "100", "--json", file);
+            var output = await RunAsync(folder.FullName, "--rounds", "1", "--seconds", "0.2", "--kills", "1", "--sessions", "50", "--streams", "30", "--json", file);
             var report = JsonNode.Parse(await File.ReadAllTextAsync(file))!;
 
-            Assert.Equal(["a", "b", "c", "n", "t", "d", "e", "e3"], report["load"]!.AsArray().Select(subject => (string)subject!["key"]!));
-            foreach (var subject in report["load"]!.AsArray())
-            {
-                foreach (var connections in (string[])["64", "1"])
-                {
-                    var median = subject!["connections"]![connections]!["median"]!;
-                    Assert.All(["callsPerSecond", "p50Milliseconds", "p99Milliseconds"], name => Positive(median, name));
-                    Assert.NotNull(median["serverMicrosecondsPerCall"]);
-                    Assert.NotNull(median["proxyMicrosecondsPerCall"]);
-                    Assert.NotNull(median["redisMicrosecondsPerCall"]);
-                }
-            }
-
+            Assert.Equal(Subjects, report["load"]!.AsArray().Select(subject => (string)subject!["key"]!));
+            foreach (var load in report["load"]!.AsArray().SelectMany(subject => subject!["loads"]!.AsArray()))
+                Assert.All(["callsPerSecond", "p50Milliseconds", "p99Milliseconds"], name => Positive(load!["median"]!, name));
             Assert.Superset(
-                new HashSet<string> { "c/b 64", "c/n 64", "t/c 64", "d/b 64", "e/c 64", "e3/c 64", "c/b 1", "d/b 1", "e/c 1" },
+                new HashSet<string> { "read-only/sdk 64", "read-only/sdk 1", "state/sdk 64", "effect/sdk 64", "balancer-cpu/nginx-cpu 64", "system/sdk-ha 64" },
                 report["ratios"]!.AsArray().Select(ratio => $"{ratio!["name"]} {ratio["connections"]}").ToHashSet());
-            // A quick echo writes nothing, so both may be zero.
-            Assert.All(["sentPerCall", "processedPerCall"], name => Assert.True((double?)report["redis"]![name] >= 0, $"{name} is missing"));
-            Positive(report["memory"]!["Ha"]!, "idleBytes");
-            Positive(report["memory"]!["Ha"]!, "streamingBytes");
-            Assert.Equal(1, (int)report["failover"]!["kills"]!);
-            Assert.All(["p50Milliseconds", "maxMilliseconds"], name => Positive(report["failover"]!, name));
-            Assert.Null(report["failover"]!["p99Milliseconds"]);
-            Assert.Equal(8, report["targets"]!.AsArray().Count);
+
+            Assert.All(["Sdk", "Ha"], kind => Positive(report["memory"]![kind]!, "streamingBytes"));
+            Assert.Equal(["kill", "crowd", "vanish"], report["failures"]!.AsArray().Select(failure => (string)failure!["name"]!));
+            Assert.All(report["failures"]!.AsArray(), failure => Positive(failure!, "p99Milliseconds"));
+            var streams = report["streams"]!;
+            Assert.Equal(30, (int)streams["streams"]!);
+            Assert.Equal(10, (int)streams["streamsOfKilled"]!);
+            Assert.All(["openSeconds", "broadcastP99Milliseconds", "silenceP99Milliseconds"], name => Positive(streams, name));
+            Assert.All(["refused", "falseTakeOvers", "lost", "doubled"], name => Assert.Equal(0, (int)streams[name]!));
             Assert.NotNull(report["machine"]!["processor"]);
-            Assert.Contains("Redis commands per echo", output, StringComparison.Ordinal);
+            Assert.Contains("read-only/sdk", output, StringComparison.Ordinal);
+            Assert.Contains("broadcast to all of them", output, StringComparison.Ordinal);
         }
         finally
         {
