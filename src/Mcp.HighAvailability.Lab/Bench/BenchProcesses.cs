@@ -17,6 +17,7 @@ internal sealed class BenchProcesses(string folder) : IAsyncDisposable
     private const double Sampled = 0.1;
 
     private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan EndTimeout = TimeSpan.FromSeconds(5);
 
     private readonly List<Running> _all = [];
     private int _number;
@@ -81,9 +82,11 @@ internal sealed class BenchProcesses(string folder) : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        // The processes hold nothing of value, so they need no graceful end.
+        // The processes hold nothing of value, so they need no graceful end. Only nginx has child processes, which it ends itself.
         foreach (var running in _all)
-            running.Process.Send(Signal.Kill);
+            running.Process.Send(running.Process.Spec.Name == "nginx" ? Signal.Terminate : Signal.Kill);
+        foreach (var running in _all)
+            await running.Process.StopAsync(EndTimeout);
         foreach (var running in _all)
             await running.Process.DisposeAsync();
         _all.Clear();
