@@ -67,11 +67,13 @@ internal sealed class CallConnection : IDisposable
         return new CallConnection(endpoint, sessionId);
     }
 
-    /// <summary>Forgets what was measured.</summary>
+    /// <summary>Forgets what was measured, and connects again if the server has closed the connection meanwhile: servers close idle ones.</summary>
     public void Reset()
     {
         Latencies.Clear();
         Error = null;
+        if (Socket.Poll(0, SelectMode.SelectRead) && Socket.Available == 0)
+            Reconnect();
     }
 
     /// <summary>Sends the next call.</summary>
@@ -112,15 +114,17 @@ internal sealed class CallConnection : IDisposable
         else
             Error ??= $"HTTP {_head.Status}: {Encoding.UTF8.GetString(answer[_headLength..Math.Min(_length, _headLength + 300)])}";
         if (_head.Closes)
-        {
-            Socket.Dispose();
-            Socket = Connect();
-        }
-
+            Reconnect();
         return true;
     }
 
     public void Dispose() => Socket.Dispose();
+
+    private void Reconnect()
+    {
+        Socket.Dispose();
+        Socket = Connect();
+    }
 
     private Socket Connect()
     {
