@@ -24,10 +24,8 @@ done
 require_dotnet
 rm -rf "${out:?}"/*
 
-for project in src/*/; do
-  dotnet pack "$project" -c Release -o "$out" -v quiet -nologo "${build[@]}" ${properties[@]+"${properties[@]}"}
-done
-dotnet pack eng/template -c Release -o "$out" -v quiet -nologo "-p:PackedLibraries=$out" ${properties[@]+"${properties[@]}"}
+dotnet pack eng/packages.slnf -c Release "-p:PackageOutputPath=$out" -v quiet -nologo "${build[@]}" ${properties[@]+"${properties[@]}"}
+dotnet pack eng/template -c Release "-p:PackageOutputPath=$out" -v quiet -nologo "-p:PackedLibraries=$out" ${properties[@]+"${properties[@]}"}
 
 # NuGet would use what it has unpacked of the same version earlier.
 unpacked=$(dotnet nuget locals global-packages --list --force-english-output | sed 's/^global-packages: *//')

@@ -20,7 +20,7 @@ public sealed class BuildTests(TemplateFixture template)
         var newer = $"{template.Version}.1";
         await template.PackAsync(newer, Path.Combine(folder, "packages"));
         await ReplaceVersionAsync(folder, newer);
-        await DotNet.RunAsync(folder, "build", "-c", "Release", "-nologo", "-v", "quiet", "-warnaserror");
+        await DotNet.RunAsync(folder, "build", "Contoso.Tools.Server", "-c", "Release", "-nologo", "-v", "quiet", "-warnaserror");
 
         var output = Path.Combine(folder, "Contoso.Tools.Server", "bin", "Release", "net10.0", "Contoso.Tools.Server.deps.json");
         Assert.Contains($"Mcp.HighAvailability.Redis/{newer}", await File.ReadAllTextAsync(output), StringComparison.Ordinal);

@@ -71,7 +71,8 @@ public sealed partial class TreeTests(TemplateFixture template)
     private static IEnumerable<string> Namespaces(GeneratedTree tree)
     {
         var declared = tree.InCode(Namespace()).Select(found => found.Match.Groups[1].Value).ToHashSet();
-        var own = declared.Where(name => !name.StartsWith("Microsoft.", StringComparison.Ordinal)).ToHashSet();
+        // Extension methods are declared in the namespace of what they extend.
+        var own = declared.Where(name => !name.StartsWith("Microsoft.", StringComparison.Ordinal) && !name.StartsWith("Aspire.", StringComparison.Ordinal)).ToHashSet();
         var roots = own.Select(name => name[..RootLength(name)]).Distinct().ToList();
         if (roots.Count != 1)
             yield return $"several roots: {string.Join(", ", roots)}";
@@ -94,7 +95,7 @@ public sealed partial class TreeTests(TemplateFixture template)
     {
         var host = tree.Projects.Single(project => project.EndsWith(".AppHost.csproj", StringComparison.Ordinal));
         var made = tree.Values(host, "ProjectReference", "Include").Select(path => AspireClass().Replace(Path.GetFileNameWithoutExtension(path), "_")).ToHashSet();
-        var used = tree.InCode(AspireProject()).Select(found => found.Match.Groups[1].Value).ToHashSet();
+        var used = tree.InCode(AspireProject()).Where(found => found.File.Contains(".AppHost/", StringComparison.Ordinal)).Select(found => found.Match.Groups[1].Value).ToHashSet();
         return used.Count == 0 ? ["the AppHost names no project"] : [.. used.Except(made), .. made.Except(used)];
     }
 
