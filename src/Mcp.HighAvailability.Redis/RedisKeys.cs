@@ -13,6 +13,14 @@ namespace Mcp.HighAvailability.Redis;
 /// mcp-ha:{SESSION}:state     hash    the session state
 /// mcp-ha:{HANDLE}:handle     hash    user, version, and the values as k:KEY
 /// mcp-ha:{HANDLE}:applied    hash    the remembered calls: r:CALL = response, and a ring s:SLOT = CALL to forget the oldest
+/// mcp-ha:{TASK}:task         hash    the record of a task; an ended one is kept without request and claims
+/// mcp-ha:{TASK}:inputs       hash    q:KEY = question to the client, a:KEY = its answer
+/// mcp-ha:{TASK}:checkpoints  hash    what the task's tool keeps
+/// mcp-ha:{tasks}:kept        zset    TASK USER-HASH, by the Unix ms at which the task expires at the earliest
+/// mcp-ha:{tasks}:users       hash    user hash = tasks that are kept for the user
+/// mcp-ha:{tasks}:owners      hash    replicas that may have tasks that have not ended, and * for those that were given up
+/// mcp-ha:{tasks}:of:OWNER    hash    the tasks of an owner that may not have ended
+/// mcp-ha:{tasks}:made:HASH   string  the task that an HTTP exchange has created, for two minutes
 /// mcp-ha:replicas            hash    replica id = Unix ms of the last heartbeat, a space, ReplicaInfo as JSON;
 ///                                    and the run of the store as :run, its server's run id and the Unix microseconds since when
 /// mcp-ha:{broadcasts}:log      hash    the broadcast log: incarnation, number, tail, run, bytes
@@ -27,6 +35,8 @@ internal sealed class RedisKeys(string prefix)
 {
     private const string JournalSuffix = "}:journal";
     private const string BroadcastEntriesSuffix = "{broadcasts}:entries";
+    private const string KeptSuffix = ":kept";
+    private const string MadePart = "{tasks}:made:";
 
     public RedisKey Replicas { get; } = prefix + "replicas";
 
@@ -52,14 +62,37 @@ internal sealed class RedisKeys(string prefix)
 
     public RedisKey Applied(string handle) => Tagged(handle, "}:applied");
 
+    /// <summary>Record of a task.</summary>
+    public RedisKey Task(string taskId) => Tagged(taskId, "}:task");
+
+    /// <summary>Record, inputs, checkpoints: the order in which the scripts expect them.</summary>
+    public RedisKey[] WholeTask(string taskId) => [Task(taskId), Tagged(taskId, "}:inputs"), Tagged(taskId, "}:checkpoints")];
+
+    public RedisKey TasksKept { get; } = prefix + "{tasks}" + KeptSuffix;
+
+    public RedisKey TaskUsers { get; } = prefix + "{tasks}:users";
+
+    public RedisKey TaskOwners { get; } = prefix + "{tasks}:owners";
+
+    public RedisKey TasksOf(string owner) => prefix + "{tasks}:of:" + owner;
+
+    /// <summary>The task that an exchange has created.</summary>
+    public RedisKey TaskOf(string exchange) => prefix + MadePart + exchange;
+
     public RedisChannel Topic(string topic) => new(prefix + "topic:" + topic, RedisChannel.PatternMode.Literal);
 
     /// <summary>Record, journal, calls, state: the order in which the scripts expect them.</summary>
     public RedisKey[] WholeSession(string sessionId) => [Session(sessionId), Journal(sessionId), Calls(sessionId), State(sessionId)];
 
     /// <summary>The type that Redis has to report for a key of ours.</summary>
-    public static string TypeOf(RedisKey key) =>
-        (string)key! is var name && (name.EndsWith(JournalSuffix, StringComparison.Ordinal) || name.EndsWith(BroadcastEntriesSuffix, StringComparison.Ordinal)) ? "list" : "hash";
+    public static string TypeOf(RedisKey key) => (string?)key switch
+    {
+        { } journal when journal.EndsWith(JournalSuffix, StringComparison.Ordinal) => "list",
+        { } entries when entries.EndsWith(BroadcastEntriesSuffix, StringComparison.Ordinal) => "list",
+        { } kept when kept.EndsWith(KeptSuffix, StringComparison.Ordinal) => "zset",
+        { } made when made.Contains(MadePart, StringComparison.Ordinal) => "string",
+        _ => "hash",
+    };
 
     private RedisKey Tagged(string tag, string suffix)
     {

@@ -2,7 +2,8 @@ namespace Mcp.HighAvailability.Redis;
 
 /// <summary>The scripts of handles and of the cluster, and what all scripts share. Each runs as one step on keys of one hash slot.</summary>
 /// <remarks>
-/// Commands: those of hashes and lists, <c>EXISTS</c>, <c>DEL</c>, <c>PEXPIRE</c>, <c>PUBLISH</c>, <c>TIME</c> and <c>INFO</c>, which Redis, Valkey and Garnet share. A key that may have
+/// Commands: those of hashes, lists and sorted sets, <c>GET</c>, <c>SET</c>, <c>EXISTS</c>, <c>DEL</c>, <c>PEXPIRE</c>,
+/// <c>PUBLISH</c>, <c>TIME</c> and <c>INFO</c>, which Redis, Valkey and Garnet share. A key that may have
 /// expired is renewed with <c>pcall</c>: Garnet 2.2 answers an error where Redis answers 0.
 /// </remarks>
 internal static class RedisScripts
@@ -134,6 +135,9 @@ internal static class RedisScripts
           or try('RPUSH',key,'a','b','c') or try('LLEN',key) or try('LINDEX',key,'0') or try('LSET',key,'0','') or try('LREM',key,'0','')
           or try('LRANGE',key,'0','-1') or try('LTRIM',key,'1','-1') or try('LPOP',key) or try('DEL',key)
           or try('PUBLISH',ARGV[1],'')
+          or try('HINCRBY',key,'a','1') or try('DEL',key) or try('SET',key,'a','PX','60000') or try('GET',key) or try('DEL',key)
+          or try('ZADD',key,'1','a') or try('ZSCORE',key,'a') or try('ZCARD',key) or try('ZRANGEBYSCORE',key,'-inf','1','LIMIT','0','1')
+          or try('ZREM',key,'a') or try('DEL',key)
         local info=redis.pcall('INFO','server')
         return {type(info)=='string' and info or '',failed or ''}
         """;

@@ -5,6 +5,7 @@ using Mcp.HighAvailability.EventBus;
 using Mcp.HighAvailability.Journal;
 using Mcp.HighAvailability.Redis;
 using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Tasks;
 using Microsoft.AspNetCore.DataProtection.Repositories;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
@@ -17,7 +18,7 @@ namespace Microsoft.Extensions.DependencyInjection;
 /// <summary>Puts the cluster on Redis.</summary>
 public static class RedisServices
 {
-    /// <summary>Keeps sessions, journals, state, broadcasts, data protection keys and the replica directory in Redis, and uses it as event bus.</summary>
+    /// <summary>Keeps sessions, journals, state, tasks, broadcasts, data protection keys and the replica directory in Redis, and uses it as event bus.</summary>
     /// <remarks>The connection is the application's <c>IConnectionMultiplexer</c>, as <c>builder.AddRedisClient("redis")</c> registers it. The application does not start when it cannot be reached.</remarks>
     /// <param name="ha">The builder.</param>
     /// <param name="configure">Sets options, after the configuration section <c>HighAvailability:Redis</c> was read.</param>
@@ -29,6 +30,7 @@ public static class RedisServices
         ha.Services.Replace(ServiceDescriptor.Singleton<ISessionJournal, RedisSessionJournal>());
         ha.Services.Replace(ServiceDescriptor.Singleton<IStateHandleStore, RedisStateHandleStore>());
         ha.Services.Replace(ServiceDescriptor.Singleton<IBroadcastLog, RedisBroadcastLog>());
+        ha.Services.Replace(ServiceDescriptor.Singleton<ITaskStore, RedisTaskStore>());
         ha.Services.Replace(ServiceDescriptor.Singleton<IXmlRepository, RedisXmlRepository>());
         return ha;
     }

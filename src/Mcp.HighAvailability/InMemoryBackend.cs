@@ -4,6 +4,7 @@ using Mcp.HighAvailability.EventBus;
 using Mcp.HighAvailability.Journal;
 using Mcp.HighAvailability.Security;
 using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Tasks;
 using Microsoft.AspNetCore.DataProtection.Repositories;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -27,6 +28,7 @@ internal static class InMemoryBackend
         services.TryAddSingleton<IBroadcastLog, InMemoryBroadcastLog>();
         services.TryAddSingleton<IReplicaRegistry, InMemoryReplicaRegistry>();
         services.TryAddSingleton<IStateHandleStore, InMemoryStateHandleStore>();
+        services.TryAddSingleton<ITaskStore, InMemoryTaskStore>();
         services.TryAddSingleton<IXmlRepository, InMemoryXmlRepository>();
         return services;
     }

@@ -39,3 +39,7 @@ public sealed class GarnetKeyRepositoryTests(GarnetBackend garnet) : RedisKeyRep
 /// <inheritdoc cref="GarnetSessionStoreTests"/>
 [Collection(GarnetCollection.Name)]
 public sealed class GarnetStateHandleStoreTests(GarnetBackend garnet) : RedisStateHandleStoreTests(garnet);
+
+/// <inheritdoc cref="GarnetSessionStoreTests"/>
+[Collection(GarnetCollection.Name)]
+public sealed class GarnetTaskStoreTests(GarnetBackend garnet) : RedisTaskStoreTests(garnet);

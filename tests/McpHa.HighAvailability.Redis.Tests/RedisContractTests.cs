@@ -4,6 +4,7 @@ using Mcp.HighAvailability.EventBus;
 using Mcp.HighAvailability.Journal;
 using Mcp.HighAvailability.Redis;
 using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Tasks;
 using Microsoft.AspNetCore.DataProtection.Repositories;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
@@ -182,5 +183,52 @@ public class RedisStateHandleStoreTests(RedisBackend redis) : StateHandleStoreCo
     {
         redis.Server.SkipIfUnavailable();
         return new RedisStateHandleStore(redis.Connection(), Options.Create(options ?? new()));
+    }
+}
+
+[Collection(RedisCollection.Name)]
+public class RedisTaskStoreTests(RedisBackend redis) : TaskStoreContract
+{
+    protected override ITaskStore Store()
+    {
+        redis.Server.SkipIfUnavailable();
+        return new RedisTaskStore(redis.Connection());
+    }
+
+    [Fact]
+    public async Task Nothing_is_left_after_ten_thousand_tasks()
+    {
+        var store = Store();
+        await redis.WipeAsync();
+        await Parallel.ForAsync(0, 10_000, async (n, cancellation) =>
+        {
+            var task = NewTask() with { User = $"user {n % 100}", TimeToLive = TimeSpan.FromMilliseconds(300), Exchange = n % 2 == 0 ? NewId() : "", Owner = $"r{n % 4}" };
+            Assert.IsType<TaskCreation.Created>(await store.CreateAsync(task, new(20_000, 20_000), cancellation));
+            if (n % 3 == 0)
+                await store.CommitAsync(task.Id, 1, new() { Inputs = [new("a", Utf8("{}"))], State = [Set("k", "v")] }, cancellation);
+            else
+                await store.CancelAsync(task.Id, task.User, cancellation);
+        });
+
+        await Wait.UntilAsync(
+            async () =>
+            {
+                await store.SweepAsync();
+                foreach (var owner in await store.OwnersAsync())
+                {
+                    foreach (var id in await store.OwnedAsync(owner))
+                    {
+                        if (await store.ReadAsync(id) is null)
+                            await store.ForgetAsync(id, owner);
+                    }
+                }
+
+                return (await KeysAsync()).All(key => key.Contains(":made:", StringComparison.Ordinal));
+            },
+            "everything but the exchanges of the last two minutes to be gone",
+            TimeSpan.FromSeconds(90));
+        Assert.All(await KeysAsync(), key => Assert.NotEqual(-1, redis.Database.KeyTimeToLive(key)?.TotalMilliseconds ?? -1));
+
+        async Task<string[]> KeysAsync() => (string[])(await redis.Database.ExecuteAsync("KEYS", "*"))!;
     }
 }

@@ -5,6 +5,7 @@ using Mcp.HighAvailability.EventBus;
 using Mcp.HighAvailability.Journal;
 using Mcp.HighAvailability.Redis;
 using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Tasks;
 using Microsoft.AspNetCore.DataProtection.Repositories;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
@@ -24,7 +25,8 @@ public sealed class RestrictedRedis : IAsyncLifetime
     public static string[] Rules =>
     [
         "~mcp-ha:*", "&mcp-ha:topic:*", "-@all",
-        "+eval", "+evalsha", "+script|load", "+exists", "+del", "+hset", "+hget", "+hmget", "+hgetall", "+hdel", "+hexists", "+hsetnx", "+rpush", "+lpush", "+lrange", "+ltrim", "+llen", "+lindex", "+lset", "+lrem", "+lpop", "+pexpire", "+time", "+type",
+        "+eval", "+evalsha", "+script|load", "+exists", "+del", "+hset", "+hget", "+hmget", "+hgetall", "+hdel", "+hexists", "+hsetnx", "+rpush", "+lpush", "+lrange", "+ltrim", "+llen", "+lindex", "+lset", "+lrem", "+lpop",
+        "+get", "+set", "+hincrby", "+hkeys", "+zadd", "+zcard", "+zrem", "+zscore", "+zrangebyscore", "+pexpire", "+pttl", "+time", "+type",
         "+publish", "+subscribe", "+unsubscribe", "+ping", "+echo", "+info", "+hello", "+client", "+cluster|nodes", "+config|get",
     ];
 
@@ -105,6 +107,12 @@ public sealed class RestrictedJournalTests(RestrictedRedis redis) : JournalContr
 public sealed class RestrictedStateHandleTests(RestrictedRedis redis) : StateHandleStoreContract, IClassFixture<RestrictedRedis>
 {
     protected override IStateHandleStore Store(StateHandleOptions? options = null) => new RedisStateHandleStore(redis.Connection(), Options.Create(options ?? new()));
+}
+
+/// <inheritdoc cref="RestrictedSessionStoreTests"/>
+public sealed class RestrictedTaskStoreTests(RestrictedRedis redis) : TaskStoreContract, IClassFixture<RestrictedRedis>
+{
+    protected override ITaskStore Store() => new RedisTaskStore(redis.Connection());
 }
 
 /// <inheritdoc cref="RestrictedSessionStoreTests"/>

@@ -3,6 +3,7 @@ using Mcp.HighAvailability.Cluster;
 using Mcp.HighAvailability.EventBus;
 using Mcp.HighAvailability.Journal;
 using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Tasks;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 
@@ -115,4 +116,9 @@ public sealed class InMemoryStateHandleStoreTests : StateHandleStoreContract
 {
     protected override IStateHandleStore Store(StateHandleOptions? options = null) =>
         new InMemoryStateHandleStore(TimeProvider.System, Options.Create(options ?? new()));
+}
+
+public sealed class InMemoryTaskStoreTests : TaskStoreContract
+{
+    protected override ITaskStore Store() => new InMemoryTaskStore(TimeProvider.System);
 }
