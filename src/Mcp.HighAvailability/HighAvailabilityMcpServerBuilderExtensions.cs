@@ -13,6 +13,7 @@ using Mcp.HighAvailability.Relay;
 using Mcp.HighAvailability.Security;
 using Mcp.HighAvailability.Sessions;
 using Mcp.HighAvailability.Stateless;
+using Mcp.HighAvailability.Tasks;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -110,6 +111,7 @@ public static class HighAvailabilityMcpServerBuilderExtensions
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, OwnershipWatch>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, IsolationWatch>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, IdleSweep>());
+        services.AddTasks();
         return builder;
     }
 
@@ -140,6 +142,7 @@ public static class HighAvailabilityMcpServerBuilderExtensions
         Bind<HighAvailabilityOptions>("");
         Bind<SessionStoreOptions>(":Sessions");
         Bind<StateHandleOptions>(":StateHandles");
+        Bind<TaskOptions>(":Tasks");
         Bind<ClusterOptions>(":Cluster");
         Bind<RelayOptions>(":Relay");
         Bind<LimitOptions>(":Limits");

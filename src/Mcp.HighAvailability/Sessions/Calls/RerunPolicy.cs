@@ -19,7 +19,7 @@ internal static class RerunPolicy
     public static bool IsHarmless(string method) => method is RequestMethods.ToolsList or RequestMethods.PromptsList or RequestMethods.PromptsGet
         or RequestMethods.ResourcesList or RequestMethods.ResourcesRead or RequestMethods.ResourcesTemplatesList or RequestMethods.ResourcesSubscribe
         or RequestMethods.ResourcesUnsubscribe or RequestMethods.CompletionComplete or RequestMethods.LoggingSetLevel or RequestMethods.Ping
-        or RequestMethods.ServerDiscover;
+        or RequestMethods.ServerDiscover or "tasks/get" or "tasks/update" or "tasks/cancel";
 
     /// <summary>The tools that may, for those who decide without having them: names, one per line.</summary>
     public static string Publish(McpServerOptions options) =>

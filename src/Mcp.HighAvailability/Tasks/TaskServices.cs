@@ -1,0 +1,36 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
+using ModelContextProtocol.Server;
+
+namespace Mcp.HighAvailability.Tasks;
+
+/// <summary>Registers tasks.</summary>
+internal static class TaskServices
+{
+    public static IServiceCollection AddTasks(this IServiceCollection services)
+    {
+        services.AddOptions<TaskOptions>().ValidateOnStart();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<TaskOptions>, TaskOptionsValidator>());
+        services.TryAddSingleton<TaskPolicy>();
+        services.TryAddSingleton<TaskIdentity>();
+        services.TryAddSingleton<TaskServer>();
+        services.TryAddSingleton<TaskNotices>();
+        services.TryAddSingleton<TaskHost>();
+        services.TryAddSingleton<TaskCalls>();
+        services.TryAddSingleton<TaskMethods>();
+        services.TryAddSingleton<ITaskState, TaskState>();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, TaskNotices>(static p => p.GetRequiredService<TaskNotices>()));
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, TaskTakeOver>());
+
+        // After the drain of sessions, so that it begins before it.
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, TaskDrain>());
+        services.AddOptions<McpServerOptions>().PostConfigure<TaskPolicy, TaskMethods, TaskCalls>(static (options, policy, methods, calls) =>
+        {
+            if (policy.IsUsed(options) && methods.AddTo(options))
+                options.Filters.Request.CallToolWithAlternateFilters.Add(calls.InvokeAsync);
+        });
+        return services;
+    }
+}
