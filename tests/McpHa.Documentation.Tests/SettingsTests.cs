@@ -8,6 +8,7 @@ using Mcp.HighAvailability.Limits;
 using Mcp.HighAvailability.Redis;
 using Mcp.HighAvailability.Relay;
 using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Tasks;
 using McpHa.Tests.Pages;
 
 namespace McpHa.Tests;
@@ -20,7 +21,7 @@ public sealed partial class SettingsTests
 
     private static readonly string[] Server =
         [.. Names<HighAvailabilityOptions>(""), .. Names<SessionStoreOptions>("Sessions:"), .. Names<StateHandleOptions>("StateHandles:"),
-            .. Names<ClusterOptions>("Cluster:"), .. Names<RelayOptions>("Relay:"), .. Names<LimitOptions>("Limits:"),
+            .. Names<TaskOptions>("Tasks:"), .. Names<ClusterOptions>("Cluster:"), .. Names<RelayOptions>("Relay:"), .. Names<LimitOptions>("Limits:"),
             .. Names<BroadcastOptions>("Broadcasts:"), .. Names<RedisHighAvailabilityOptions>("Redis:")];
 
     private static readonly string[] Balancer = [.. Names<BalancerOptions>("").Except([nameof(BalancerOptions.Operations)]), .. Names<OperationsOptions>("Operations:"), .. Names<ClusterOptions>("Cluster:"), .. Names<RelayOptions>("Relay:")];

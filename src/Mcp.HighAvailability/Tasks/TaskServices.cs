@@ -26,10 +26,12 @@ internal static class TaskServices
 
         // After the drain of sessions, so that it begins before it.
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, TaskDrain>());
-        services.AddOptions<McpServerOptions>().PostConfigure<TaskPolicy, TaskMethods, TaskCalls>(static (options, policy, methods, calls) =>
+
+        // By the provider, as what is needed needs the options itself.
+        services.AddOptions<McpServerOptions>().PostConfigure<IServiceProvider>(static (options, provider) =>
         {
-            if (policy.IsUsed(options) && methods.AddTo(options))
-                options.Filters.Request.CallToolWithAlternateFilters.Add(calls.InvokeAsync);
+            if (provider.GetRequiredService<TaskPolicy>().IsUsed(options) && provider.GetRequiredService<TaskMethods>().AddTo(options))
+                options.Filters.Request.CallToolWithAlternateFilters.Add(provider.GetRequiredService<TaskCalls>().InvokeAsync);
         });
         return services;
     }

@@ -40,6 +40,7 @@ public sealed class ClusterFixture : IAsyncLifetime
                     ["HighAvailability__MaxReplicaLosses"] = "5",
                     ["Balancer__Relay__MaxReplicaLosses"] = "5",
                     ["Balancer__HoldTime"] = "00:01:00",
+                    ["HighAvailability__Tasks__Tools__deliver"] = "Always",
                 },
             });
         }
