@@ -48,10 +48,18 @@ public static class TaskTools
 
         async Task<string> AskTitleAsync(McpServer client, CancellationToken cancellation)
         {
-            if (client.ClientCapabilities?.Elicitation is null)
+            ElicitResult answer;
+            try
+            {
+                answer = await client.ElicitAsync(
+                    new() { Message = "What is the report called?", RequestedSchema = new() { Properties = { ["title"] = new ElicitRequestParams.StringSchema { Title = "Title" } } } }, cancellation);
+            }
+            catch (InvalidOperationException)
+            {
+                // This client cannot be asked.
                 return title;
-            var answer = await client.ElicitAsync(
-                new() { Message = "What is the report called?", RequestedSchema = new() { Properties = { ["title"] = new ElicitRequestParams.StringSchema { Title = "Title" } } } }, cancellation);
+            }
+
             if (answer.IsAccepted && answer.Content?.TryGetValue("title", out var given) == true)
                 await state.SetAsync("title", title = given.ToString(), cancellation);
             return title;

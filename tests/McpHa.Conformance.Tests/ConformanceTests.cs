@@ -29,6 +29,15 @@ public sealed class ConformanceTests(ConformanceCluster fixture, ITestOutputHelp
     [Theory, MemberData(nameof(Fronts))]
     public Task Everything_passes_that_2026_07_28_requires(Front front) => PassesAsync(Suite.July2026, front);
 
+    [Theory]
+    [InlineData(Front.Balancer)]
+    [InlineData(Front.Nginx)]
+    public async Task The_scenarios_of_the_tasks_extension_pass(Front front)
+    {
+        foreach (var scenario in Suite.Tasks)
+            await PassesAsync(scenario, front);
+    }
+
     private async Task PassesAsync(Suite suite, Front front)
     {
         if (front == Front.Nginx)

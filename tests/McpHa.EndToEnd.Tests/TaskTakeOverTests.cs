@@ -134,6 +134,25 @@ public sealed class TaskTakeOverTests(ClusterFixture fixture) : ClusterTest(fixt
         Assert.Equal("completed", (string?)(await client.WaitForEndAsync(id))["status"]);
     }
 
+    [Fact]
+    public async Task A_listen_stream_goes_on_when_its_replica_and_that_of_the_task_die()
+    {
+        var (owner, _, _) = await ReplicasAsync();
+        var id = await CreateAsync(owner, "report", new() { ["seconds"] = 1 });
+        using var client = new TaskClient(Cluster.Endpoint);
+        using var stream = await client.ListenAsync(id);
+        var asked = await stream.EventAsync(e => (string?)e.Message?["params"]?["status"] == "input_required", "the question");
+
+        // Whichever has the stream: it is among these.
+        foreach (var replica in Cluster.State.Replicas.Where(replica => Processes.IsUp(replica.Pid)).ToList())
+            Cluster.Kill(replica.Id);
+        await ReplicasAsync();
+        await client.AnswerAsync(asked.Message!["params"]!, new() { ["title"] = "Bees" });
+
+        await stream.EventAsync(e => (string?)e.Message?["params"]?["status"] == "completed", "the end");
+        Assert.Single(stream.Events, e => e.Method == "notifications/subscriptions/acknowledged");
+    }
+
     private static async Task<string> CreateAsync(ReplicaState at, string tool, JsonObject arguments)
     {
         using var client = new TaskClient(LabCluster.EndpointOf(at));

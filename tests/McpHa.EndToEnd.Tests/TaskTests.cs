@@ -96,4 +96,38 @@ public sealed class TaskTests(ClusterFixture fixture) : ClusterTest(fixture)
             }
         }
     }
+
+    [Fact]
+    public async Task A_listener_hears_what_happens_at_another_replica_and_only_of_its_own_tasks()
+    {
+        var (first, second, _) = await ReplicasAsync();
+        using var client = new TaskClient(LabCluster.EndpointOf(first));
+        var id = (string)(await client.CreateAsync("report", new() { ["seconds"] = 2 }))["taskId"]!;
+        var unheard = (string)(await client.CreateAsync("report", new() { ["seconds"] = 600 }))["taskId"]!;
+        using var listener = new TaskClient(LabCluster.EndpointOf(second));
+
+        using var stream = await listener.ListenAsync(id, "task-0123456789012345678901234567890123456789");
+        var granted = await stream.EventAsync(e => e.Method == "notifications/subscriptions/acknowledged", "the acknowledgement");
+        Assert.Equal([id], granted.Message!["params"]!["notifications"]!["taskIds"]!.AsArray().Select(task => (string)task!));
+        var asked = await stream.EventAsync(e => Status(e) == "input_required", "the question");
+        await listener.AnswerAsync(asked.Message!["params"]!, new() { ["title"] = "Bees" });
+        await client.CancelAsync(unheard);
+        var ended = await stream.EventAsync(e => Status(e) == "completed", "the end");
+
+        Assert.StartsWith("Bees: 2 pages", (string?)ended.Message!["params"]!["result"]!["content"]![0]!["text"]);
+        Assert.All(stream.Events.Where(e => e.Method == "notifications/tasks"), e => Assert.Equal(id, (string?)e.Message!["params"]!["taskId"]));
+        Assert.Single(stream.Events, e => Status(e) == "completed");
+    }
+
+    [Fact]
+    public async Task Who_does_not_support_tasks_cannot_listen_to_them()
+    {
+        using var client = new TaskClient(Cluster.Endpoint) { Supports = false };
+
+        using var refused = await client.ListenAsync("task-0123456789012345678901234567890123456789");
+
+        Assert.Equal(-32021, (int?)(await refused.AnswerAsync())["error"]?["code"]);
+    }
+
+    private static string? Status(RawEvent e) => e.Method == "notifications/tasks" ? (string?)e.Message!["params"]!["status"] : null;
 }

@@ -2,6 +2,7 @@ using Mcp.HighAvailability.Limits;
 using Mcp.HighAvailability.Relay;
 using Mcp.HighAvailability.Sessions;
 using Mcp.HighAvailability.Stateless;
+using Mcp.HighAvailability.Tasks;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Logging;
@@ -17,6 +18,7 @@ internal sealed partial class StatelessEndpoint(
     StatelessTransport transport,
     IOptions<McpServerOptions> serverOptions,
     ListenStreams listens,
+    TaskListening taskListening,
     RequestStateExchange states,
     StatelessCalls calls,
     KeepAliveClock keepAlive,
@@ -106,7 +108,8 @@ internal sealed partial class StatelessEndpoint(
     private async ValueTask<EmptyResult> ListenAsync(HttpContext context, RequestContext<SubscriptionsListenRequestParams> listen, CancellationToken gone)
     {
         var relayed = context.Request.Headers.ContainsKey(HaHeaders.Relay);
-        await listens.ServeAsync(listen, again: relayed && context.Request.Headers.ContainsKey(HaHeaders.Again), gone).ConfigureAwait(false);
+        using var tasks = await taskListening.OpenAsync(listen.JsonRpcRequest, gone).ConfigureAwait(false);
+        await listens.ServeAsync(listen, again: relayed && context.Request.Headers.ContainsKey(HaHeaders.Again), tasks, gone).ConfigureAwait(false);
 
         // A relay goes on elsewhere after a break; a client would take an answer for the end, and it is meant to.
         if (relayed)

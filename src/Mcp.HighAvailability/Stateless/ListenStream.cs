@@ -60,5 +60,6 @@ internal sealed class ListenStream(SubscriptionsListenNotifications granted)
         }
     }
 
-    private static string? Uri(JsonRpcNotification notification) => JsonRpc.TextParam(notification.Params, "uri");
+    // The resource, or the task, that it is about.
+    private static string? Uri(JsonRpcNotification notification) => JsonRpc.TextParam(notification.Params, "uri") ?? JsonRpc.TextParam(notification.Params, "taskId");
 }

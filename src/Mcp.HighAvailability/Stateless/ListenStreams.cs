@@ -43,8 +43,10 @@ internal sealed class ListenStreams
     /// <summary>Serves one stream until the client goes or the streams end here.</summary>
     /// <param name="request">The client's request.</param>
     /// <param name="again">It was open at a replica that was lost.</param>
+    /// <param name="tasks">The tasks that it follows; <see langword="null"/>: none.</param>
     /// <param name="cancellationToken">Ends when the client has gone.</param>
-    public async ValueTask ServeAsync(RequestContext<SubscriptionsListenRequestParams> request, bool again, CancellationToken cancellationToken)
+    public async ValueTask ServeAsync(
+        RequestContext<SubscriptionsListenRequestParams> request, bool again, IListenedTasks? tasks, CancellationToken cancellationToken)
     {
         var stream = new ListenStream(Grant(request.Params.Notifications, request.Server.ServerOptions));
         _open.TryAdd(stream, 0);
@@ -55,9 +57,13 @@ internal sealed class ListenStreams
             if (again)
                 stream.PostAll();
             else
-                await SendAsync(Acknowledgement(stream.Granted)).ConfigureAwait(false);
+                await SendAsync(Acknowledgement(stream.Granted, tasks?.Granted)).ConfigureAwait(false);
+            tasks?.Begin(stream.Post);
             await foreach (var notification in stream.ReadAsync(cancellationToken).ConfigureAwait(false))
-                await SendAsync(notification).ConfigureAwait(false);
+            {
+                if ((tasks is null ? notification : await tasks.ResolveAsync(notification, cancellationToken).ConfigureAwait(false)) is { } resolved)
+                    await SendAsync(resolved).ConfigureAwait(false);
+            }
         }
         finally
         {
@@ -82,13 +88,15 @@ internal sealed class ListenStreams
         };
     }
 
-    private static JsonRpcNotification Acknowledgement(SubscriptionsListenNotifications granted) => new()
+    private static JsonRpcNotification Acknowledgement(SubscriptionsListenNotifications granted, IReadOnlyList<string>? tasks)
     {
-        Method = NotificationMethods.SubscriptionsAcknowledgedNotification,
-        Params = JsonSerializer.SerializeToNode(
+        var parameters = JsonSerializer.SerializeToNode(
             new SubscriptionsAcknowledgedNotificationParams { Notifications = granted },
-            McpJsonUtilities.ProtocolOptions.GetTypeInfo(typeof(SubscriptionsAcknowledgedNotificationParams))),
-    };
+            McpJsonUtilities.ProtocolOptions.GetTypeInfo(typeof(SubscriptionsAcknowledgedNotificationParams)))!;
+        if (tasks is not null)
+            parameters["notifications"]!["taskIds"] = new JsonArray([.. tasks.Select(task => (JsonNode)task)]);
+        return new() { Method = NotificationMethods.SubscriptionsAcknowledgedNotification, Params = parameters };
+    }
 
     // A copy: other streams send the same notification.
     private static JsonRpcNotification Tag(JsonRpcNotification notification, RequestId id)

@@ -20,6 +20,7 @@ internal static class TaskServices
         services.TryAddSingleton<TaskHost>();
         services.TryAddSingleton<TaskCalls>();
         services.TryAddSingleton<TaskMethods>();
+        services.TryAddSingleton<TaskListening>();
         services.TryAddSingleton<ITaskState, TaskState>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, TaskNotices>(static p => p.GetRequiredService<TaskNotices>()));
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, TaskTakeOver>());

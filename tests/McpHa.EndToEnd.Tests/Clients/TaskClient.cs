@@ -41,7 +41,13 @@ internal sealed class TaskClient(Uri endpoint) : IDisposable
         JsonNode? task = null;
         try
         {
-            await Wait.UntilAsync(async () => statuses.Contains((string?)(task = await GetAsync(taskId))["status"]), $"task {taskId} to be {string.Join(" or ", statuses)}");
+            await Wait.UntilAsync(
+                async () =>
+                {
+                    task = await GetAsync(taskId);
+                    return statuses.Contains((string?)task["status"]);
+                },
+                $"task {taskId} to be {string.Join(" or ", statuses)}");
         }
         catch (TimeoutException e)
         {

@@ -1,0 +1,84 @@
+using System.Text.Json.Nodes;
+using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Stateless;
+using Microsoft.Extensions.Logging;
+using ModelContextProtocol.Protocol;
+
+namespace Mcp.HighAvailability.Tasks;
+
+/// <summary>The tasks of one listen stream. A notice, or a look from time to time, leads to a read; the client hears of what has changed since.</summary>
+internal sealed partial class ListenedTasks(
+    IReadOnlyList<string> granted, string user, TaskMethods methods, TaskNotices notices, TimeProvider time, ILogger logger) : IListenedTasks
+{
+    // Notices may get lost.
+    private static readonly TimeSpan Look = TimeSpan.FromSeconds(5);
+
+    // The version of each task that the client has; one that has ended is not looked at again. Guarded by itself.
+    private readonly Dictionary<string, long> _sent = granted.ToDictionary(id => id, _ => 0L, StringComparer.Ordinal);
+    private Action<JsonRpcNotification> _post = static _ => { };
+    private ITimer? _timer;
+
+    public IReadOnlyList<string> Granted => granted;
+
+    public void Begin(Action<JsonRpcNotification> post)
+    {
+        _post = post;
+        notices.Changed += Mark;
+        MarkAll();
+        _timer = time.CreateTimer(static tasks => ((ListenedTasks)tasks!).MarkAll(), this, Look, Look);
+    }
+
+    public async ValueTask<JsonRpcNotification?> ResolveAsync(JsonRpcNotification notification, CancellationToken cancellationToken)
+    {
+        if (notification.Method != TaskProtocol.Notification || JsonRpc.TextParam(notification.Params, TaskProtocol.TaskId) is not { } taskId)
+            return notification;
+        try
+        {
+            var task = await methods.ReadAsync(taskId, user, cancellationToken);
+            lock (_sent)
+            {
+                if (task is null || !_sent.TryGetValue(taskId, out var version) || task.Version <= version)
+                    return null;
+                if (task.Status.IsTerminal())
+                    _sent.Remove(taskId);
+                else
+                    _sent[taskId] = task.Version;
+            }
+
+            return new() { Method = TaskProtocol.Notification, Params = TaskJson.Detailed(task) };
+        }
+        catch (StoreUnavailableException e)
+        {
+            LogLater(taskId, e.Message);
+            return null;
+        }
+    }
+
+    public void Dispose()
+    {
+        notices.Changed -= Mark;
+        _timer?.Dispose();
+    }
+
+    private void Mark(string taskId)
+    {
+        lock (_sent)
+        {
+            if (!_sent.ContainsKey(taskId))
+                return;
+        }
+
+        _post(new() { Method = TaskProtocol.Notification, Params = new JsonObject { [TaskProtocol.TaskId] = taskId } });
+    }
+
+    private void MarkAll()
+    {
+        List<string> open;
+        lock (_sent)
+            open = [.. _sent.Keys];
+        open.ForEach(Mark);
+    }
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Task {TaskId} is shown to a listener later, the store is away: {Reason}")]
+    private partial void LogLater(string taskId, string reason);
+}
