@@ -14,7 +14,8 @@ namespace Mcp.HighAvailability.Tasks;
 
 /// <summary>Makes tasks of tool calls.</summary>
 internal sealed class TaskCalls(
-    ITaskStore store, TaskHost host, TaskServer server, TaskPolicy policy, TaskIdentity identity, SelfReplica self, IOptions<TaskOptions> options, TimeProvider time)
+    ITaskStore store, TaskHost host, TaskServer server, TaskPolicy policy, TaskIdentity identity, SelfReplica self, TaskMetrics metrics,
+    IOptions<TaskOptions> options, TimeProvider time)
 {
     private readonly TaskOptions _options = options.Value;
 
@@ -119,7 +120,12 @@ internal sealed class TaskCalls(
     {
         try
         {
-            return await store.CreateAsync(task, new TaskQuota(_options.MaxTasks, _options.MaxTasksPerUser), cancellationToken);
+            var creation = await store.CreateAsync(task, new TaskQuota(_options.MaxTasks, _options.MaxTasksPerUser), cancellationToken);
+            if (creation is TaskCreation.Created)
+                metrics.Created();
+            else if (creation is TaskCreation.TooMany)
+                metrics.Refused();
+            return creation;
         }
         catch (StoreUnavailableException e)
         {

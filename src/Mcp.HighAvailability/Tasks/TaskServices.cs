@@ -17,6 +17,7 @@ internal static class TaskServices
         services.TryAddSingleton<TaskIdentity>();
         services.TryAddSingleton<TaskServer>();
         services.TryAddSingleton<TaskNotices>();
+        services.TryAddSingleton<TaskMetrics>();
         services.TryAddSingleton<TaskHost>();
         services.TryAddSingleton<TaskCalls>();
         services.TryAddSingleton<TaskMethods>();

@@ -19,6 +19,7 @@ internal sealed partial class TaskTakeOver(
     TaskPolicy policy,
     IOptions<McpServerOptions> server,
     TaskNotices notices,
+    TaskMetrics metrics,
     ReplicaDirectory directory,
     SelfReplica self,
     IOptions<ClusterOptions> cluster,
@@ -36,6 +37,12 @@ internal sealed partial class TaskTakeOver(
     private TaskCompletionSource _wake = NewWake();
     private long? _swept;
     private long? _draining;
+
+    public override Task StartAsync(CancellationToken cancellationToken)
+    {
+        metrics.Observe(() => host.Running.Count);
+        return base.StartAsync(cancellationToken);
+    }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -140,6 +147,7 @@ internal sealed partial class TaskTakeOver(
             }
 
             Interlocked.Increment(ref taken);
+            metrics.TakenOver();
             await host.TakeUpAsync(claimed);
         });
         if (taken > 0)
