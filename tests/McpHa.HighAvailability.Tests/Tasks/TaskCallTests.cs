@@ -2,7 +2,9 @@ using System.ComponentModel;
 using System.Security.Claims;
 using System.Text.Json.Nodes;
 using Mcp.HighAvailability;
+using Mcp.HighAvailability.Security;
 using Mcp.HighAvailability.Tasks;
+using Microsoft.AspNetCore.DataProtection.Repositories;
 using Microsoft.Extensions.DependencyInjection;
 using ModelContextProtocol.Protocol;
 using ModelContextProtocol.Server;
@@ -15,6 +17,7 @@ public sealed class TaskCallTests
     private const string Extension = "io.modelcontextprotocol/tasks";
 
     private readonly InMemoryTaskStore _store = new(TimeProvider.System);
+    private readonly InMemoryXmlRepository _keys = new();
     private readonly TaskedTools.Script _script = new();
 
     [Fact]
@@ -158,7 +161,7 @@ public sealed class TaskCallTests
 
     private Task<InProcessCluster> StartAsync(Action<TaskOptions>? options = null, int replicas = 1) => InProcessCluster.StartAsync(replicas, server: server =>
     {
-        server.Services.AddSingleton<ITaskStore>(_store).AddSingleton(_script);
+        server.Services.AddSingleton<ITaskStore>(_store).AddSingleton<IXmlRepository>(_keys).AddSingleton(_script);
         server.Services.Configure<TaskOptions>(tasks => options?.Invoke(tasks));
         server.WithTools<TaskedTools>();
     });

@@ -65,9 +65,10 @@ internal sealed partial class TaskHost(
     /// <summary>Gives up the tasks that may run again elsewhere. Does not fail.</summary>
     public Task HandOverAsync() => Task.WhenAll(_running.Values.Where(task => task.Task.MayRunTwice).Select(HandOverAsync));
 
-    /// <summary>Ends the tasks that are left, because this process ends. Does not fail.</summary>
-    public Task AbandonAsync() => Task.WhenAll(_running.Values.Select(task =>
-        EndAsync(task, TaskErrors.MayHaveRun(JsonRpc.TextParam(Parse(task.Task.Request)?.Params, "name") ?? ""))));
+    /// <summary>Gives up or ends the tasks that are left, because this process ends. Does not fail.</summary>
+    public Task AbandonAsync() => Task.WhenAll(_running.Values.Select(task => task.Task.MayRunTwice
+        ? HandOverAsync(task)
+        : EndAsync(task, TaskErrors.MayHaveRun(JsonRpc.TextParam(Parse(task.Task.Request)?.Params, "name") ?? ""))));
 
     private async Task HandOverAsync(OwnedTask task)
     {

@@ -133,9 +133,8 @@ internal sealed partial class TaskTakeOver(
 
     private async Task TakeOverAsync(string owner, IReadOnlyList<ReplicaInfo> alive, CancellationToken cancellationToken)
     {
+        // When all replicas drain, tasks wait for the next ones.
         var candidates = alive.Where(replica => !replica.Draining).ToList();
-        if (candidates.Count == 0)
-            candidates = [.. alive];
         var tasks = (await store.OwnedAsync(owner, cancellationToken)).Where(task => Rendezvous.Choose(task, candidates)?.Id == self.Id).ToList();
         var taken = 0;
         await Parallel.ForEachAsync(tasks, new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancellationToken }, async (task, cancellation) =>
