@@ -176,7 +176,7 @@ public sealed class RestrictedReplicaRegistryTests(RestrictedRedis redis) : Repl
 public sealed class RestrictedUserTests(RestrictedRedis redis) : IClassFixture<RestrictedRedis>
 {
     [Theory]
-    [InlineData("GET", "mcp-ha:x")]
+    [InlineData("APPEND", "mcp-ha:x", "y")]
     [InlineData("HGETALL", "of-somebody-else")]
     [InlineData("KEYS", "*")]
     [InlineData("FLUSHALL")]
