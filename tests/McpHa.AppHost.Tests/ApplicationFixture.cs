@@ -10,6 +10,8 @@ public class ApplicationFixture : IAsyncLifetime
 {
     public static readonly string[] Replicas = ["server-1", "server-2", "server-3"];
 
+    public const string SpareReplica = "server-4";
+
     // Nobody is asked there: the tests run without a dashboard.
     public static readonly Uri Dashboard = new("http://localhost:15250");
 
@@ -25,7 +27,7 @@ public class ApplicationFixture : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        var builder = await CreateBuilderAsync([$"--Replicas={Replicas.Length}", $"--ASPNETCORE_URLS={Dashboard};http://localhost:1"]);
+        var builder = await CreateBuilderAsync([$"--Replicas={Replicas.Length}", $"--MaxReplicas={Replicas.Length + 1}", $"--ASPNETCORE_URLS={Dashboard};http://localhost:1"]);
         foreach (var resource in builder.Resources)
             Isolate(resource);
         _application = await builder.BuildAsync();

@@ -109,6 +109,24 @@ public sealed class ApplicationTests(ApplicationFixture application) : IClassFix
         await application.UntilAsync(owner.Resource, ApplicationFixture.IsHealthy);
     }
 
+    [Fact]
+    public async Task The_cluster_is_scaled_up_by_a_spare_replica_and_down_by_a_drain()
+    {
+        Assert.Equal(KnownResourceStates.NotStarted, (await application.NowAsync(ApplicationFixture.SpareReplica)).State?.Text);
+
+        var up = await application.CommandAsync("server", "scale", Argument("replicas", InputType.Number, "4"));
+
+        Assert.Equal(["server-4"], Value(up).GetProperty("started").EnumerateArray().Select(replica => replica.GetString()));
+        await application.UntilAsync(ApplicationFixture.SpareReplica, ApplicationFixture.IsHealthy);
+        await application.UntilAsync("server", cluster => HealthyReplicas(cluster) == 4);
+
+        var down = await application.CommandAsync("server", "scale", Argument("replicas", InputType.Number, "3"));
+
+        Assert.Equal(["server-4"], Value(down).GetProperty("stopped").EnumerateArray().Select(replica => replica.GetString()));
+        await application.UntilAsync(ApplicationFixture.SpareReplica, ApplicationFixture.IsDead);
+        Assert.Equal(1, await _session.CountAsync());
+    }
+
     private async Task AssertHealthyAsync(IEnumerable<string> resources)
     {
         foreach (var resource in resources)

@@ -56,6 +56,25 @@ public sealed class ClusterTests
         Assert.Contains(balancer.Resource.Annotations.OfType<WaitAnnotation>(), wait => wait.Resource == store.Resource);
     }
 
+    [Fact]
+    public void The_balancer_is_an_MCP_server_to_the_tools_of_Aspire()
+    {
+        var builder = Builder();
+        var cluster = builder.AddMcpCluster<Projects.McpHa_Server>("tools").WithReference(builder.AddMcpStore("sessions"));
+
+        var balancer = builder.AddMcpBalancer<Projects.McpHa_Balancer>("balancer", cluster);
+
+        Assert.Single(balancer.Resource.Annotations.OfType<McpServerEndpointAnnotation>());
+    }
+
+    [Fact]
+    public void Spare_replicas_do_not_start_with_the_application()
+    {
+        var cluster = Builder().AddMcpCluster<Projects.McpHa_Server>("tools", replicas: 1, maxReplicas: 2);
+
+        Assert.Equal([false, true], cluster.Resource.Replicas.Select(replica => replica.HasAnnotationOfType<ExplicitStartupAnnotation>()));
+    }
+
     [Theory]
     [InlineData(0)]
     [InlineData(101)]

@@ -14,6 +14,7 @@ internal sealed class ClusterMetrics(ReplicaDirectory directory, BalancerEndpoin
         meter.CreateObservableUpDownCounter("mcp.ha.cluster.replicas", Replicas, "{replica}", "Replicas that the directory holds, by state.");
         meter.CreateObservableUpDownCounter("mcp.ha.cluster.sessions", () => OfEach(static replica => replica.Sessions), "{session}", "Sessions of each replica, as its last heartbeat says.");
         meter.CreateObservableUpDownCounter("mcp.ha.cluster.calls", () => OfEach(static replica => replica.Calls), "{call}", "Client requests in work at each replica, as its last heartbeat says.");
+        meter.CreateObservableUpDownCounter("mcp.ha.cluster.draining", () => OfEach(static replica => replica.Draining ? 1 : 0), "1", "1 while a replica drains, 0 while it takes sessions.");
         meter.CreateObservableUpDownCounter("mcp.ha.directory.reachable", () => directory.RegistryAway ? 0 : 1, "1", "1 while the replica directory can be read, 0 while it cannot.");
         meter.CreateObservableGauge("mcp.ha.directory.read.duration", () => directory.ReadTook.TotalSeconds, "s", "How long the last reading of the replica directory took.");
         meter.CreateObservableCounter("mcp.ha.balancer.relayed", () => balancer.Relayed, "{exchange}", "Exchanges that this balancer took on.");

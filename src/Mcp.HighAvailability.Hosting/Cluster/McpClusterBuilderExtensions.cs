@@ -20,44 +20,50 @@ public static class McpClusterBuilderExtensions
     /// </para>
     /// <para>
     /// Add <c>WithReference(store)</c> with the store of <c>AddMcpStore</c>. Replicas start when the store is healthy. The setting <c>Replicas</c>, such as
-    /// <c>--Replicas=5</c> on the command line, wins over <paramref name="replicas"/>.
+    /// <c>--Replicas=5</c> on the command line, wins over <paramref name="replicas"/>, and <c>MaxReplicas</c> over <paramref name="maxReplicas"/>.
     /// </para>
     /// </remarks>
     /// <typeparam name="TProject">The project of the server, which calls <c>WithHighAvailability</c> and serves <c>/health</c>.</typeparam>
     /// <param name="builder">The application.</param>
     /// <param name="name">Name of the cluster.</param>
     /// <param name="replicas">Replicas that start with the application, 1 to 100.</param>
+    /// <param name="maxReplicas">
+    /// Replicas that the command <c>scale</c> can start on the developer's machine. Those beyond <paramref name="replicas"/> are resources that do not start
+    /// with the application. By default there are none. A published cluster ignores it.
+    /// </param>
     /// <exception cref="McpHostingException">The number of replicas is out of range.</exception>
     public static IResourceBuilder<McpClusterResource> AddMcpCluster<TProject>(
-        this IDistributedApplicationBuilder builder, [ResourceName] string name, int replicas = 3)
+        this IDistributedApplicationBuilder builder, [ResourceName] string name, int replicas = 3, int? maxReplicas = null)
         where TProject : IProjectMetadata, new()
     {
         ArgumentNullException.ThrowIfNull(builder);
         StartErrors.ShowMessageOnly();
-        var count = ReplicaCount.Read(builder.Configuration, replicas);
+        var count = ReplicaCount.Read(builder.Configuration, replicas, maxReplicas);
         var cluster = new McpClusterResource(name);
         if (builder.ExecutionContext.IsPublishMode)
         {
             // The service has the name, so the cluster is no resource of the model.
-            cluster.Add(builder.AddProject<TProject>(name).WithReplicas(count).AsReplicaOf(cluster).Resource);
+            cluster.Add(builder.AddProject<TProject>(name).WithReplicas(count.Initial).AsReplicaOf(cluster).Resource);
             return builder.CreateResourceBuilder(cluster);
         }
 
         builder.AddClusterServices(cluster);
-        var added = builder.AddResource(cluster).AsClusterInDashboard();
-        foreach (var number in Enumerable.Range(1, count))
+        var added = builder.AddResource(cluster).WithIconName("Server").WithInitialState(ClusterStatus.Initial);
+        foreach (var number in Enumerable.Range(1, count.Max))
         {
+            var isSpare = number > count.Initial;
             var replica = builder.AddProject<TProject>($"{name}-{number}")
                 // The launch profile has one port for all of them.
                 .WithEndpoint(HttpEndpoint, endpoint => endpoint.Port = null)
                 .WithEnvironment(context => context.EnvironmentVariables[ReplicaId.Variable] = ReplicaId.Create($"{name}-{number}"))
-                .WithAnnotation(new McpReplicaAnnotation(cluster, number, IsSpare: false))
+                .WithAnnotation(new McpReplicaAnnotation(cluster, number, isSpare))
                 .WithParentRelationship(added)
                 .AsReplicaOf(cluster)
                 .WithReplicaCommands(cluster);
-            cluster.Add(replica.Resource);
+            cluster.Add(isSpare ? replica.WithExplicitStart().Resource : replica.Resource);
         }
 
+        ScaleCommand.AddTo(added);
         return added;
     }
 

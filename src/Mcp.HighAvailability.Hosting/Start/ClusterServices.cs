@@ -1,4 +1,5 @@
 using Aspire.Hosting;
+using Mcp.HighAvailability.Hosting.Cluster;
 using Mcp.HighAvailability.Hosting.Restart;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -15,5 +16,6 @@ internal static class ClusterServices
         builder.Services.TryAddSingleton<ReplicaRestarter>();
         builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, ReplicaRestarter>(services => services.GetRequiredService<ReplicaRestarter>()));
         builder.Services.AddSingleton<IHostedService>(services => ActivatorUtilities.CreateInstance<StartReport>(services, cluster));
+        builder.Services.AddSingleton<IHostedService>(services => ActivatorUtilities.CreateInstance<ClusterStatus>(services, cluster));
     }
 }

@@ -83,7 +83,7 @@ internal sealed partial class StartReport(
     {
         if (!notifications.TryGetCurrentState(resource.Name, out var now))
             return $"{resource.Name} (not started)";
-        var state = now.Snapshot.State?.Text ?? "not started";
+        var state = now.Snapshot.State?.Text is { Length: > 0 } text ? text : "not started";
         if (state != KnownResourceStates.Running && state != KnownResourceStates.Active)
             return $"{resource.Name} ({state})";
         return ClusterStatus.IsHealthy(now.Snapshot) || state == KnownResourceStates.Active ? null : $"{resource.Name} (not healthy yet)";
