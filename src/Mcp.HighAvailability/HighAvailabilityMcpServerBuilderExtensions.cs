@@ -52,8 +52,6 @@ public static class HighAvailabilityMcpServerBuilderExtensions
         services.TryAddSingleton<ISessionState, SessionState>();
         services.TryAddSingleton(static p => new SessionMetrics(p.GetRequiredService<IMeterFactory>()));
         services.TryAddSingleton<LazyFlusher>();
-        services.TryAddSingleton<Standing>();
-        services.TryAddSingleton<IStanding>(static p => p.GetRequiredService<Standing>());
         services.TryAddSingleton<CommitContext>();
         services.TryAddSingleton<BroadcastFollower>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, BroadcastFollower>(static p => p.GetRequiredService<BroadcastFollower>()));
@@ -109,7 +107,6 @@ public static class HighAvailabilityMcpServerBuilderExtensions
                 checks.Registrations.Add(new(DrainHealthCheck.Name, static p => p.GetRequiredService<DrainHealthCheck>(), null, null));
         });
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, OwnershipWatch>());
-        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, IsolationWatch>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, IdleSweep>());
         services.AddTasks();
         return builder;

@@ -50,8 +50,8 @@ public sealed class HighAvailabilityOptions
     public Durability Durability { get; set; } = Durability.Durable;
 
     /// <summary>
-    /// How long a durable message waits for a store that does not answer before it goes out all the same, counted in the metric
-    /// <c>mcp.ha.events.unjournaled</c>. Default: 5 s.
+    /// How long a request waits for a store that does not answer. A call that has not run is then refused and may be sent again; one that has run ends with
+    /// the error "may have run", counted in the metric <c>mcp.ha.calls.overdue</c>. Calls that need no write go on. Default: 5 s.
     /// </summary>
     public TimeSpan DurableTimeout { get; set; } = TimeSpan.FromSeconds(5);
 

@@ -39,20 +39,19 @@ internal sealed class ExploredReplica
         // Who is suspected is chosen, never a matter of time.
         var clusterOptions = Options.Create(new ClusterOptions { HeartbeatInterval = TimeSpan.FromSeconds(15), Overdue = TimeSpan.FromHours(1) });
         Directory = new ReplicaDirectory(registry, clusterOptions, time, NullLogger<ReplicaDirectory>.Instance, self);
-        var standing = new Standing(self, Directory, services.GetRequiredService<PeerProbe>(), clusterOptions, time);
         var runtime = new SessionRuntime(
             self, store, new GatedJournal(new InMemorySessionJournal(sessions), id, scheduler),
-            new CommitContext(store, standing, time, metrics, options, storeOptions, NullLogger<CommitWriter>.Instance), new LazyFlusher(time), metrics, options,
+            new CommitContext(store, time, metrics, options, storeOptions, NullLogger<CommitWriter>.Instance), new LazyFlusher(time), metrics, options,
             services.GetRequiredService<IOptions<McpServerOptions>>(), NullLoggerFactory.Instance, services, time);
         Host = new SessionHost(runtime, Directory, toBus, NullLogger<SessionHost>.Instance);
         Host.Broadcasts.Hand = static (session, broadcast, id) => _ = session.Unrelated.BroadcastAsync(broadcast, id);
         var gate = new SessionGate(Host, self, Directory, services.GetRequiredService<PeerRelay>(), metrics, time, options);
-        var keepAlive = new KeepAliveClock(standing, options, time);
+        var keepAlive = new KeepAliveClock(options, time);
         var limits = new SessionLimits(Host);
         Endpoint = new McpEndpoint(
             Host, gate, services.GetRequiredService<StatelessEndpoint>(), limits,
-            new RequestBodies(new BodyBudget(null, 0, "")), keepAlive, metrics, standing, time, options);
-        _ = new OwnershipWatch(toBus, Host, self, standing, Directory, time, NullLogger<OwnershipWatch>.Instance).StartAsync(default);
+            new RequestBodies(new BodyBudget(null, 0, "")), keepAlive, metrics, time, options);
+        _ = new OwnershipWatch(toBus, Host, self, Directory, time, NullLogger<OwnershipWatch>.Instance).StartAsync(default);
     }
 
     public string Id { get; }

@@ -15,9 +15,6 @@ public sealed class PeerProbe : IDisposable
     /// <summary>Request header: id of the replica that is meant. Without it the path belongs to the application. Relays pass no such header on.</summary>
     internal const string Header = "Mcp-Ha-Probe";
 
-    /// <summary>Request header: id of the replica that asks, when it asks to be spared.</summary>
-    internal const string AskerHeader = "Mcp-Ha-Spare";
-
     private const int MostBytes = 1024;
 
     // Patience is counted in slices by this process's own timers: when it stands still itself, or is starved of processor time, it loses
@@ -47,23 +44,11 @@ public sealed class PeerProbe : IDisposable
 
     /// <summary>Asks a replica. Takes <c>Overdue</c> less <c>HeartbeatInterval</c> at most (2 seconds by default), and very little when it answers.</summary>
     /// <exception cref="OperationCanceledException">The caller gave up.</exception>
-    public Task<ProbeAnswer> AskAsync(ReplicaInfo replica, CancellationToken cancellationToken = default) => AskAsync(replica, null, cancellationToken);
-
-    /// <summary>Asks a replica over a connection that is kept, without a time limit: probes are frequent, and an established connection shows as well that it lives.</summary>
-    /// <exception cref="OperationCanceledException">The caller gave up; the connection is closed.</exception>
-    internal async Task<ProbeAnswer> ProbeAsync(ReplicaInfo replica, CancellationToken cancellationToken)
-    {
-        var answer = await SendAsync(replica, null, keep: true, cancellationToken).ConfigureAwait(false);
-        cancellationToken.ThrowIfCancellationRequested();
-        return answer;
-    }
-
-    /// <summary>Asks a replica, and asks it to spare the asking one; see <see cref="Standing"/>.</summary>
-    internal async Task<ProbeAnswer> AskAsync(ReplicaInfo replica, string? asker, CancellationToken cancellationToken)
+    public async Task<ProbeAnswer> AskAsync(ReplicaInfo replica, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(replica);
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var asking = SendAsync(replica, asker, keep: false, limit.Token);
+        var asking = SendAsync(replica, keep: false, limit.Token);
         for (var slice = 0; slice < Slices && !asking.IsCompleted; slice++)
             await ((Task)asking).WaitAsync(_patience / Slices, _time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
@@ -74,17 +59,24 @@ public sealed class PeerProbe : IDisposable
         return answer;
     }
 
+    /// <summary>Asks a replica over a connection that is kept, without a time limit: probes are frequent, and an established connection shows as well that it lives.</summary>
+    /// <exception cref="OperationCanceledException">The caller gave up; the connection is closed.</exception>
+    internal async Task<ProbeAnswer> ProbeAsync(ReplicaInfo replica, CancellationToken cancellationToken)
+    {
+        var answer = await SendAsync(replica, keep: true, cancellationToken).ConfigureAwait(false);
+        cancellationToken.ThrowIfCancellationRequested();
+        return answer;
+    }
+
     /// <inheritdoc/>
     public void Dispose() => _http.Dispose();
 
-    private async Task<ProbeAnswer> SendAsync(ReplicaInfo replica, string? asker, bool keep, CancellationToken cancellationToken)
+    private async Task<ProbeAnswer> SendAsync(ReplicaInfo replica, bool keep, CancellationToken cancellationToken)
     {
         try
         {
             using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(replica.Address, Path));
             request.Headers.TryAddWithoutValidation(Header, replica.Id);
-            if (asker is not null)
-                request.Headers.TryAddWithoutValidation(AskerHeader, asker);
             if (!keep)
                 request.Headers.ConnectionClose = true; // a connection that exists already says nothing about new ones
             using var response = await _http.SendAsync(request, cancellationToken).ConfigureAwait(false);
@@ -98,10 +90,7 @@ public sealed class PeerProbe : IDisposable
             var body = await response.Content.ReadAsByteArrayAsync(cancellationToken).ConfigureAwait(false);
             using var json = JsonDocument.Parse(body);
             return new ProbeAnswer.Answered(
-                replica.Id, json.RootElement.GetProperty("draining").GetBoolean(), json.RootElement.GetProperty("storeAway").GetBoolean())
-            {
-                Spares = json.RootElement.TryGetProperty("spares", out var spares) && spares.GetBoolean(),
-            };
+                replica.Id, json.RootElement.GetProperty("draining").GetBoolean(), json.RootElement.GetProperty("storeAway").GetBoolean());
         }
         catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException)
         {

@@ -11,11 +11,7 @@ public abstract record ProbeAnswer
     /// <param name="ReplicaId">Its id, which is the one that was asked for.</param>
     /// <param name="Draining">It is shutting down.</param>
     /// <param name="StoreAway">It cannot reach the registry, and so hardly the store. At most some seconds old.</param>
-    public sealed record Answered(string ReplicaId, bool Draining, bool StoreAway) : ProbeAnswer
-    {
-        /// <summary>It has never given the asking replica up, and will take nothing over from it for <c>Standing.Promise</c>.</summary>
-        public bool Spares { get; init; }
-    }
+    public sealed record Answered(string ReplicaId, bool Draining, bool StoreAway) : ProbeAnswer;
 
     /// <summary>
     /// Nothing is known: something other than a replica of this version answers at its address (a proxy that passes only some paths on), or this

@@ -13,7 +13,7 @@ internal sealed class SessionMetrics
     private readonly Counter<long> _journaled;
     private readonly Counter<long> _replayed;
     private readonly Counter<long> _trimmed;
-    private readonly Counter<long> _unjournaled;
+    private readonly Counter<long> _overdue;
     private readonly Counter<long> _givenUp;
     private readonly Counter<long> _forwards;
     private readonly Counter<long> _fenced;
@@ -38,7 +38,7 @@ internal sealed class SessionMetrics
         _journaled = _meter.CreateCounter<long>("mcp.ha.events.journaled", "{event}", "Messages written to the journal.");
         _replayed = _meter.CreateCounter<long>("mcp.ha.events.replayed", "{event}", "Messages sent again from the journal.");
         _trimmed = _meter.CreateCounter<long>("mcp.ha.events.trimmed", "{event}", "Messages taken out of the journal because of its bounds or their age.");
-        _unjournaled = _meter.CreateCounter<long>("mcp.ha.events.unjournaled", "{event}", "Messages that went out before the journal had them, because the store was away too long.");
+        _overdue = _meter.CreateCounter<long>("mcp.ha.calls.overdue", "{call}", "Answers that could not be stored in time, because the store was away.");
         _givenUp = _meter.CreateCounter<long>("mcp.ha.events.given_up", "{event}", "Notifications dropped because too much of their session waited for a store that was away.");
         _forwards = _meter.CreateCounter<long>("mcp.ha.forwards", "{request}", "Requests forwarded to the session's owner.");
         _fenced = _meter.CreateCounter<long>("mcp.ha.writes.fenced", "{write}", "Writes refused because another replica owns the session.");
@@ -76,7 +76,7 @@ internal sealed class SessionMetrics
             _trimmed.Add(events);
     }
 
-    public void Unjournaled(int events) => _unjournaled.Add(events);
+    public void Overdue() => _overdue.Add(1);
 
     public void GivenUp(int events) => _givenUp.Add(events);
 

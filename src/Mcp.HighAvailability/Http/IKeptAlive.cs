@@ -1,11 +1,8 @@
 namespace Mcp.HighAvailability.Http;
 
-/// <summary>An open response on which keep-alives are sent.</summary>
+/// <summary>An open response that gets keep-alives from <see cref="KeepAliveClock"/>.</summary>
 internal interface IKeptAlive
 {
-    /// <summary>Whether only the owner of a session may write on it.</summary>
-    bool NeedsOwner { get; }
-
-    /// <summary>Sends a keep-alive. Never waits.</summary>
+    /// <summary>Sends a sign of life, if the response is silent.</summary>
     void KeepAlive();
 }

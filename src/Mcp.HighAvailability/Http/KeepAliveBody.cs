@@ -36,8 +36,6 @@ internal sealed class KeepAliveBody(HttpContext context, TimeProvider time) : St
         set => throw new NotSupportedException();
     }
 
-    bool IKeptAlive.NeedsOwner => false;
-
     /// <summary>Sends a comment, unless the request is too young or an event is being written.</summary>
     void IKeptAlive.KeepAlive()
     {

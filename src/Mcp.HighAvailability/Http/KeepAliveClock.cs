@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using Mcp.HighAvailability.Cluster;
 using Microsoft.Extensions.Options;
 
 namespace Mcp.HighAvailability.Http;
@@ -8,14 +7,10 @@ namespace Mcp.HighAvailability.Http;
 internal sealed class KeepAliveClock : IDisposable
 {
     private readonly ConcurrentDictionary<IKeptAlive, byte> _readers = new();
-    private readonly Standing _standing;
     private readonly ITimer _timer;
 
-    public KeepAliveClock(Standing standing, IOptions<HighAvailabilityOptions> options, TimeProvider time)
-    {
-        _standing = standing;
+    public KeepAliveClock(IOptions<HighAvailabilityOptions> options, TimeProvider time) =>
         _timer = time.CreateTimer(static s => ((KeepAliveClock)s!).Tick(), this, options.Value.KeepAlive, options.Value.KeepAlive);
-    }
 
     public void Add(IKeptAlive reader) => _readers.TryAdd(reader, 0);
 
@@ -25,12 +20,7 @@ internal sealed class KeepAliveClock : IDisposable
 
     internal void Tick()
     {
-        // A replica that may have lost its sessions writes nothing on their streams. Requests without a session have no owner.
-        var owner = _standing.Unchallenged;
         foreach (var (reader, _) in _readers)
-        {
-            if (owner || !reader.NeedsOwner)
-                reader.KeepAlive();
-        }
+            reader.KeepAlive();
     }
 }

@@ -24,7 +24,6 @@ internal sealed class LegacySseEndpoint(
     McpEndpoint endpoint,
     KeepAliveClock keepAlive,
     SessionMetrics metrics,
-    Standing standing,
     TimeProvider time,
     IOptions<HighAvailabilityOptions> options)
 {
@@ -82,7 +81,7 @@ internal sealed class LegacySseEndpoint(
         var started = time.GetTimestamp();
         while (!context.RequestAborted.IsCancellationRequested)
         {
-            if ((standing.Refuge(context.TraceIdentifier) ?? (host.Draining ? host.Successor(context.TraceIdentifier) : null)) is { } other)
+            if (host.Draining && host.Successor(context.TraceIdentifier) is { } other)
             {
                 await sessions.PassOnAsync(context, null, default, other).ConfigureAwait(false);
                 return;

@@ -20,7 +20,6 @@ internal sealed class McpEndpoint(
     RequestBodies bodies,
     KeepAliveClock keepAlive,
     SessionMetrics metrics,
-    Standing standing,
     TimeProvider time,
     IOptions<HighAvailabilityOptions> options)
 {
@@ -159,7 +158,7 @@ internal sealed class McpEndpoint(
         var started = time.GetTimestamp();
         while (!context.RequestAborted.IsCancellationRequested)
         {
-            if ((standing.Refuge(context.TraceIdentifier) ?? (host.Draining ? host.Successor(context.TraceIdentifier) : null)) is { } other)
+            if (host.Draining && host.Successor(context.TraceIdentifier) is { } other)
             {
                 await sessions.PassOnAsync(context, null, body, other).ConfigureAwait(false);
                 return;
@@ -209,7 +208,7 @@ internal sealed class McpEndpoint(
 
     private async Task<bool> OpenGetAsync(HttpContext context, LiveSession session) =>
         await limits.RefuseStreamAsync(context, session).ConfigureAwait(false) ||
-        await session.OpenGetAsync(context.RequestAborted).ConfigureAwait(false) is { } reader &&
+        session.OpenGet() is { } reader &&
         await Pump(context, session, reader).StreamAsync(0).ConfigureAwait(false);
 
     /// <summary>Goes on with a stream behind an event. <see langword="false"/>: nothing was sent, the session has moved.</summary>

@@ -1,6 +1,5 @@
 using Mcp.HighAvailability.Cluster;
 using Mcp.HighAvailability.Diagnostics;
-using Mcp.HighAvailability.Sessions;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -11,12 +10,10 @@ namespace Mcp.HighAvailability.Http;
 /// <remarks>
 /// In front of the application's own pipeline, because those who ask know the replica's address and nothing of its path base, and have no
 /// user to sign in. Whoever does not name the replica by its id gets past it and finds what the application has there; whoever
-/// does learns two flags, and may ask to be spared for a moment when this replica could take nothing over anyway.
+/// does learns two flags.
 /// </remarks>
-internal sealed class ProbeEndpoint(SelfReplica self, ReplicaDirectory directory, SessionHost host) : IStartupFilter
+internal sealed class ProbeEndpoint(SelfReplica self, ReplicaDirectory directory) : IStartupFilter
 {
-    private static readonly byte[] Spared = """{"draining":false,"storeAway":true,"spares":true}"""u8.ToArray();
-
     private static readonly byte[][] Bodies =
     [
         """{"draining":false,"storeAway":false}"""u8.ToArray(),
@@ -46,8 +43,7 @@ internal sealed class ProbeEndpoint(SelfReplica self, ReplicaDirectory directory
             return Task.CompletedTask;
         }
 
-        var asker = context.Request.Headers[PeerProbe.AskerHeader].ToString();
-        var body = asker.Length > 0 && !self.Draining && host.Spare(asker) ? Spared : Bodies[(self.Draining ? 1 : 0) + (directory.RegistryAway ? 2 : 0)];
+        var body = Bodies[(self.Draining ? 1 : 0) + (directory.RegistryAway ? 2 : 0)];
         context.Response.ContentType = "application/json";
         context.Response.ContentLength = body.Length;
         return context.Response.Body.WriteAsync(body, 0, body.Length);

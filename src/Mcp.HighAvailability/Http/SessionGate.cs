@@ -22,6 +22,7 @@ internal sealed class SessionGate(
     public static readonly TimeSpan HoldTimeWhenDrained = TimeSpan.FromSeconds(1);
 
     private readonly TimeSpan _holdTime = options.Value.HoldTime;
+    private readonly TimeSpan _storeTime = options.Value.DurableTimeout < options.Value.HoldTime ? options.Value.DurableTimeout : options.Value.HoldTime;
     private readonly int _mostHeld = (limits?.Value ?? new()).HeldRequests;
     private int _held;
 
@@ -76,7 +77,7 @@ internal sealed class SessionGate(
                     Identify(context, session, legacy);
                     if (await TryServeAsync(context, session, serve).ConfigureAwait(false) is not { } away)
                         return;
-                    if (away.Length > 0 && !await HoldAsync(context, started, away, id).ConfigureAwait(false))
+                    if (away.Length > 0 && !await HoldAsync(context, started, away, id, HttpMethods.IsPost(context.Request.Method) ? _storeTime : null).ConfigureAwait(false))
                         return;
                     break;
                 case Ownership.Damaged { Reason: var damage }:
@@ -146,9 +147,9 @@ internal sealed class SessionGate(
 
     /// <summary>Lets a request wait for another attempt. <see langword="false"/>: it was refused.</summary>
     /// <remarks>A relay asks elsewhere meanwhile; a client would take a refusal for final, so its request is held.</remarks>
-    public async ValueTask<bool> HoldAsync(HttpContext context, long started, string reason, RequestId id)
+    public async ValueTask<bool> HoldAsync(HttpContext context, long started, string reason, RequestId id, TimeSpan? longest = null)
     {
-        if (context.Request.Headers.ContainsKey(HaHeaders.Relay) || time.GetElapsedTime(started) > (host.Drained ? HoldTimeWhenDrained : _holdTime))
+        if (context.Request.Headers.ContainsKey(HaHeaders.Relay) || time.GetElapsedTime(started) > (host.Drained ? HoldTimeWhenDrained : longest ?? _holdTime))
         {
             await RefuseAsync(context, reason, id).ConfigureAwait(false);
             return false;

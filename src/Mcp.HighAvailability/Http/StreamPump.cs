@@ -10,6 +10,8 @@ namespace Mcp.HighAvailability.Http;
 /// <remarks>Invariant: positions go up on a response, so what is both journaled and posted is sent once.</remarks>
 internal sealed class StreamPump(HttpContext context, LiveSession session, StreamSubscription reader, KeepAliveClock keepAlive, Diagnostics.SessionMetrics metrics)
 {
+    private const string Unstored = "The call has run, and the store is away: its answer could not be stored in time (HighAvailability:DurableTimeout).";
+
     private readonly EventStreamResponse _response = new(context);
     private long _position;
     private bool _caughtUp;
@@ -84,6 +86,15 @@ internal sealed class StreamPump(HttpContext context, LiveSession session, Strea
                         _response.WriteRetry(new SseEventId(reader.Stream!.Id, _position), item.Retry);
                         await _response.FlushAsync(gone).ConfigureAwait(false);
                         return true;
+                    case StreamItemKind.Overdue when _response.Started && !context.Request.Headers.ContainsKey(HaHeaders.Relay):
+                        metrics.Overdue();
+                        _response.WriteEvent(new SseEventId(reader.Stream!.Id, _position), JsonRpc.Serialize(JsonRpc.Error(_requestId, JsonRpc.MayHaveRun, Unstored)));
+                        await _response.FlushAsync(gone).ConfigureAwait(false);
+                        return true;
+                    case StreamItemKind.Overdue:
+                        // The gate answers, or a relay comes back for the answer.
+                        metrics.Overdue();
+                        throw new StoreUnavailableException(Unstored);
                     case StreamItemKind.Moved:
                         return Moved();
                     case StreamItemKind.Completed when _caughtUp && !_response.Started:

@@ -103,6 +103,13 @@ internal sealed class EventStream(string id, EventStream? carrier = null)
             reader.Poll(retry);
     }
 
+    /// <summary>Tells the connections that read now that the answer has waited for the store too long.</summary>
+    public void Overdue()
+    {
+        foreach (var reader in Volatile.Read(ref _readers))
+            reader.Overdue();
+    }
+
     public void Complete()
     {
         StreamSubscription[] readers;

@@ -23,6 +23,9 @@ internal enum StreamItemKind
     /// <summary>The response is to end here, and the client to come back for the rest.</summary>
     Poll,
 
+    /// <summary>The answer has waited for the store too long.</summary>
+    Overdue,
+
     /// <summary>Nothing will follow.</summary>
     Completed,
 

@@ -27,6 +27,7 @@ internal sealed class StreamSubscription : IValueTaskSource, IKeptAlive
     private bool _completed;
     private TimeSpan? _poll;
     private bool _moved;
+    private bool _overdue;
 
     /// <summary>Where the connection is going to be read; set by the stream that it is attached to.</summary>
     public EventStream? Stream { get; set; }
@@ -62,8 +63,6 @@ internal sealed class StreamSubscription : IValueTaskSource, IKeptAlive
 
     public void Prime() => Signal(ref _primed);
 
-    public bool NeedsOwner => true;
-
     public void KeepAlive() => Signal(ref _keepAlive);
 
     public void Poll(TimeSpan retry)
@@ -74,6 +73,8 @@ internal sealed class StreamSubscription : IValueTaskSource, IKeptAlive
     }
 
     public void Complete() => Signal(ref _completed);
+
+    public void Overdue() => Signal(ref _overdue);
 
     public void Move() => Signal(ref _moved);
 
@@ -138,6 +139,10 @@ internal sealed class StreamSubscription : IValueTaskSource, IKeptAlive
         {
             _answer = null;
             item = new(StreamItemKind.Event, answer);
+        }
+        else if (_overdue && !_completed)
+        {
+            item = new(StreamItemKind.Overdue);
         }
         else if (_primed)
         {

@@ -88,7 +88,6 @@ public sealed class FaultTests
             .Where(service => service.GetType().Namespace!.StartsWith("Mcp.HighAvailability.", StringComparison.Ordinal)).ToList();
         Assert.Contains(loops, loop => loop is OwnershipWatch);
         Assert.Contains(loops, loop => loop is IdleSweep);
-        Assert.Contains(loops, loop => loop is IsolationWatch);
         await Wait.UntilAsync(() => !replica.Get<ReplicaDirectory>().RegistryAway, "the heartbeats to go on");
         await Wait.UntilAsync(() => replica.Session(idle.SessionId!) is null, "the sweep to go on");
         Assert.All(loops, loop => Assert.False(loop.ExecuteTask!.IsCompleted, loop.GetType().Name));

@@ -1,4 +1,5 @@
 using System.Net;
+using Mcp.HighAvailability.Http;
 using Mcp.HighAvailability.Sessions;
 
 namespace McpHa.Tests;
@@ -87,7 +88,7 @@ public sealed class HandOverTests
         var stopping = cluster[0].StopAsync();
         await Wait.UntilAsync(() => cluster[0].Get<SessionHost>().SessionCount == 1, "the other session to be given up");
         var waiting = other.PostAsync(cluster[0], other.Call("echo"));
-        await Task.WhenAny(waiting, Task.Delay(50));
+        await Wait.UntilAsync(() => cluster[0].Get<SessionGate>().Held == 1, "the request to wait");
         Assert.False(waiting.IsCompleted);
         finish.SetResult();
 
@@ -173,7 +174,7 @@ public sealed class HandOverTests
         var moving = HandOverAsync(cluster[0], client, new(Hurry: late.Token, late.Token, overdue.Token, CalledOff: default));
         await late.CancelAsync();
         var held = client.CallAsync(cluster[0], "once", "quick");
-        await Task.WhenAny(held, Task.Delay(50));
+        await WaitsAsync(cluster[0], client);
         Assert.False(held.IsCompleted);
 
         await overdue.CancelAsync();
@@ -229,7 +230,6 @@ public sealed class HandOverTests
         await taking.Reached;
         var stopping = cluster[0].StopAsync();
         await Wait.UntilAsync(() => cluster[0].Get<SessionHost>().Draining, "the drain to begin");
-        await Task.Delay(50);
         taking.LetGo();
 
         await Wait.UntilAsync(() => cluster.Snapshot(late.SessionId!)!.Record is { Epoch: 2, Owner: "" } or { Epoch: > 2 }, "the session to be handed over");
@@ -259,7 +259,7 @@ public sealed class HandOverTests
         await late.CancelAsync();
         var call = client.Call("once");
         var held = client.PostAsync(cluster[0], call);
-        await Task.WhenAny(held, Task.Delay(50));
+        await WaitsAsync(cluster[0], client);
         Assert.False(held.IsCompleted);
         using var accepted = await client.PostAsync(cluster[0], RawClient.Cancel(call));
 
@@ -287,7 +287,7 @@ public sealed class HandOverTests
         var moving = HandOverAsync(cluster[0], client, new(Hurry: late.Token, late.Token, Overdue: default, calledOff.Token));
         await late.CancelAsync();
         var held = client.CallAsync(cluster[0], "once");
-        await Task.WhenAny(held, Task.Delay(50));
+        await WaitsAsync(cluster[0], client);
         Assert.False(held.IsCompleted);
 
         await calledOff.CancelAsync();
@@ -305,6 +305,9 @@ public sealed class HandOverTests
             await cluster.Tool.UntilAsync(until);
         return run.Replica.ReplicaId;
     };
+
+    private static Task WaitsAsync(InProcessReplica replica, RawClient client) => Wait.UntilAsync(
+        () => replica.Session(client.SessionId!)!.Runner.Read(static core => core.Admission.Waiting == 1), "the call to wait for the move");
 
     private static Task HandOverAsync(InProcessReplica replica, RawClient client, HandOverTimes when) =>
         new HandOver(replica.Session(client.SessionId!)!, replica.Get<SessionOffers>()).RunAsync(replica.Get<SessionOffers>().Turns, when, CancellationToken.None);

@@ -20,6 +20,9 @@ internal sealed class AdmissionState
     /// <summary>The session drains because of <see cref="DrainsWhenQuiet"/>.</summary>
     public bool DrainedQuiet { get; set; }
 
+    /// <summary>Requests that wait.</summary>
+    public int Waiting => _waiting?.Count ?? 0;
+
     /// <summary>Adds a request, in the order of its arrival.</summary>
     public WaitingRequest Wait(RequestId id, ExchangeId exchange)
     {

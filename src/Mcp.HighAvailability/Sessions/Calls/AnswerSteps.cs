@@ -30,17 +30,19 @@ internal static class AnswerSteps
             return default;
         if (unwritten is null)
             Journal(core, answer);
-        else
+        else if (core.Commits.IsOpen(call.Beginning!))
             core.Commits.DropEmptyBatch();
+        else
+            core.Commits.Flush();
         HandOverSteps.NoteEnd(core);
         return new(Ended: true, unwritten);
     }
 
-    // Such a call needs no write: neither client nor store know anything of it, so a later owner may run it again.
+    // Such a call needs no write: its client knows nothing of it, so a later owner may run it again. Its beginning may be on its way to the store.
     private static bool LeftNoTrace(SessionCore core, OpenCall call) =>
         call is { MayRunTwice: true, TouchedState: null, StoredAnswers: null, History: null, Handles.Count: 0, Questions.Names.Count: 0, Stream.LastPosition: 0 } &&
         !core.IsLegacy && RecordedHandshake.Change(call.Request) is null &&
-        call.Beginning is { } beginning && core.Commits.IsOpen(beginning) && beginning.HoldsPrime(call.Stream);
+        call.Beginning?.HoldsPrime(call.Stream) == true;
 
     private static void Journal(SessionCore core, in CallAnswer answer)
     {

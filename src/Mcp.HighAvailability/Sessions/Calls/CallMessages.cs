@@ -68,7 +68,7 @@ internal sealed class CallMessages(LiveSession session)
     {
         if (session.Runner.Run((call, payload, kind), static (core, s) => MessageSteps.Send(core, s.call, s.payload, s.kind)) is not { } ticket)
             return kind == MessageKind.Request ? Task.FromCanceled(new CancellationToken(true)) : Task.CompletedTask;
-        return session.Runtime.Durable ? session.Runner.ShownAsync(ticket) : Task.CompletedTask;
+        return session.Runtime.Durable ? session.Runner.WrittenAsync(ticket, WaitMode.Ends) : Task.CompletedTask;
     }
 
     private static bool IsFailure(JsonRpcMessageWithId message) =>

@@ -105,6 +105,16 @@ internal static class CallSteps
         return true;
     }
 
+    /// <summary>Takes back a call that has not run.</summary>
+    public static bool Refuse(SessionCore core, OpenCall call)
+    {
+        if (!TryEnd(core, call))
+            return false;
+        core.Commits.Flush();
+        HandOverSteps.NoteEnd(core);
+        return true;
+    }
+
     /// <summary>The call, if it has waited for its caller, who has come back.</summary>
     public static OpenCall? StopAwaiting(OpenCall? call)
     {

@@ -9,7 +9,7 @@ namespace Mcp.HighAvailability.Sessions;
 internal sealed class ClientMessages(LiveSession session)
 {
     /// <summary>Takes a notification or an answer; returns when it is safe to tell the client so. <see langword="false"/>: not served here.</summary>
-    public async Task<bool> AcceptAsync(JsonRpcMessage message, ReadOnlyMemory<byte> body, ExchangeId exchange)
+    public async ValueTask<bool> AcceptAsync(JsonRpcMessage message, ReadOnlyMemory<byte> body, ExchangeId exchange)
     {
         if (message is not JsonRpcNotification { Method: NotificationMethods.InitializedNotification })
             session.Touch();
@@ -45,11 +45,12 @@ internal sealed class ClientMessages(LiveSession session)
             (Id: JsonRpc.CancelledId(notification), cancellation), static (core, asked) => CancellationSteps.Cancel(core, asked.Id, asked.cancellation));
         if (call is null)
             return await session.IsOursAsync(CancellationToken.None).ConfigureAwait(false);
-        if (!await ClientRequests.IsWrittenAsync(session.Runner.ShownAsync(ticket)).ConfigureAwait(false))
-            return false;
-        call.ForgetState();
-        session.Transport.Feed(ClientRequests.Cancellation(call, notification.Params?.DeepClone() ?? new JsonObject()));
-        return true;
+        return await InTimeAsync(ticket, () =>
+        {
+            call.ForgetState();
+            session.Transport.Feed(ClientRequests.Cancellation(call, notification.Params?.DeepClone() ?? new JsonObject()));
+            return true;
+        }).ConfigureAwait(false);
     }
 
     // The answer is stored before the handler sees it: a run in a later owner then finds it instead of asking again.
@@ -69,18 +70,17 @@ internal sealed class ClientMessages(LiveSession session)
                     return await session.IsOursAsync(CancellationToken.None).ConfigureAwait(false);
             }
 
-            if (!await ClientRequests.IsWrittenAsync(session.Runner.ShownAsync(ticket)).ConfigureAwait(false))
-                return false;
             if (kind == QuestionAnswer.Repeated)
-                return true;
-            if (session.Runner.Run((call, name, answer), static (core, s) => QuestionSteps.Keep(core, s.call, s.name, s.answer)))
-                return true;
+                return await InTimeAsync(ticket, static () => true).ConfigureAwait(false);
+            return await InTimeAsync(ticket, () =>
+                session.Runner.Run((call, name, answer), static (core, s) => QuestionSteps.Keep(core, s.call, s.name, s.answer)) || Deliver(name, answer)).ConfigureAwait(false)
+                || await session.IsOursAsync(CancellationToken.None).ConfigureAwait(false);
         }
 
         return Deliver(name, answer) || await session.IsOursAsync(CancellationToken.None).ConfigureAwait(false);
     }
 
-    // While the store is away for everybody there are no take-overs, and an owner goes on with what it has.
+    // While the store is away, an owner goes on with what needs no write.
     private async ValueTask<bool> IsStillServedAsync()
     {
         try
@@ -89,10 +89,17 @@ internal sealed class ClientMessages(LiveSession session)
         }
         catch (StoreUnavailableException) when (session.Serves)
         {
-            if (!await session.Runtime.Commits.Standing.IsUnchallengedAsync(CancellationToken.None).ConfigureAwait(false))
-                throw;
-            return session.Serves;
+            return true;
         }
+    }
+
+    // What is to follow a write follows it, also when the client waits no longer.
+    private async ValueTask<bool> InTimeAsync(long ticket, Func<bool> then)
+    {
+        var following = FollowAsync();
+        return await ClientRequests.IsWrittenAsync(session.Runner.WrittenAsync(ticket, WaitMode.Fails)).ConfigureAwait(false) && await following.ConfigureAwait(false);
+
+        async Task<bool> FollowAsync() => await ClientRequests.IsWrittenAsync(session.Runner.WrittenAsync(ticket)).ConfigureAwait(false) && then();
     }
 
     private async ValueTask<bool> BeginAsync(JsonRpcMessage initialized)
@@ -111,7 +118,7 @@ internal sealed class ClientMessages(LiveSession session)
         {
             null => false,
             0 => true,
-            { } first => await ClientRequests.IsWrittenAsync(session.Runner.ShownAsync(first)).ConfigureAwait(false) && session.Transport.Feed(initialized),
+            { } first => await InTimeAsync(first, () => session.Transport.Feed(initialized)).ConfigureAwait(false),
         };
     }
 }

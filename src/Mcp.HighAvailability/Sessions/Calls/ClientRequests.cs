@@ -27,8 +27,8 @@ internal sealed class ClientRequests(LiveSession session)
         Admission admission = default;
         do
         {
-            if (admission.Waiting is { } waiting && !await UntilItMayBeginAsync(waiting, mayRunTwice).ConfigureAwait(false))
-                return waiting.Withdrawn ? Nothing() : null;
+            if (admission.Waiting is { } waiting)
+                await session.Runner.WhenAsync(core => !core.IsActive || waiting.Withdrawn || CallSteps.MayBegin(core, mayRunTwice)).ConfigureAwait(false);
             admission = session.Runner.Run((request, admission.Waiting), static (core, asked) => CallSteps.Admit(core, asked.request, asked.Waiting));
         }
         while (admission.Kind == AdmissionKind.Waits);
@@ -47,7 +47,7 @@ internal sealed class ClientRequests(LiveSession session)
                 from.HasBegun = true;
                 session.Reruns.Run(admission.Call, user);
                 // A POST of HTTP+SSE is answered when the call is written down, for its client never sends it again.
-                return !session.IsLegacy || await IsWrittenAsync(session.DrainAsync()).ConfigureAwait(false) ? admission.Reader : null;
+                return !session.IsLegacy || await IsWrittenAsync(session.Runner.WrittenAsync(session.Runner.Run(static core => core.Commits.Drain()), WaitMode.Fails)).ConfigureAwait(false) ? admission.Reader : null;
             case AdmissionKind.Withdrawn:
                 return Nothing();
             default:
@@ -56,9 +56,12 @@ internal sealed class ClientRequests(LiveSession session)
     }
 
     /// <summary>Waits for a commit; <see langword="false"/> when it will not be written, because the session is over here.</summary>
+    /// <exception cref="StoreUnavailableException">The store is away for too long, if the wait is one that fails then.</exception>
     public static async ValueTask<bool> IsWrittenAsync(Task written)
     {
         await written.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (written.IsFaulted)
+            await written.ConfigureAwait(false);
         return written.IsCompletedSuccessfully;
     }
 
@@ -105,51 +108,31 @@ internal sealed class ClientRequests(LiveSession session)
         }
     }
 
-    private async Task<bool> UntilItMayBeginAsync(WaitingRequest waiting, bool mayRunTwice)
-    {
-        var may = session.Runner.WhenAsync(core => !core.IsActive || waiting.Withdrawn || CallSteps.MayBegin(core, mayRunTwice));
-        if (await session.UnlessSentElsewhereAsync(TrueAsync(may)).ConfigureAwait(false))
-            return true;
-        session.Runner.Run(waiting, static (core, waiting) =>
-        {
-            core.Admission.Leave(waiting);
-            return true;
-        });
-        return false;
-
-        static async Task<bool> TrueAsync(Task task)
-        {
-            await task.ConfigureAwait(false);
-            return true;
-        }
-    }
-
     // What must never run twice is written down before it runs once.
     private async ValueTask<StreamSubscription?> BeginAsync(Admission admission, ClientExchange from, ClaimsPrincipal? user)
     {
-        var call = admission.Call!;
-        var written = call.MayRunTwice && !session.IsLegacy ? session.Runner.ShownAsync(admission.Ticket) : session.Runner.WrittenAsync(admission.Ticket);
-        var dispatching = DispatchWhenWrittenAsync(written, call, user, ExecutionContext.Capture());
-        if (await session.UnlessSentElsewhereAsync(dispatching).ConfigureAwait(false))
+        var (call, flow) = (admission.Call!, ExecutionContext.Capture());
+        try
         {
-            from.HasBegun = true;
-            return admission.Reader;
+            if (!await IsWrittenAsync(session.Runner.WrittenAsync(admission.Ticket, WaitMode.Fails)).ConfigureAwait(false))
+            {
+                LiveSession.Detach(admission.Reader!);
+                return null;
+            }
+        }
+        catch (StoreUnavailableException)
+        {
+            // It has not run, and will not. Who has asked for it again meanwhile asks once more.
+            session.Runner.Run(call, CallSteps.Refuse);
+            LiveSession.Detach(admission.Reader!);
+            call.Stream.Move();
+            throw;
         }
 
-        // Sent elsewhere it may still begin here, later.
-        from.HasBegun = !dispatching.IsCompleted;
-        LiveSession.Detach(admission.Reader!);
-        return null;
-    }
-
-    private async Task<bool> DispatchWhenWrittenAsync(Task written, OpenCall call, ClaimsPrincipal? user, ExecutionContext? flow)
-    {
-        if (!await IsWrittenAsync(written).ConfigureAwait(false))
-            return false;
-        if (call.EarlierLosses > 0 && call.MayRunTwice && session.Reruns.EndIfLostTooOften(call))
-            return true;
-        Dispatch(call, user, flow);
-        return true;
+        from.HasBegun = true;
+        if (call.EarlierLosses == 0 || !call.MayRunTwice || !session.Reruns.EndIfLostTooOften(call))
+            Dispatch(call, user, flow);
+        return admission.Reader;
     }
 
     // What answers a request that was cancelled while it waited, or that repeats a cancelled one.

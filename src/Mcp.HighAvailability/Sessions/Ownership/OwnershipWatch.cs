@@ -13,7 +13,7 @@ namespace Mcp.HighAvailability.Sessions;
 /// (<see cref="ReplicaInfo.Checked"/>): until all have said it nobody takes a session for unknown.
 /// </remarks>
 internal sealed partial class OwnershipWatch(
-    IEventBus bus, SessionHost host, SelfReplica self, Standing standing, ReplicaDirectory directory, TimeProvider time, ILogger<OwnershipWatch> logger) : BackgroundService
+    IEventBus bus, SessionHost host, SelfReplica self, ReplicaDirectory directory, TimeProvider time, ILogger<OwnershipWatch> logger) : BackgroundService
 {
     private const int AtOnce = 64;
     private static readonly TimeSpan Beat = TimeSpan.FromSeconds(1);
@@ -44,7 +44,6 @@ internal sealed partial class OwnershipWatch(
                         var seen = (directory.Outages, Volatile.Read(ref _pauses), directory.Lapses);
                         await CheckAsync(paused ? "this replica stood still" : "the store was away").ConfigureAwait(false);
                         (outages, pauses, lapses) = seen;
-                        standing.Confirm(lapses);
                     }
 
                     subscription ??= await bus.SubscribeAsync(TakeOverNews.Topic, Hear, stoppingToken).ConfigureAwait(false);

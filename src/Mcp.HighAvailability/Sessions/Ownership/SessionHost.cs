@@ -15,7 +15,7 @@ namespace Mcp.HighAvailability.Sessions;
 /// knows of its peers, never by what a request says.
 /// </remarks>
 internal sealed partial class SessionHost(
-    SessionRuntime runtime, ReplicaDirectory directory, IEventBus bus, ILogger<SessionHost> logger, Standing? standing = null)
+    SessionRuntime runtime, ReplicaDirectory directory, IEventBus bus, ILogger<SessionHost> logger)
 {
     private const int MostRounds = 8;
     private static readonly int DefaultTakeOvers = Math.Clamp(4 * Environment.ProcessorCount, 8, 64);
@@ -28,7 +28,6 @@ internal sealed partial class SessionHost(
     private int _count;
 
     private readonly ConcurrentDictionary<string, (int Times, long Last)> _failed = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<string, long> _spared = new(StringComparer.Ordinal);
 
     /// <summary>All sessions, each looked at once. Not for heartbeats and requests: their work must not grow with the number of sessions.</summary>
     public IEnumerable<LiveSession> Sessions => _sessions.Select(static pair => pair.Value);
@@ -107,8 +106,6 @@ internal sealed partial class SessionHost(
     {
         for (var round = 0; round < MostRounds; round++)
         {
-            if (standing?.Refuge(sessionId) is { } refuge)
-                return new Ownership.Peer(refuge);
             if (_sessions.TryGetValue(sessionId, out var session))
             {
                 if (session.Serves)
@@ -163,23 +160,6 @@ internal sealed partial class SessionHost(
     public ReplicaInfo? Successor(string key) =>
         Rendezvous.Choose(key, [.. directory.Alive.Where(r => !r.Draining && r.Id != runtime.ReplicaId)]);
 
-    /// <summary>
-    /// Promises to take nothing over from a peer for <see cref="Standing.Promise"/>. <see langword="false"/>: this replica has the store, or may
-    /// have taken something over from it.
-    /// </summary>
-    public bool Spare(string replicaId)
-    {
-        if (!directory.RegistryAway || directory.Find(replicaId) is null)
-            return false;
-
-        // First the promise, then the look at what is under way: a take-over does it the other way round.
-        _spared[replicaId] = runtime.Time.GetTimestamp();
-        return Admission.Running == 0 && directory.Find(replicaId) is not null;
-    }
-
-    private bool IsSpared(string replicaId) =>
-        _spared.TryGetValue(replicaId, out var since) && runtime.Time.GetElapsedTime(since) < Standing.Promise;
-
     /// <summary>How many sessions of a user this replica has.</summary>
     public int SessionsOf(string user) => _users.GetValueOrDefault(user);
 
@@ -198,9 +178,6 @@ internal sealed partial class SessionHost(
     // sessions, and it has lost nothing since.
     private async ValueTask<bool> IsSettledAsync(string? before, CancellationToken cancellationToken)
     {
-        // Without peers there is no other owner to wait for.
-        if (standing is null)
-            return true;
         if (before is null or "")
             return before is not null;
         await directory.RefreshAsync(cancellationToken).ConfigureAwait(false);
@@ -274,8 +251,6 @@ internal sealed partial class SessionHost(
     {
         if (_failed.TryGetValue(sessionId, out var failed) && runtime.Time.GetElapsedTime(failed.Last) < PauseAfter(failed.Times))
             return new Ownership.Undecided("The session could not be restored; that is tried again.");
-        if (IsSpared(before.Owner))
-            return new Ownership.Undecided("The store is just back, and the session's owner has asked for time.");
         var begun = runtime.Time.GetTimestamp();
         var reason = TakeOverReasons.Of(before.Owner, runtime.ReplicaId);
         try

@@ -102,6 +102,9 @@ internal sealed class CommitBatch
     /// <summary>Streams whose readers wait for the commit.</summary>
     public IEnumerable<EventStream> Streams => _effects?.Select(e => e.Stream) ?? [];
 
+    /// <summary>Streams that end with the commit: their answer is in it.</summary>
+    public IEnumerable<EventStream> Ending => _effects?.Where(static e => e.Kind == EffectKind.Complete).Select(static e => e.Stream) ?? [];
+
     /// <summary>Takes the effects out, so that they happen once.</summary>
     public List<Effect>? TakeEffects()
     {

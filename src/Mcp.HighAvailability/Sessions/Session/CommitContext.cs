@@ -1,4 +1,3 @@
-using Mcp.HighAvailability.Cluster;
 using Mcp.HighAvailability.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -8,7 +7,6 @@ namespace Mcp.HighAvailability.Sessions;
 /// <summary>What the commits of all sessions of a process share.</summary>
 internal sealed class CommitContext(
     ISessionStore store,
-    IStanding standing,
     TimeProvider time,
     SessionMetrics metrics,
     IOptions<HighAvailabilityOptions> options,
@@ -16,9 +14,6 @@ internal sealed class CommitContext(
     ILogger<CommitWriter> logger)
 {
     public ISessionStore Store => store;
-
-    /// <summary>Whether what waits may be shown at all.</summary>
-    public IStanding Standing => standing;
 
     public TimeProvider Time => time;
 

@@ -5,11 +5,14 @@ namespace Mcp.HighAvailability.Sessions;
 /// <summary>What of a session is being written and what waits to be: plain data, part of <see cref="SessionCore"/>.</summary>
 /// <remarks>
 /// Invariants: at most one commit is under way; commits are numbered without a gap; positions ascend and are never used twice; the effects of a batch
-/// are released after its commit, in the order of the commits. The exceptions are named: <see cref="Durability.Fast"/>, and
-/// <see cref="ReleaseOverdue"/>. After <see cref="Stop"/> nothing is written or released.
+/// are released after its commit, in the order of the commits, and never before, except by <see cref="Durability.Fast"/>. After
+/// <see cref="Stop"/> nothing is written or released.
 /// </remarks>
 internal sealed class CommitState(SessionRecord record, CommitContext context, UnreadEntries unread)
 {
+    // Well below the time after which others take a session over.
+    private static readonly TimeSpan ConfirmedFor = TimeSpan.FromSeconds(1);
+
     private CommitBatch? _gathering;
     private CommitBatch? _writing;
     private List<Effect>? _released;
@@ -18,6 +21,7 @@ internal sealed class CommitState(SessionRecord record, CommitContext context, U
     private long _tickets;
     private TimeSpan? _takeOverTook;
     private long _touched = context.Time.GetTimestamp();
+    private long _confirmed = context.Time.GetTimestamp();
 
     /// <summary>Highest position in use.</summary>
     public long LastPosition { get; private set; } = record.LastPosition;
@@ -25,8 +29,8 @@ internal sealed class CommitState(SessionRecord record, CommitContext context, U
     /// <summary>Batches up to this ticket are in the store.</summary>
     public long Written { get; private set; }
 
-    /// <summary>The effects of batches up to this ticket are released.</summary>
-    public long Shown { get; private set; }
+    /// <summary>Batches up to this ticket have waited for the store too long. They are written when it is back.</summary>
+    public long Overdue { get; private set; }
 
     /// <summary>Nothing is written any more.</summary>
     public bool Stopped { get; private set; }
@@ -145,8 +149,9 @@ internal sealed class CommitState(SessionRecord record, CommitContext context, U
         _writing = null;
         if (Stopped)
             return;
-        Release(batch);
-        Written = Shown = batch.Ticket;
+        Release(batch.TakeEffects());
+        Written = batch.Ticket;
+        _confirmed = context.Time.GetTimestamp();
     }
 
     /// <summary>
@@ -165,19 +170,25 @@ internal sealed class CommitState(SessionRecord record, CommitContext context, U
         return under.Batch.ToCommit(record, under.Commit.Number, LastPosition, under.Commit.Touch, under.Commit.TakeOverTook, unread.Positions);
     }
 
-    /// <summary>Releases what has waited for the store for so long. Returns how many messages.</summary>
-    public int ReleaseOverdue(TimeSpan timeout)
+    /// <summary>The store is away: readers of answers that have waited for it for so long are told, and so are those who wait for such a batch.</summary>
+    public bool Expire(TimeSpan timeout)
     {
-        var count = 0;
         foreach (var batch in (CommitBatch?[])[_writing, _gathering])
         {
             if (Stopped || batch is null || context.Time.GetElapsedTime(batch.Opened) < timeout)
                 continue;
-            count += Release(batch);
-            Shown = batch.Ticket;
+            Overdue = batch.Ticket;
+            Release([.. batch.Ending.Select(static stream => new Effect(EffectKind.Overdue, stream))]);
         }
 
-        return count;
+        return Overdue > Written;
+    }
+
+    /// <summary>Asks the store by a commit whether the session is still ours, unless it has said so a moment ago.</summary>
+    public void Confirm()
+    {
+        if (context.Time.GetElapsedTime(_confirmed) >= ConfirmedFor)
+            Flush();
     }
 
     /// <summary>Durability.Fast: releases what is to be written soon.</summary>
@@ -201,18 +212,17 @@ internal sealed class CommitState(SessionRecord record, CommitContext context, U
     private void ReleaseEarly(CommitBatch batch)
     {
         if (context.Durability == Durability.Fast && !Stopped)
-            Release(batch);
+            Release(batch.TakeEffects());
     }
 
-    private int Release(CommitBatch batch)
+    private void Release(List<Effect>? effects)
     {
-        if (batch.TakeEffects() is not { Count: > 0 } effects)
-            return 0;
+        if (effects is not { Count: > 0 })
+            return;
         if (_released is null)
             _released = effects;
         else
             _released.AddRange(effects);
-        return effects.Count(static effect => effect.Kind == EffectKind.Publish);
     }
 
     // None if the commit cannot trim an unread entry. Most commits append the one answer that is unread.

@@ -51,7 +51,7 @@ internal sealed partial class CommitWriter(SessionRunner runner, SessionRecord r
 
                 if (runner.Stopped.IsCancellationRequested)
                     return false;
-                await ShowOverdueAsync(pending.Batch).ConfigureAwait(false);
+                runner.Run(context.DurableTimeout, static (core, timeout) => core.Commits.Expire(timeout));
                 await Task.Delay(TimeSpan.FromMilliseconds(Math.Min(1_000, 25 << Math.Min(attempt, 6))), context.Time).ConfigureAwait(false);
             }
             catch (OperationCanceledException) when (runner.Stopped.IsCancellationRequested)
@@ -85,21 +85,6 @@ internal sealed partial class CommitWriter(SessionRunner runner, SessionRecord r
     // What the session remembers of its journal, and all that the store has never had, however much of it that is.
     private static IReadOnlyList<JournalEntry> Join(IReadOnlyList<JournalEntry> remembered, SessionCommit commit) =>
         [.. remembered.UnionBy(commit.Append, entry => entry.Position).ExceptBy(commit.Remove, entry => entry.Position).OrderBy(entry => entry.Position)];
-
-    // Durable writes wait for the store, but not for ever: then they are shown and counted, in their order. Only while nobody can have
-    // taken the session over.
-    private async ValueTask ShowOverdueAsync(CommitBatch batch)
-    {
-        if (context.Time.GetElapsedTime(batch.Opened) < context.DurableTimeout ||
-            !await context.Standing.IsUnchallengedAsync(CancellationToken.None).ConfigureAwait(false))
-        {
-            return;
-        }
-
-        var shown = runner.Run(context.DurableTimeout, static (core, timeout) => core.Commits.ReleaseOverdue(timeout));
-        if (shown > 0)
-            context.Metrics.Unjournaled(shown);
-    }
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Session {SessionId}: another replica owns it now, epoch {Epoch} was refused; the local copy ends.")]
     private partial void LogFenced(string sessionId, long epoch);

@@ -22,6 +22,9 @@ internal readonly record struct Effect(EffectKind Kind, EventStream Stream, Jour
             case EffectKind.Complete:
                 Stream.Complete();
                 break;
+            case EffectKind.Overdue:
+                Stream.Overdue();
+                break;
         }
     }
 }
@@ -32,4 +35,7 @@ internal enum EffectKind
     Prime,
     Poll,
     Complete,
+
+    /// <summary>The answer has waited for the store too long. Released before its commit.</summary>
+    Overdue,
 }

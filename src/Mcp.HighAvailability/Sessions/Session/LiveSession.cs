@@ -25,7 +25,6 @@ internal sealed partial class LiveSession
     private readonly ClientMessages _messages;
     private readonly StreamReaders _readers;
     private McpServer? _server;
-    private TaskCompletionSource? _elsewhere;
     private volatile bool _used;
 
     public LiveSession(SessionRuntime runtime, SessionRecord record, Action<LiveSession> onGone)
@@ -147,10 +146,10 @@ internal sealed partial class LiveSession
 
     /// <inheritdoc cref="ClientMessages.AcceptAsync"/>
     public ValueTask<bool> AcceptAsync(JsonRpcMessage message, ReadOnlyMemory<byte> body, ExchangeId exchange) =>
-        UnlessSentElsewhereAsync(_messages.AcceptAsync(message, body, exchange));
+        _messages.AcceptAsync(message, body, exchange);
 
-    /// <inheritdoc cref="StreamReaders.OpenGetAsync"/>
-    public ValueTask<StreamSubscription?> OpenGetAsync(CancellationToken cancellationToken) => _readers.OpenGetAsync(cancellationToken);
+    /// <inheritdoc cref="StreamReaders.OpenGet"/>
+    public StreamSubscription? OpenGet() => _readers.OpenGet();
 
     /// <inheritdoc cref="StreamReaders.ResumeAsync"/>
     public ValueTask<Resumption> ResumeAsync(SseEventId after, ClaimsPrincipal? user, CancellationToken cancellationToken) =>
@@ -238,30 +237,6 @@ internal sealed partial class LiveSession
                 return true;
             });
         }
-    }
-
-    /// <summary>
-    /// Cuts the connections, and lets go of requests that wait for the store, so that clients go to a replica that has it. The session stays:
-    /// it goes on if it is still ours when the store is back.
-    /// </summary>
-    public void SendElsewhere()
-    {
-        foreach (var stream in Runner.Read(static core => (EventStream[])[.. core.GetStreams.Known, .. core.Calls.Open.Select(c => c.Stream), .. core.Commits.Unshown]))
-            stream.Cut();
-        Interlocked.Exchange(ref _elsewhere, null)?.TrySetResult();
-    }
-
-    /// <summary>What a request has begun goes on when the request itself is sent elsewhere. <see langword="false"/>: it was, or the session is no longer served here.</summary>
-    public async ValueTask<bool> UnlessSentElsewhereAsync(Task<bool> work)
-    {
-        if (!work.IsCompleted)
-        {
-            var elsewhere = LazyInitializer.EnsureInitialized(ref _elsewhere, static () => new(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
-            if (await Task.WhenAny(work, elsewhere).ConfigureAwait(false) != work)
-                return false;
-        }
-
-        return await work.ConfigureAwait(false);
     }
 
     /// <summary>Ends the session for good, everywhere. <see langword="false"/>: it is no longer served here, its owner has to end it.</summary>

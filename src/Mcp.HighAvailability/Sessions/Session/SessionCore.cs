@@ -74,9 +74,6 @@ internal sealed class SessionCore
     /// <summary>HTTP+SSE (2024-11-05): responses that read the one stream.</summary>
     public int Listeners { get; set; }
 
-    /// <summary>How often clients that wait here were sent to another replica.</summary>
-    public int SentElsewhere { get; set; }
-
     /// <summary>Notifications dropped since this was last read, because too much waited for the store.</summary>
     public int GivenUp { get; set; }
 

@@ -54,23 +54,17 @@ internal sealed partial class SessionRunner(SessionCore core, CommitContext cont
     /// <summary>Completes when a condition holds after a step. A condition must hold when the session is over.</summary>
     public Task WhenAsync(Func<SessionCore, bool> condition) => WaitAsync(new(condition));
 
-    /// <summary>Completes when the store has a batch and its effects were shown, however long that takes. Cancelled when it will never have it.</summary>
-    public Task WrittenAsync(long ticket) => WaitAsync(new(ticket, Shown: false));
-
-    /// <summary>As <see cref="WrittenAsync"/>, or when the time of the batch to wait for the store is over.</summary>
-    public Task ShownAsync(long ticket) => WaitAsync(new(ticket, Shown: true));
+    /// <summary>Completes when the store has a batch and its effects were shown. Cancelled when it will never have it.</summary>
+    /// <param name="ticket">The batch.</param>
+    /// <param name="mode">What becomes of the wait when the store is away for <see cref="HighAvailabilityOptions.DurableTimeout"/>.</param>
+    public Task WrittenAsync(long ticket, WaitMode mode = WaitMode.Unlimited) => WaitAsync(new(ticket, mode));
 
     private Task WaitAsync(SessionWait wait)
     {
         lock (_turn)
         {
-            switch (wait.Look(core))
-            {
-                case SessionWaitState.Holds:
-                    return Task.CompletedTask;
-                case SessionWaitState.Never:
-                    return Task.FromCanceled(new CancellationToken(canceled: true));
-            }
+            if (wait.Look(core) is not SessionWaitState.Waits and var over)
+                return SessionWaiter.Completed(over);
 
             // Those who wait for the same batch share one.
             _waiters ??= [];

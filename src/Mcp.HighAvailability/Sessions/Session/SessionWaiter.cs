@@ -1,13 +1,13 @@
 namespace Mcp.HighAvailability.Sessions;
 
-/// <summary>What is waited for: a condition of a session, or that a batch is written or shown.</summary>
-internal readonly record struct SessionWait(Func<SessionCore, bool>? Condition, long Ticket, bool Shown)
+/// <summary>What is waited for: a condition of a session, or that a batch is written.</summary>
+internal readonly record struct SessionWait(Func<SessionCore, bool>? Condition, long Ticket, WaitMode Mode)
 {
-    public SessionWait(Func<SessionCore, bool> condition) : this(condition, 0, false)
+    public SessionWait(Func<SessionCore, bool> condition) : this(condition, 0, default)
     {
     }
 
-    public SessionWait(long ticket, bool Shown) : this(null, ticket, Shown)
+    public SessionWait(long ticket, WaitMode mode) : this(null, ticket, mode)
     {
     }
 
@@ -16,10 +16,27 @@ internal readonly record struct SessionWait(Func<SessionCore, bool>? Condition, 
         if (Condition is not null)
             return Condition(core) ? SessionWaitState.Holds : SessionWaitState.Waits;
         var commits = core.Commits;
-        return commits.Stopped ? SessionWaitState.Never
-            : Ticket <= (Shown ? commits.Shown : commits.Written) ? SessionWaitState.Holds
-            : SessionWaitState.Waits;
+        if (commits.Stopped)
+            return SessionWaitState.Never;
+        if (Ticket <= commits.Written)
+            return SessionWaitState.Holds;
+        if (Ticket > commits.Overdue || Mode == WaitMode.Unlimited)
+            return SessionWaitState.Waits;
+        return Mode == WaitMode.Fails ? SessionWaitState.Overdue : SessionWaitState.Holds;
     }
+}
+
+/// <summary>What becomes of a wait for a batch that is overdue.</summary>
+internal enum WaitMode
+{
+    /// <summary>It goes on.</summary>
+    Unlimited,
+
+    /// <summary>It fails with <see cref="StoreUnavailableException"/>.</summary>
+    Fails,
+
+    /// <summary>It ends.</summary>
+    Ends,
 }
 
 internal enum SessionWaitState
@@ -27,6 +44,7 @@ internal enum SessionWaitState
     Waits,
     Holds,
     Never,
+    Overdue,
 }
 
 /// <summary>One that waits. Its continuations run on other threads, never in a step.</summary>
@@ -42,6 +60,14 @@ internal sealed class SessionWaiter(SessionWait wait)
     /// <summary>Whether the wait is over.</summary>
     public bool IsOver => _state != SessionWaitState.Waits;
 
+    /// <summary>A wait that is over before it begins.</summary>
+    public static Task Completed(SessionWaitState state) => state switch
+    {
+        SessionWaitState.Holds => Task.CompletedTask,
+        SessionWaitState.Overdue => Task.FromException(Overdue()),
+        _ => Task.FromCanceled(new CancellationToken(canceled: true)),
+    };
+
     /// <summary>Looks whether the wait is over now.</summary>
     public bool Look(SessionCore core) => (_state = wait.Look(core)) != SessionWaitState.Waits;
 
@@ -50,7 +76,11 @@ internal sealed class SessionWaiter(SessionWait wait)
     {
         if (_state == SessionWaitState.Holds)
             _source.TrySetResult();
+        else if (_state == SessionWaitState.Overdue)
+            _source.TrySetException(Overdue());
         else
             _source.TrySetCanceled();
     }
+
+    private static StoreUnavailableException Overdue() => new("The store has not answered in time (HighAvailability:DurableTimeout).");
 }

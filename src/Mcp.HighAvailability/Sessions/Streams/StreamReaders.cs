@@ -11,16 +11,10 @@ internal sealed partial class StreamReaders(LiveSession session)
     private readonly ILogger _logger = session.Runtime.Logger;
 
     /// <summary>Opens a GET stream. <see langword="null"/>: the session is no longer served here.</summary>
-    /// <remarks>It begins with a byte that no commit goes before: one is made when the session may be somebody else's.</remarks>
-    public async ValueTask<StreamSubscription?> OpenGetAsync(CancellationToken cancellationToken)
+    /// <remarks>It begins before the store has agreed. A commit finds out whether the session is still ours; the stream is cut if it is not.</remarks>
+    public StreamSubscription? OpenGet()
     {
         session.Touch();
-        if (!session.Runtime.Commits.Standing.Leased && session.Serves &&
-            !await session.UnlessSentElsewhereAsync(IsStillOursAsync()).AsTask().WaitAsync(cancellationToken).ConfigureAwait(false))
-        {
-            return null;
-        }
-
         if (session.Runner.Run(StreamSteps.OpenGet) is not { } opened)
             return null;
         opened.Reader.Stream!.Prime();
@@ -76,17 +70,18 @@ internal sealed partial class StreamReaders(LiveSession session)
     /// has lost the session has got it back.
     /// </summary>
     /// <exception cref="OperationCanceledException">Also when the session is no longer served here.</exception>
-    public async IAsyncEnumerable<JournalEntry> ReadJournalAsync(string stream, long after, [EnumeratorCancellation] CancellationToken cancellationToken)
+    /// <exception cref="StoreUnavailableException">The store is away for too long, if the wait is one that fails then.</exception>
+    public async IAsyncEnumerable<JournalEntry> ReadJournalAsync(
+        string stream, long after, [EnumeratorCancellation] CancellationToken cancellationToken, WaitMode mode = WaitMode.Fails)
     {
         // An answer that is on its way to the journal must not be taken for one that is no longer kept. A commit tells, besides, whether the
         // session is still ours to be read from.
-        await session.VerifyAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
+        var ticket = session.Runner.Run(static core => core.Commits.Flush());
+        await session.Runner.WrittenAsync(ticket, mode).WaitAsync(cancellationToken).ConfigureAwait(false);
         var ofAll = stream == session.GetStreams.Only?.Id;
         await foreach (var entry in session.Runtime.Journal.ReadAsync(session.Id, ofAll ? "" : stream, after, cancellationToken).ConfigureAwait(false))
             yield return entry;
     }
-
-    private async Task<bool> IsStillOursAsync() => await ClientRequests.IsWrittenAsync(session.KeepAsync(TimeSpan.Zero)).ConfigureAwait(false);
 
     private async ValueTask<Resumption> LookAsync(SseEventId after, Resumed resumed, CancellationToken cancellationToken)
     {
@@ -130,7 +125,7 @@ internal sealed partial class StreamReaders(LiveSession session)
             do
             {
                 waiting = [];
-                await foreach (var entry in ReadJournalAsync(GetStreams.WaitingStream, 0, CancellationToken.None).ConfigureAwait(false))
+                await foreach (var entry in ReadJournalAsync(GetStreams.WaitingStream, 0, CancellationToken.None, WaitMode.Unlimited).ConfigureAwait(false))
                     waiting.Add(entry);
             }
             while (!session.Runner.Run((waiting, target), static (core, moved) => StreamSteps.Move(core, moved.waiting, moved.target)));

@@ -39,6 +39,7 @@ internal static class StreamSteps
     {
         if (!core.IsActive)
             return null;
+        core.Commits.Confirm();
         var reader = core.GetStreams.Open().Attach();
         return new(reader, core.GetStreams.StartMoving());
     }

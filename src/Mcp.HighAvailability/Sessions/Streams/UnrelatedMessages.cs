@@ -36,14 +36,14 @@ internal sealed class UnrelatedMessages(LiveSession session)
     /// <summary>Sends a notification that goes to many sessions, unless it is past.</summary>
     public Task BroadcastAsync(JsonRpcNotification notification, UInt128 id) => IsPast(id)
         ? Task.CompletedTask
-        : WhenShownAsync(session.Runner.Run(
+        : WhenSentAsync(session.Runner.Run(
             (Payload: JsonRpc.Serialize(notification), Kind: MessageKinds.Of(notification), id), static (core, sent) => BroadcastSteps.Send(core, sent.Payload, sent.Kind, sent.id)));
 
     /// <summary>Whether a broadcast is none for this owner any more: a former one has handed on it or a newer one, or the session came later.</summary>
     public bool IsPast(UInt128 broadcast) => broadcast <= _past;
 
-    private Task SendAsync(JsonRpcMessage message) => WhenShownAsync(session.Runner.Run(
+    private Task SendAsync(JsonRpcMessage message) => WhenSentAsync(session.Runner.Run(
         (Payload: JsonRpc.Serialize(message), Kind: MessageKinds.Of(message)), static (core, sent) => MessageSteps.SendUnrelated(core, sent.Payload, sent.Kind)));
 
-    private Task WhenShownAsync(long? ticket) => ticket is { } sent && session.Runtime.Durable ? session.Runner.ShownAsync(sent) : Task.CompletedTask;
+    private Task WhenSentAsync(long? ticket) => ticket is { } sent && session.Runtime.Durable ? session.Runner.WrittenAsync(sent, WaitMode.Ends) : Task.CompletedTask;
 }
