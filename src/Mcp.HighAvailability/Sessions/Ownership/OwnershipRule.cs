@@ -1,0 +1,68 @@
+using Mcp.HighAvailability.Affinity;
+using Mcp.HighAvailability.Cluster;
+
+namespace Mcp.HighAvailability.Sessions;
+
+/// <summary>Decides what a look into the store means for a session that is not served here. The only place that does.</summary>
+/// <remarks>Taking over is safe at any suspicion, because the store fences the old owner. What a request says decides nothing.</remarks>
+internal sealed class OwnershipRule(string self, ReplicaDirectory directory)
+{
+    /// <summary>This replica takes on no more sessions while there is another one: it is shutting down, or an operator wants it empty.</summary>
+    public bool Draining { get; set; }
+
+    /// <summary>This replica is shutting down: it takes on no more sessions, whatever happens to the others.</summary>
+    public bool Ending { get; set; }
+
+    /// <summary>To be read before a look into the store; see <see cref="OfMissingAsync"/>.</summary>
+    public string? SettledRun => directory.SettledRun;
+
+    /// <summary>Another replica, that is not draining, to serve a key; <see langword="null"/> when there is none.</summary>
+    public ReplicaInfo? Successor(string key) => Rendezvous.Choose(key, [.. directory.Alive.Where(r => !r.Draining && r.Id != self)]);
+
+    /// <summary>Where a session is served that the store knows. <see langword="null"/>: here, after a take-over.</summary>
+    public Ownership? OfRecord(string sessionId, SessionOwner record)
+    {
+        if (OfOwner(record.Owner) is { } peer)
+            return peer;
+
+        // What only drains serves on when it is all there is. A session that it has given up and nobody knows of is taken back before it is handed over.
+        if (Draining && (Ending || record.Owner != self) && Successor(sessionId) is { } successor)
+            return new Ownership.Peer(successor);
+        return Ending ? new Ownership.Undecided("This replica is shutting down and there is no other yet.") : null;
+    }
+
+    /// <summary>The owner, if it is another replica that is alive.</summary>
+    public Ownership.Peer? OfOwner(string owner) => owner.Length > 0 && owner != self && directory.Find(owner) is { } peer ? new(peer) : null;
+
+    /// <summary>Where a session is served that the store does not know: nowhere, unless the store has lost it and its owner has not written it back yet.</summary>
+    /// <param name="sessionId">The session.</param>
+    /// <param name="settled"><see cref="SettledRun"/> before the look.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async ValueTask<Ownership> OfMissingAsync(string sessionId, string? settled, CancellationToken cancellationToken = default)
+    {
+        if (FirstOwner(sessionId) is { } first)
+            return new Ownership.Peer(first);
+        return await IsSettledAsync(settled, cancellationToken).ConfigureAwait(false) ? new Ownership.None() : NotSettled();
+    }
+
+    /// <summary>
+    /// Whether the look into the store that lies between was one at a whole: before it all owners had seen to it that the store has their
+    /// sessions, and it has lost nothing since.
+    /// </summary>
+    public async ValueTask<bool> IsSettledAsync(string? before, CancellationToken cancellationToken = default)
+    {
+        if (before is null or "")
+            return before is not null;
+        await directory.RefreshAsync(cancellationToken).ConfigureAwait(false);
+        return directory.SettledRun == before;
+    }
+
+    /// <summary>The store may not have what an owner has.</summary>
+    public static Ownership.Undecided NotSettled() =>
+        new("The store was restarted, replaced or emptied; owners are still checking that it has their sessions.");
+
+    // A store that has lost its data does not know what an owner has not written back yet, so whoever opened the session is asked.
+    private ReplicaInfo? FirstOwner(string sessionId) => SessionIds.HintOf(sessionId) is { } hint
+        ? directory.Alive.FirstOrDefault(r => r.Id != self && AffinityHint.Of(r.Id) == hint)
+        : null;
+}
