@@ -214,7 +214,11 @@ public sealed class SessionCoreTests
                     {
                         IReadOnlyList<JournalEntry> waiting;
                         do
+                        {
+                            // As a read of the journal does, which begins with a commit.
+                            WriteAll();
                             waiting = [.. _journal.Values.Where(entry => entry.Stream == GetStreams.WaitingStream)];
+                        }
                         while (!StreamSteps.Move(Core, waiting, opened.Reader.Stream!));
                     }
 
@@ -263,15 +267,7 @@ public sealed class SessionCoreTests
                 Look();
             }
 
-            Core.Commits.Flush();
-            Look();
-            while (_underWay is { } pending)
-            {
-                Apply(pending.Commit);
-                Finish(pending.Batch);
-                Look();
-            }
-
+            WriteAll();
             if (_fenced)
                 return;
             Assert.Equal(Core.Calls.InFlight().Keys.Order(), _table.Keys.Order());
@@ -302,6 +298,18 @@ public sealed class SessionCoreTests
         {
             _calls.Remove(call);
             _mustBeStored.Remove(call);
+        }
+
+        private void WriteAll()
+        {
+            Core.Commits.Flush();
+            Look();
+            while (_underWay is { } pending)
+            {
+                Apply(pending.Commit);
+                Finish(pending.Batch);
+                Look();
+            }
         }
 
         // As a store: numbers without a gap, positions that ascend.

@@ -28,7 +28,7 @@ internal sealed class ClientRequests(LiveSession session)
         do
         {
             if (admission.Waiting is { } waiting)
-                await session.Runner.WhenAsync(core => !core.IsActive || waiting.Withdrawn || CallSteps.MayBegin(core, mayRunTwice)).ConfigureAwait(false);
+                await UntilItMayBegin(waiting, mayRunTwice).ConfigureAwait(false);
             admission = session.Runner.Run((request, admission.Waiting), static (core, asked) => CallSteps.Admit(core, asked.request, asked.Waiting));
         }
         while (admission.Kind == AdmissionKind.Waits);
@@ -107,6 +107,10 @@ internal sealed class ClientRequests(LiveSession session)
             CallScope.Current = before;
         }
     }
+
+    // Apart, so that a call that need not wait allocates nothing for it.
+    private Task UntilItMayBegin(WaitingRequest waiting, bool mayRunTwice) =>
+        session.Runner.WhenAsync(core => !core.IsActive || waiting.Withdrawn || CallSteps.MayBegin(core, mayRunTwice));
 
     // What must never run twice is written down before it runs once.
     private async ValueTask<StreamSubscription?> BeginAsync(Admission admission, ClientExchange from, ClaimsPrincipal? user)
