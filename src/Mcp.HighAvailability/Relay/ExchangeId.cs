@@ -22,11 +22,11 @@ internal readonly record struct ExchangeId(UInt128 Value)
 
     private static readonly SearchValues<char> Allowed = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.:+/=");
 
-    /// <summary>An id that no other exchange has.</summary>
+    /// <summary>An id that no other exchange has. It is unique and not a secret: an id has a meaning only within its session.</summary>
     public static ExchangeId New()
     {
         Span<byte> bytes = stackalloc byte[Size];
-        RandomNumberGenerator.Fill(bytes);
+        Random.Shared.NextBytes(bytes);
         return Read(bytes);
     }
 
