@@ -12,7 +12,7 @@ internal static class BenchCommand
     {
         var rounds = new Option<int>("--rounds") { Description = "Rounds; in each, every subject has its turn.", DefaultValueFactory = _ => 5 };
         var seconds = new Option<double>("--seconds") { Description = "Length of one turn.", DefaultValueFactory = _ => 1 };
-        var kills = new Option<int>("--kills") { Description = "Kills of a replica with a call in flight; half as many fall silent, a fifth also has idle streams.", DefaultValueFactory = _ => 20 };
+        var kills = new Option<int>("--kills") { Description = "Kills of a replica with a call in flight; half as many fall silent, a fifth also has idle streams.", DefaultValueFactory = _ => 12 };
         var sessions = new Option<int>("--sessions") { Description = "Idle sessions whose memory is measured.", DefaultValueFactory = _ => 2_000 };
         var streams = new Option<int>("--streams") { Description = "GET streams through one balancer.", DefaultValueFactory = _ => 1_000 };
         var only = new Option<string?>("--only") { Description = $"Measure some of {string.Join(',', BenchOptions.Parts)}. Default: {string.Join(',', BenchOptions.DefaultParts)}.", HelpName = "LIST" };

@@ -15,6 +15,7 @@ internal sealed class StreamRun(SampleCluster cluster, BenchOptions options, Act
     // Files that this process and the balancer need besides the streams.
     private const int OtherFiles = 500;
 
+    private const int MinIdleWindows = 3;
     private const int MaxIdleWindows = 8;
 
     // A balancer writes keep-alive comments every few seconds: with the default of one second a window holds one round of them.
@@ -101,16 +102,18 @@ internal sealed class StreamRun(SampleCluster cluster, BenchOptions options, Act
     // The runtime compiles for a while after a start and after a load: the processes are idle when they use no less than before.
     private async Task<(double CpuPercent, double CommandsPerSecond)> IdleAsync(CancellationToken cancellationToken)
     {
-        var last = await WindowAsync(cancellationToken);
-        for (var n = 1; n < MaxIdleWindows; n++)
+        var lowest = await WindowAsync(cancellationToken);
+        for (var n = 2; n <= MaxIdleWindows; n++)
         {
             var next = await WindowAsync(cancellationToken);
-            if (next.CpuPercent > last.CpuPercent * 0.8)
-                return next.CpuPercent < last.CpuPercent ? next : last;
-            last = next;
+            var falls = next.CpuPercent < lowest.CpuPercent * 0.8;
+            if (next.CpuPercent < lowest.CpuPercent)
+                lowest = next;
+            if (n >= MinIdleWindows && !falls)
+                break;
         }
 
-        return last;
+        return lowest;
     }
 
     private async Task<(double CpuPercent, double CommandsPerSecond)> WindowAsync(CancellationToken cancellationToken)
