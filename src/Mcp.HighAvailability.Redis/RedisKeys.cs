@@ -79,7 +79,8 @@ internal sealed class RedisKeys(string prefix)
     /// <summary>The task that an exchange has created.</summary>
     public RedisKey TaskOf(string exchange) => prefix + MadePart + exchange;
 
-    public RedisChannel Topic(string topic) => new(prefix + "topic:" + topic, RedisChannel.PatternMode.Literal);
+    // On a Redis Cluster all members use the node of the channel's slot: messages that pass through several nodes overtake each other.
+    public RedisChannel Topic(string topic) => RedisChannel.Literal(prefix + "topic:" + topic).WithKeyRouting();
 
     /// <summary>Record, journal, calls, state: the order in which the scripts expect them.</summary>
     public RedisKey[] WholeSession(string sessionId) => [Session(sessionId), Journal(sessionId), Calls(sessionId), State(sessionId)];

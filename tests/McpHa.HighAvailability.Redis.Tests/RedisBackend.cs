@@ -40,7 +40,7 @@ public class RedisBackend : IAsyncLifetime
         await Server.DisposeAsync();
     }
 
-    public async Task WipeAsync() => await Database.ExecuteAsync("FLUSHALL");
+    public virtual async Task WipeAsync() => await Database.ExecuteAsync("FLUSHALL");
 
     internal RedisConnection Connection(RedisHighAvailabilityOptions? options = null) => Connection(Client, options);
 
@@ -64,6 +64,18 @@ public class RedisBackend : IAsyncLifetime
 
 /// <summary>The same on Garnet.</summary>
 public sealed class GarnetBackend() : RedisBackend(new GarnetServer());
+
+/// <summary>The same on a Redis Cluster of three nodes.</summary>
+public sealed class RedisClusterBackend() : RedisBackend(new RedisCluster())
+{
+    public override Task WipeAsync() => ((RedisCluster)Server).WipeAsync();
+}
+
+[CollectionDefinition(Name)]
+public sealed class RedisClusterCollection : ICollectionFixture<RedisClusterBackend>
+{
+    public const string Name = "redis-cluster";
+}
 
 [CollectionDefinition(Name)]
 public sealed class GarnetCollection : ICollectionFixture<GarnetBackend>

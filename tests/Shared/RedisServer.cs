@@ -33,6 +33,9 @@ public class RedisServer : IAsyncLifetime
 
     public int ProcessId => _process!.Id;
 
+    /// <summary>The arguments that the constructor was given.</summary>
+    protected internal IReadOnlyList<string> MoreArguments => _arguments;
+
     public static void SkipIfMissing() => Assert.SkipWhen(IsMissing, SkipReason);
 
     /// <summary>Skips the test when this kind of server cannot be had on this machine.</summary>
@@ -77,7 +80,7 @@ public class RedisServer : IAsyncLifetime
         _process = null;
     }
 
-    public async ValueTask DisposeAsync()
+    public virtual async ValueTask DisposeAsync()
     {
         if (_process is not null)
             await KillAsync();
