@@ -6,10 +6,10 @@ internal enum TimerPace
     /// <summary>The tick counts.</summary>
     OnTime,
 
-    /// <summary>The tick does not count as silence of others.</summary>
-    Late,
+    /// <summary>The tick follows a late one too soon. It does not count as silence of others.</summary>
+    Early,
 
-    /// <summary>This process stood still or had no processor time. The silence of others so far proves nothing.</summary>
+    /// <summary>The tick is late: this process stood still or had no processor time. The silence of others so far proves nothing.</summary>
     Starved,
 }
 
@@ -19,13 +19,13 @@ internal sealed class TimerPaceMeter(TimeSpan period)
 {
     private TimeSpan? _last;
 
-    /// <summary>Notes a tick. Callbacks that run in a bunch after a delay do not count either.</summary>
+    /// <summary>Notes a tick.</summary>
     /// <param name="now">The time of the tick.</param>
     public TimerPace Tick(TimeSpan now)
     {
         var gap = now - (_last ?? now - period);
         _last = now;
-        return gap > 4 * period ? TimerPace.Starved : gap > 1.8 * period || gap < 0.5 * period ? TimerPace.Late : TimerPace.OnTime;
+        return gap > 2 * period ? TimerPace.Starved : gap < 0.5 * period ? TimerPace.Early : TimerPace.OnTime;
     }
 
     /// <summary>The period was longer on purpose; the next tick is on time.</summary>
