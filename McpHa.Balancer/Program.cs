@@ -4,6 +4,9 @@ using Mcp.HighAvailability.Redis;
 var builder = WebApplication.CreateBuilder(args);
 builder.AddServiceDefaults();
 builder.AddPrometheusMetrics();
+
+// Otherwise each request gets an Activity and a log scope, also when nothing exports them. Tracing turns them on by itself.
+builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);
 builder.AddRedisClient("redis");
 builder.Services.AddRedisReplicaRegistry();
 builder.Services.AddMcpBalancer();
