@@ -1,6 +1,6 @@
-using System.Text;
 using Mcp.HighAvailability.Cluster;
 using Mcp.HighAvailability.Limits;
+using Mcp.HighAvailability.Relay.Upstream;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -22,26 +22,12 @@ public sealed class Relay : IDisposable
     private readonly RelayKeepAlive _keepAlive;
     private volatile Ends _ends = new(new(), new());
 
-    internal Relay(ReplicaDirectory directory, RelayOptions options, RelayMetrics metrics, Descriptors descriptors, ILogger logger)
+    internal Relay(ReplicaDirectory directory, RelayOptions options, RelayMetrics metrics, Descriptors descriptors, TimeProvider time, ILogger logger)
     {
         (Directory, Options, Metrics, Logger) = (directory, options, metrics, logger);
         _keepAlive = new RelayKeepAlive(options.KeepAlive);
         Shared = new SharedConnections(directory);
-        Invoker = new HttpMessageInvoker(new SocketsHttpHandler
-        {
-            UseCookies = false,
-            AllowAutoRedirect = false,
-            UseProxy = false,
-            ActivityHeadersPropagator = null,
-            ConnectTimeout = options.ConnectTimeout,
-            EnableMultipleHttp2Connections = true, // a replica takes 100 streams on one
-            ConnectCallback = (connection, cancellationToken) => CountedStream.ConnectAsync(connection.DnsEndPoint, descriptors, cancellationToken),
-            // Below the 130 s after which Kestrel closes idle connections: a request must not race with that.
-            PooledConnectionIdleTimeout = TimeSpan.FromSeconds(60),
-            // An abandoned stream is closed and not read to its end, which may never come.
-            ResponseDrainTimeout = TimeSpan.FromMilliseconds(50),
-            RequestHeaderEncodingSelector = static (_, _) => Encoding.UTF8,
-        });
+        Client = new ReplicaClient(directory, options, descriptors, time);
     }
 
     internal ReplicaDirectory Directory { get; }
@@ -52,13 +38,11 @@ public sealed class Relay : IDisposable
 
     internal ILogger Logger { get; }
 
-    internal HttpMessageInvoker Invoker { get; }
+    internal ReplicaClient Client { get; }
 
     internal SharedConnections Shared { get; }
 
     internal SessionRoutes Routes { get; } = new();
-
-    internal RelayAddresses Addresses { get; } = new();
 
     /// <summary>Relays one exchange until the client has its whole response, or an error that says what is known, or has gone.</summary>
     /// <param name="context">The client's request (for its headers) and response.</param>
@@ -90,7 +74,7 @@ public sealed class Relay : IDisposable
     public void Dispose()
     {
         _keepAlive.Dispose();
-        Invoker.Dispose();
+        Client.Dispose();
     }
 
     private void End(Ends ends)

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Diagnostics;
 using System.IO.Pipelines;
+using Mcp.HighAvailability.Relay.Upstream;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 
@@ -27,11 +28,11 @@ internal sealed class RelayClient(HttpContext context, RelayKeepAlive keepAlive)
     public bool HasUnflushed => _unflushed > 0 || !context.Response.HasStarted;
 
     /// <summary>Answers with a whole body.</summary>
-    public async ValueTask AnswerAsync(HttpResponseMessage response, ReadOnlyMemory<byte> body)
+    public async ValueTask AnswerAsync(ReplicaCall response, int status, ReadOnlyMemory<byte> body)
     {
-        context.Response.StatusCode = (int)response.StatusCode;
+        context.Response.StatusCode = status;
         Relayed();
-        RelayHeaders.CopyToClient(response, context.Response.Headers);
+        response.CopyHeaders(context.Response.Headers);
         if (body.IsEmpty)
         {
             if (context.Response.StatusCode is >= 200 and not (StatusCodes.Status204NoContent or StatusCodes.Status304NotModified))
@@ -62,11 +63,11 @@ internal sealed class RelayClient(HttpContext context, RelayKeepAlive keepAlive)
         (relay || begunAt.Count == 0 ? RelayError.NoReplica : RelayError.MayHaveRun).AnswerAsync(context.Response, request, transient: relay, begunAt);
 
     /// <summary>Begins an event stream with the replica's status and headers; they go out with the first flush.</summary>
-    public void StartStream(HttpResponseMessage response)
+    public void StartStream(ReplicaCall response)
     {
-        context.Response.StatusCode = (int)response.StatusCode;
+        context.Response.StatusCode = response.Status;
         Relayed();
-        RelayHeaders.CopyToClient(response, context.Response.Headers);
+        response.CopyHeaders(context.Response.Headers);
         context.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
         _gate = new SemaphoreSlim(1, 1);
         _lastWrite = Stopwatch.GetTimestamp();

@@ -1,6 +1,7 @@
 using System.Collections.Frozen;
 using System.Net.Http.Headers;
 using System.Text;
+using Mcp.HighAvailability.Relay.Upstream;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Primitives;
 
@@ -32,7 +33,7 @@ internal static class RelayHeaders
     private static readonly FrozenSet<string> NotInResume =
         new[] { "Accept", LastEventId, SessionId }.ToFrozenSet(StringComparer.OrdinalIgnoreCase);
 
-    public static void CopyToReplica(IHeaderDictionary from, HttpRequestMessage to, bool resume)
+    public static void CopyToReplica(IHeaderDictionary from, ReplicaCall to, bool resume, bool exceptTraceParent)
     {
         var named = from.Connection;
         foreach (var (name, values) in from)
@@ -43,8 +44,14 @@ internal static class RelayHeaders
             if (resume && (NotInResume.Contains(name) || name.StartsWith("Content-", StringComparison.OrdinalIgnoreCase)))
                 continue;
 
-            if (!Add(to.Headers, name, values) && to.Content is { } content)
-                Add(content.Headers, name, values);
+            if (exceptTraceParent && name.Equals(TraceParent, StringComparison.OrdinalIgnoreCase))
+                continue;
+
+            foreach (var value in values)
+            {
+                if (value is not null)
+                    to.AddHeader(name, value);
+            }
         }
     }
 
@@ -54,23 +61,14 @@ internal static class RelayHeaders
         Copy(from.Content.Headers.NonValidated, to);
     }
 
-    /// <summary>First value of a response header; <see langword="null"/> when there is none.</summary>
-    public static string? Get(HttpResponseMessage response, string name)
-    {
-        if (!response.Headers.NonValidated.TryGetValues(name, out var values))
-            return null;
-
-        foreach (var value in values)
-            return value;
-
-        return null;
-    }
+    /// <summary>Whether a header of a response crosses a relay.</summary>
+    public static bool CrossesToClient(string name) => !IsOurs(name) && !NotToClient.Contains(name);
 
     private static void Copy(HttpHeadersNonValidated from, IHeaderDictionary to)
     {
         foreach (var (name, values) in from)
         {
-            if (IsOurs(name) || NotToClient.Contains(name))
+            if (!CrossesToClient(name))
                 continue;
 
             var value = values.Count == 1 ? new StringValues(values.ToString()) : new StringValues([.. values]);
@@ -79,13 +77,10 @@ internal static class RelayHeaders
         }
     }
 
-    private static bool Add(HttpHeaders headers, string name, StringValues values) => values.Count == 1
-        ? headers.TryAddWithoutValidation(name, values.ToString())
-        : headers.TryAddWithoutValidation(name, (IEnumerable<string?>)values);
-
     private static bool IsOurs(string name) => name.StartsWith(HaHeaders.Prefix, StringComparison.OrdinalIgnoreCase);
 
-    private static bool IsNamedBy(StringValues connection, string name)
+    /// <summary>Whether a <c>Connection</c> header names another header, which then does not cross a relay.</summary>
+    public static bool IsNamedBy(StringValues connection, string name)
     {
         foreach (var value in connection)
         {

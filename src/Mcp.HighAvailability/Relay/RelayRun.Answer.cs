@@ -1,5 +1,5 @@
 using System.Buffers;
-using System.Net;
+using Mcp.HighAvailability.Relay.Upstream;
 using Microsoft.AspNetCore.Http;
 
 namespace Mcp.HighAvailability.Relay;
@@ -8,74 +8,63 @@ namespace Mcp.HighAvailability.Relay;
 internal sealed partial class RelayRun
 {
     /// <summary>Everything but an event stream: the client gets it when it has arrived whole.</summary>
-    private async ValueTask<RelayFailure?> AnswerAsync(
-        HttpResponseMessage response, RelayTarget target, bool resume, CancellationToken lost, CancellationToken over)
+    private async ValueTask<RelayFailure?> AnswerAsync(ReplicaCall call, RelayTarget target, bool resume, CancellationToken lost)
     {
-        var length = response.Content.Headers.ContentLength;
-        if (length > relay.Options.MaxMessageBytes)
+        if (call.Length > relay.Options.MaxMessageBytes)
             throw TooLarge();
+        if (call.TryReadWhole(out var whole))
+        {
+            await AnswerAsync(call, whole, resume);
+            return null;
+        }
 
-        var buffer = length == 0 ? [] : ArrayPool<byte>.Shared.Rent((int)(length ?? 4096));
+        var buffer = ArrayPool<byte>.Shared.Rent((int)(call.Length ?? 4096) + 1); // one more, to see the end
         try
         {
             var total = 0;
-            try
+            int read;
+            while ((read = await call.ReadAsync(buffer.AsMemory(total))) > 0)
             {
-                var stream = await response.Content.ReadAsStreamAsync(over);
-                while (total != length)
-                {
-                    if (total == buffer.Length)
-                        buffer = Larger(buffer);
-
-                    var read = await stream.ReadAsync(buffer.AsMemory(total), over);
-                    if (read == 0)
-                        break;
-
-                    total += read;
-                    if (total > relay.Options.MaxMessageBytes)
-                        throw TooLarge();
-                }
+                total += read;
+                if (total > relay.Options.MaxMessageBytes)
+                    throw TooLarge();
+                if (total == buffer.Length)
+                    buffer = Larger(buffer);
             }
-            catch (Exception exception) when (exception is HttpRequestException or IOException or OperationCanceledException)
+
+            if (read == ReplicaCall.Broken)
             {
                 _mayHaveRun = true;
-                return new RelayFailure(target, KindOf(exception, lost) is RelayFailureKind.Lost ? RelayFailureKind.Lost : RelayFailureKind.Broken);
+                return BrokenOff(target, lost);
             }
 
-            await AnswerAsync(response, buffer.AsMemory(0, total), resume);
+            await AnswerAsync(call, buffer.AsMemory(0, total), resume);
             return null;
         }
         finally
         {
-            if (buffer.Length > 0)
-                ArrayPool<byte>.Shared.Return(buffer);
+            ArrayPool<byte>.Shared.Return(buffer);
         }
     }
 
-    private async ValueTask AnswerAsync(HttpResponseMessage response, ReadOnlyMemory<byte> body, bool resume)
+    private async ValueTask AnswerAsync(ReplicaCall call, ReadOnlyMemory<byte> body, bool resume)
     {
         if (!client.IsStream)
         {
             // The lost owner had ended the session, and only its answer is missing.
-            if (response.StatusCode == HttpStatusCode.NotFound && exchange.Method == HttpMethod.Delete && _mayHaveRun)
-                response.StatusCode = HttpStatusCode.OK;
-
-            await client.AnswerAsync(response, body);
+            var ended = call.Status == StatusCodes.Status404NotFound && exchange.Method == HttpMethod.Delete && _mayHaveRun;
+            await client.AnswerAsync(call, ended ? StatusCodes.Status200OK : call.Status, body);
         }
-        else if (!resume && exchange.Method == HttpMethod.Post && IsJson(response) && !body.IsEmpty)
+        else if (!resume && exchange.Method == HttpMethod.Post && call.IsJson && !body.IsEmpty)
         {
             // Sent again into an open stream: the answer, also if it is an error, becomes its last event.
             await client.WriteMessageAsync(body);
         }
-        else if (!response.IsSuccessStatusCode)
+        else if (call.Status is < 200 or >= 300)
         {
             client.Abort(); // no clean end: the client must not take what it has got for everything
         }
     }
-
-    private static bool IsJson(HttpResponseMessage response) =>
-        response.Content.Headers.NonValidated.TryGetValues("Content-Type", out var type)
-        && type.ToString().StartsWith("application/json", StringComparison.OrdinalIgnoreCase);
 
     private static byte[] Larger(byte[] full)
     {

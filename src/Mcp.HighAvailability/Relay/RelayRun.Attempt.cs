@@ -1,8 +1,8 @@
 using System.Buffers;
-using System.Net;
-using System.Net.Sockets;
 using System.Text;
 using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.Relay.Upstream;
+using Microsoft.AspNetCore.Http;
 
 namespace Mcp.HighAvailability.Relay;
 
@@ -28,129 +28,99 @@ internal sealed partial class RelayRun
 
         using var use = relay.Directory.Use(target.ReplicaId);
         var resume = CanResume;
-        using var over = CancellationTokenSource.CreateLinkedTokenSource(clientGone, lost);
-        using var request = CreateRequest(target, resume);
-        var shared = Listens && relay.Shared.TryUse(request, target.ReplicaId);
+        var shared = Listens && relay.Shared.Takes(target.ReplicaId);
+        using var call = relay.Client.Call(target, shared, lost);
+        using var gone = clientGone.UnsafeRegister(static call => ((ReplicaCall)call!).Abort(), call);
+        StartAttempt(target, resume);
+        WriteRequest(call, target, resume);
         relay.Metrics.Attempts.Add(1);
-        StartAttempt(target, request);
-        HttpResponseMessage response;
-        try
-        {
-            response = await relay.Invoker.SendAsync(request, over.Token);
-        }
-        catch (HttpRequestException exception) when (shared && relay.Shared.IsRefused(target.ReplicaId, exception))
-        {
+        var outcome = await call.SendAsync(!resume && (!exchange.Body.IsEmpty || exchange.Method == HttpMethod.Post) ? exchange.Body : null);
+        if (outcome is SendOutcome.NotHttp2 && relay.Shared.Refused(target.ReplicaId))
             return await AttemptAsync(target); // by HTTP/1.1
-        }
-        catch (Exception exception) when (exception is HttpRequestException or IOException or OperationCanceledException or SocketException)
-        {
-            var failure = new RelayFailure(target, KindOf(exception, lost));
-            if (failure.Kind is RelayFailureKind.Broken or RelayFailureKind.Lost)
-                _mayHaveRun = true;
-            if (PeerProbe.IsRefusal(exception))
-                relay.Directory.ReportUnreachable(target.ReplicaId);
-            else if (failure.Kind is RelayFailureKind.Refused or RelayFailureKind.Broken)
-                relay.Directory.ReportSlow(target.ReplicaId);
-            return failure;
-        }
+        if (outcome is not SendOutcome.Answered)
+            return NotAnswered(target, outcome, lost);
 
         use.Heard();
         if (shared)
             relay.Shared.Answered(target.ReplicaId);
-        using (response)
+        TraceResponse(call);
+        var owner = call.Header(HaHeaders.Owner);
+        var sessionId = call.Header(RelayHeaders.SessionId);
+        if (call.Status == StatusCodes.Status421MisdirectedRequest)
+            return new RelayFailure(target, RelayFailureKind.NotOwner, owner);
+        if (call.Status == StatusCodes.Status503ServiceUnavailable && call.Header(HaHeaders.Transient) is not null)
         {
-            TraceResponse(response);
-            var owner = RelayHeaders.Get(response, HaHeaders.Owner);
-            var sessionId = RelayHeaders.Get(response, RelayHeaders.SessionId);
-            if (response.StatusCode == HttpStatusCode.MisdirectedRequest)
-                return new RelayFailure(target, RelayFailureKind.NotOwner, owner);
-            if (response.StatusCode == HttpStatusCode.ServiceUnavailable && RelayHeaders.Get(response, HaHeaders.Transient) is not null)
-            {
-                foreach (var replica in ClientExchange.ParseReplicas(RelayHeaders.Get(response, HaHeaders.Begun)))
-                    NoteBegun(replica);
-                return new RelayFailure(target, RelayFailureKind.Unavailable);
-            }
-
-            route.Learned(target, owner, sessionId);
-            TraceSession(response, target, owner, sessionId);
-            _answering = (target, owner);
-            _sessionId ??= sessionId;
-            CountAsHeld(false);
-            if (resume)
-                relay.Metrics.Splices.Add(1);
-            else if (_mayHaveRun)
-                relay.Metrics.Reposts.Add(1);
-
-            return IsEventStream(response)
-                ? await PumpAsync(response, target, use, resume, lost, over)
-                : await AnswerAsync(response, target, resume, lost, over.Token);
+            foreach (var replica in ClientExchange.ParseReplicas(call.Header(HaHeaders.Begun)))
+                NoteBegun(replica);
+            return new RelayFailure(target, RelayFailureKind.Unavailable);
         }
-    }
 
-    private HttpRequestMessage CreateRequest(RelayTarget target, bool resume)
-    {
-        var request = new HttpRequestMessage(resume ? HttpMethod.Get : exchange.Method, relay.Addresses.Of(target.Address, exchange.PathAndQuery));
-        if (!resume && (!exchange.Body.IsEmpty || exchange.Method == HttpMethod.Post))
-            request.Content = new ReadOnlyMemoryContent(exchange.Body);
-
-        RelayHeaders.CopyToReplica(context.Request.Headers, request, resume);
-        var headers = request.Headers;
-        headers.TryAddWithoutValidation(HaHeaders.Relay, "1");
-        if (request.Method == HttpMethod.Post)
-            headers.TryAddWithoutValidation(HaHeaders.Exchange, ClientExchange.Of(context).Id.ToString());
-        if (request.Method == HttpMethod.Post && _begunAt.Count > 0)
-            headers.TryAddWithoutValidation(HaHeaders.Begun, string.Join(',', _begunAt));
-        if (target.Hop)
-            headers.TryAddWithoutValidation(HaHeaders.Hop, target.ReplicaId);
-
-        if (_silent is not null && _silent != target.ReplicaId)
-            headers.TryAddWithoutValidation(HaHeaders.Silent, _silent);
-
-        if (exchange.Listens && _passed)
-            headers.TryAddWithoutValidation(HaHeaders.Again, "1");
-
+        route.Learned(target, owner, sessionId);
+        TraceSession(call, target, owner, sessionId);
+        _answering = (target, owner);
+        _sessionId ??= sessionId;
+        CountAsHeld(false);
         if (resume)
-        {
-            headers.TryAddWithoutValidation("Accept", "text/event-stream");
-            headers.TryAddWithoutValidation(RelayHeaders.LastEventId, Encoding.UTF8.GetString(_cursor.Span));
-            if (context.Request.Headers[RelayHeaders.SessionId].ToString() is { Length: > 0 } known)
-                headers.TryAddWithoutValidation(RelayHeaders.SessionId, known);
-            else if (_sessionId is not null)
-                headers.TryAddWithoutValidation(RelayHeaders.SessionId, _sessionId);
-        }
+            relay.Metrics.Splices.Add(1);
+        else if (_mayHaveRun)
+            relay.Metrics.Reposts.Add(1);
 
-        return request;
+        return call.IsEventStream ? await PumpAsync(call, target, use, resume, lost) : await AnswerAsync(call, target, resume, lost);
     }
 
-    private static bool IsEventStream(HttpResponseMessage response) =>
-        response.IsSuccessStatusCode
-        && response.Content.Headers.NonValidated.TryGetValues("Content-Type", out var type)
-        && type.ToString().StartsWith("text/event-stream", StringComparison.OrdinalIgnoreCase);
-
-    private static RelayFailureKind KindOf(Exception exception, CancellationToken lost) => exception switch
+    private RelayFailure NotAnswered(RelayTarget target, SendOutcome outcome, CancellationToken lost)
     {
-        _ when lost.IsCancellationRequested => RelayFailureKind.Lost,
-        HttpRequestException
-        {
-            HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError,
-        } => RelayFailureKind.Refused,
-        // A connection that was reset before the client had a look at it: nothing was sent.
-        SocketException => RelayFailureKind.Refused,
-        _ when IsConnectTimeout(exception) => RelayFailureKind.Refused,
-        _ => RelayFailureKind.Broken,
-    };
+        var broken = outcome is SendOutcome.Broken or SendOutcome.NotHttp2;
+        var failure = new RelayFailure(
+            target, lost.IsCancellationRequested ? RelayFailureKind.Lost : broken ? RelayFailureKind.Broken : RelayFailureKind.Refused);
+        if (failure.Kind is RelayFailureKind.Broken or RelayFailureKind.Lost)
+            _mayHaveRun = true;
+        if (outcome is SendOutcome.Refused)
+            relay.Directory.ReportUnreachable(target.ReplicaId);
+        else if (failure.Kind is RelayFailureKind.Refused or RelayFailureKind.Broken)
+            relay.Directory.ReportSlow(target.ReplicaId);
+        return failure;
+    }
 
-    // The only time-out there is: the one for connecting.
-    private static bool IsConnectTimeout(Exception exception) => exception is OperationCanceledException { InnerException: TimeoutException };
+    private void WriteRequest(ReplicaCall call, RelayTarget target, bool resume)
+    {
+        var method = resume ? HttpMethod.Get : exchange.Method;
+        call.Begin(method, exchange.PathAndQuery);
+        RelayHeaders.CopyToReplica(context.Request.Headers, call, resume, exceptTraceParent: _attempt is not null);
+        call.AddHeader(HaHeaders.Relay, "1");
+        if (_attempt?.Id is { } traceParent)
+            call.AddHeader(RelayHeaders.TraceParent, traceParent);
+        if (method == HttpMethod.Post)
+            call.AddHeader(HaHeaders.Exchange, ClientExchange.Of(context).Id.ToString());
+        if (method == HttpMethod.Post && _begunAt.Count > 0)
+            call.AddHeader(HaHeaders.Begun, string.Join(',', _begunAt));
+        if (target.Hop)
+            call.AddHeader(HaHeaders.Hop, target.ReplicaId);
+        if (_silent is not null && _silent != target.ReplicaId)
+            call.AddHeader(HaHeaders.Silent, _silent);
+        if (exchange.Listens && _passed)
+            call.AddHeader(HaHeaders.Again, "1");
+        if (!resume)
+            return;
+
+        call.AddHeader("Accept", "text/event-stream");
+        call.AddHeader(RelayHeaders.LastEventId, Encoding.UTF8.GetString(_cursor.Span));
+        if (context.Request.Headers[RelayHeaders.SessionId].ToString() is { Length: > 0 } known)
+            call.AddHeader(RelayHeaders.SessionId, known);
+        else if (_sessionId is not null)
+            call.AddHeader(RelayHeaders.SessionId, _sessionId);
+    }
+
+    private static RelayFailure BrokenOff(RelayTarget target, CancellationToken lost) =>
+        new(target, lost.IsCancellationRequested ? RelayFailureKind.Lost : RelayFailureKind.Broken);
 
     /// <summary>An event stream: whole events, until it ends or breaks.</summary>
-    private async ValueTask<RelayFailure?> PumpAsync(
-        HttpResponseMessage response, RelayTarget target, ReplicaUse.Open use, bool resume, CancellationToken lost, CancellationTokenSource over)
+    private async ValueTask<RelayFailure?> PumpAsync(ReplicaCall call, RelayTarget target, ReplicaUse.Open use, bool resume, CancellationToken lost)
     {
         if (!client.IsStream)
         {
-            client.StartStream(response);
-            if (RelayHeaders.Get(response, HaHeaders.Cursor) is { } cursor)
+            client.StartStream(call);
+            if (call.Header(HaHeaders.Cursor) is { } cursor)
             {
                 SetCursor(Encoding.UTF8.GetBytes(cursor));
                 if (exchange.ForRelay)
@@ -159,9 +129,8 @@ internal sealed partial class RelayRun
         }
 
         using var splitter = new SseEventSplitter(relay.Options.MaxMessageBytes);
-        var stream = await response.Content.ReadAsStreamAsync(CancellationToken.None);
         var first = resume;
-        using var end = Ending.UnsafeRegister(static state => ((EndOfProcess)state!).Cancel(), new EndOfProcess(this, over));
+        using var end = Ending.UnsafeRegister(static state => ((EndOfProcess)state!).End(), new EndOfProcess(this, call.Abort));
         while (true)
         {
             // Also right after the event that makes it possible: the registration came too early for that one.
@@ -173,25 +142,22 @@ internal sealed partial class RelayRun
                 return null;
             }
 
-            int read;
-            var pending = stream.ReadAsync(splitter.GetMemory(), over.Token);
-            if ((pending.IsCompleted ? client.Unflushed > FlushAfterBytes : client.HasUnflushed) && !await client.FlushAsync())
-                over.Cancel(); // the client has gone; the pending read still uses the buffer
+            var clientReads = true;
+            var pending = call.ReadAsync(splitter.GetMemory());
+            if ((pending.IsCompleted ? client.Unflushed > FlushAfterBytes : client.HasUnflushed) && !(clientReads = await client.FlushAsync()))
+                call.Abort(); // the client has gone; the pending read still uses the buffer
 
-            try
-            {
-                read = await pending;
-            }
-            catch (Exception exception) when (exception is HttpRequestException or IOException or OperationCanceledException)
+            var read = await pending;
+            if (read == ReplicaCall.Broken)
             {
                 _mayHaveRun = true;
                 if (EndsHere)
                     client.EndElsewhere(exchange.ForRelay);
-                if (EndsHere || (over.IsCancellationRequested && !lost.IsCancellationRequested))
+                if (EndsHere || ((!clientReads || clientGone.IsCancellationRequested) && !lost.IsCancellationRequested))
                     return null;
 
                 await client.FlushAsync(); // what has come is the client's now, however long the rest takes
-                return new RelayFailure(target, KindOf(exception, lost) is RelayFailureKind.Lost ? RelayFailureKind.Lost : RelayFailureKind.Broken);
+                return BrokenOff(target, lost);
             }
 
             if (read == 0 && EndsForGood(target))

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Mcp.HighAvailability.Diagnostics;
+using Mcp.HighAvailability.Relay.Upstream;
 
 namespace Mcp.HighAvailability.Relay;
 
@@ -11,34 +12,28 @@ internal sealed partial class RelayRun
     private RelayFailure? _break; // the first failure since the last answer, while somebody listens
     private DateTimeOffset _brokeAt;
 
-    private void StartAttempt(RelayTarget target, HttpRequestMessage request)
+    private void StartAttempt(RelayTarget target, bool resume)
     {
         _attempts++;
         var span = _attempt = HighAvailabilityDiagnostics.Source.StartActivity(SpanNames.Attempt, ActivityKind.Client);
-        if (span is null)
-            return; // the client's own traceparent has been copied
+        if (span is not { IsAllDataRequested: true })
+            return;
 
-        if (span.IsAllDataRequested)
-        {
-            span.SetTag(AttributeNames.Replica, target.ReplicaId);
-            span.SetTag(AttributeNames.Method, request.Method.Method);
-            span.SetTag(AttributeNames.Url, request.RequestUri?.AbsoluteUri);
-            span.SetTag(AttributeNames.ServerAddress, request.RequestUri?.Host);
-            span.SetTag(AttributeNames.ServerPort, request.RequestUri?.Port);
-            if (_attempts > 1)
-                span.SetTag(AttributeNames.ResendCount, _attempts - 1);
-        }
-
-        request.Headers.Remove(RelayHeaders.TraceParent);
-        request.Headers.TryAddWithoutValidation(RelayHeaders.TraceParent, span.Id);
+        span.SetTag(AttributeNames.Replica, target.ReplicaId);
+        span.SetTag(AttributeNames.Method, (resume ? HttpMethod.Get : exchange.Method).Method);
+        span.SetTag(AttributeNames.Url, string.Concat(target.Address.AbsoluteUri.AsSpan().TrimEnd('/'), exchange.PathAndQuery));
+        span.SetTag(AttributeNames.ServerAddress, target.Address.Host);
+        span.SetTag(AttributeNames.ServerPort, target.Address.Port);
+        if (_attempts > 1)
+            span.SetTag(AttributeNames.ResendCount, _attempts - 1);
     }
 
     /// <summary>The response has begun. Streams that only listen stay open for as long as they like; no span is kept open around them.</summary>
-    private void TraceResponse(HttpResponseMessage response)
+    private void TraceResponse(ReplicaCall response)
     {
         if (_attempt is not { } span)
             return;
-        var status = (int)response.StatusCode;
+        var status = response.Status;
         span.SetTag(AttributeNames.StatusCode, status);
         if (status >= 400)
         {
@@ -72,11 +67,11 @@ internal sealed partial class RelayRun
     }
 
     /// <summary>A replica has answered for the session: says in the session's trace where its requests go now, if that is new.</summary>
-    private void TraceSession(HttpResponseMessage response, RelayTarget target, string? owner, string? newSessionId)
+    private void TraceSession(ReplicaCall response, RelayTarget target, string? owner, string? newSessionId)
     {
         if (!exchange.ForRelay && !SessionTrace.IsOn)
             return;
-        var trace = RelayHeaders.Get(response, HaHeaders.Trace) ?? "";
+        var trace = response.Header(HaHeaders.Trace) ?? "";
         if (exchange.ForRelay && trace.Length > 0 && !context.Response.HasStarted)
             context.Response.Headers[HaHeaders.Trace] = trace;
         if (!SessionTrace.IsOn || (newSessionId ?? context.Request.Headers[RelayHeaders.SessionId].ToString()) is not { Length: > 0 } sessionId)

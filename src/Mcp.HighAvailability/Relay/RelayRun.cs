@@ -134,7 +134,7 @@ internal sealed partial class RelayRun(
             return await pending;
 
         CountAsHeld(true);
-        using var end = Ending.UnsafeRegister(static state => ((EndOfProcess)state!).Cancel(), new EndOfProcess(this, hold));
+        using var end = Ending.UnsafeRegister(static state => ((EndOfProcess)state!).End(), new EndOfProcess(this, hold.Cancel));
         using var link = clientGone.UnsafeRegister(static source => ((CancellationTokenSource)source!).Cancel(), hold);
         _heldSince ??= Stopwatch.GetTimestamp();
         var left = exchange.HoldTime - Stopwatch.GetElapsedTime(_heldSince.Value);
@@ -207,13 +207,13 @@ internal sealed partial class RelayRun(
             await client.RefuseAsync(exchange.ForRelay, exchange.Body, _begunAt);
     }
 
-    // What may be cancelled when this process is about to end, if the stream may end here.
-    private sealed record EndOfProcess(RelayRun Run, CancellationTokenSource Waiting)
+    // What ends when this process is about to end, if the stream may end here.
+    private sealed record EndOfProcess(RelayRun Run, Action Stop)
     {
-        public void Cancel()
+        public void End()
         {
             if (Run.EndsHere)
-                Waiting.Cancel();
+                Stop();
         }
     }
 

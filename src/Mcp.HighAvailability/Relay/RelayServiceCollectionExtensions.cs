@@ -26,6 +26,7 @@ public static class RelayServiceCollectionExtensions
             provider.GetRequiredService<IOptions<RelayOptions>>().Value,
             provider.GetRequiredService<RelayMetrics>(),
             provider.GetRequiredService<Descriptors>(),
+            provider.GetRequiredService<TimeProvider>(),
             provider.GetRequiredService<ILogger<Relay>>()));
         return services;
     }

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Net;
 using Mcp.HighAvailability.Cluster;
 
 namespace Mcp.HighAvailability.Relay;
@@ -14,15 +13,8 @@ internal sealed class SharedConnections(ReplicaDirectory directory)
 
     private readonly ConcurrentDictionary<string, bool> _answers = new(StringComparer.Ordinal);
 
-    /// <summary>Has a request of a stream use a shared connection, if its replica takes it there.</summary>
-    /// <returns>Whether it does.</returns>
-    public bool TryUse(HttpRequestMessage request, string replicaId)
-    {
-        if (directory.Find(replicaId) is not { Http2: true } || _answers.TryGetValue(replicaId, out var answers) && !answers)
-            return false;
-        (request.Version, request.VersionPolicy) = (HttpVersion.Version20, HttpVersionPolicy.RequestVersionExact);
-        return true;
-    }
+    /// <summary>Whether a replica takes streams on shared connections.</summary>
+    public bool Takes(string replicaId) => directory.Find(replicaId) is { Http2: true } && (!_answers.TryGetValue(replicaId, out var answers) || answers);
 
     /// <summary>A replica has answered on a shared connection.</summary>
     public void Answered(string replicaId)
@@ -34,9 +26,6 @@ internal sealed class SharedConnections(ReplicaDirectory directory)
         _answers[replicaId] = true;
     }
 
-    /// <summary>Notes how a request on a shared connection failed.</summary>
-    /// <returns>Whether it was because the other side does not speak HTTP/2: it is asked by HTTP/1.1 from now on.</returns>
-    public bool IsRefused(string replicaId, Exception exception) =>
-        exception is HttpRequestException { HttpRequestError: HttpRequestError.HttpProtocolError or HttpRequestError.VersionNegotiationError or HttpRequestError.InvalidResponse }
-        && !_answers.GetOrAdd(replicaId, false);
+    /// <summary>A replica has refused HTTP/2. <see langword="true"/>: it never answered by it, and is asked by HTTP/1.1 from now on.</summary>
+    public bool Refused(string replicaId) => !_answers.GetOrAdd(replicaId, false);
 }
