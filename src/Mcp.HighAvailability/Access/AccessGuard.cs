@@ -31,7 +31,7 @@ internal sealed partial class AccessGuard(HostRule hosts, OriginRule origins, st
     private string? Refusal(HttpContext context)
     {
         var request = context.Request;
-        if (!hosts.Allows(request.Host))
+        if (!TrustedHops.IsTrusted(context) && !hosts.Allows(request.Host))
             return $"this server does not answer to the host '{HttpAnswers.Printable(request.Host.Value ?? "")}'. Whoever runs it can add the name to {section}:AllowedHosts.";
         if (!origins.Allows(request.Headers.Origin, request.Host))
             return $"pages of the origin '{HttpAnswers.Printable(request.Headers.Origin.ToString())}' may not use this server. Whoever runs it can add the origin to {section}:AllowedOrigins.";

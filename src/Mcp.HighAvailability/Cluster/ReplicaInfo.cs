@@ -37,6 +37,11 @@ public sealed record ReplicaInfo(
     /// </summary>
     public string Instance { get; init; } = "";
 
+    /// <summary>
+    /// A secret of the process, new at every start: relays that read the registry send it with each request to this replica. Empty: it has none. Never shown.
+    /// </summary>
+    public string HopKey { get; init; } = "";
+
     /// <summary>It takes HTTP/2 without TLS at its address, so that the streams of a relay can share connections.</summary>
     public bool Http2 { get; init; }
 }

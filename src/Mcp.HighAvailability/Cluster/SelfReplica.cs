@@ -24,6 +24,9 @@ internal sealed class SelfReplica(
     /// <summary>The name by which whoever started the process knows it.</summary>
     public string Instance { get; } = InstanceName.Of(configuration);
 
+    /// <summary>Shows that a request comes from a relay of this cluster: only readers of the registry know it.</summary>
+    public string HopKey { get; } = RandomNumberGenerator.GetHexString(32, lowercase: true);
+
     /// <summary>Set when the process begins to shut down, or while an operator wants it empty.</summary>
     public bool Draining { get; set; }
 
@@ -51,6 +54,7 @@ internal sealed class SelfReplica(
         return new(Id, _address, Draining, sessions, calls, _started, _version, Environment.ProcessId)
         {
             Checked = Checked,
+            HopKey = HopKey,
             Rerun = Rerun(),
             Stays = Stays,
             Instance = Instance,

@@ -1,6 +1,6 @@
 namespace Mcp.HighAvailability.Relay;
 
-/// <summary>Headers that replicas and balancers exchange. None of them gives a right, and none reaches a client through a relay.</summary>
+/// <summary>Headers that replicas and balancers exchange. None reaches a client through a relay, and none but <see cref="Key"/> is believed.</summary>
 public static class HaHeaders
 {
     /// <summary>Common prefix; a relay strips every such header in both directions before it adds its own. <see cref="Exchange"/> is the exception.</summary>
@@ -36,6 +36,12 @@ public static class HaHeaders
     /// the session, answers 421 and never forwards again.
     /// </summary>
     public const string Hop = "Mcp-Ha-Hop";
+
+    /// <summary>
+    /// Request: the key of the replica that the request goes to (<see cref="Cluster.ReplicaInfo.HopKey"/>). It shows that a relay of this cluster sent the
+    /// request, so its <c>X-Forwarded-*</c> headers are believed. Without the right key they are not.
+    /// </summary>
+    public const string Key = "Mcp-Ha-Key";
 
     /// <summary>
     /// Request: the client has the beginning of this listen stream already, from a replica that was lost (value <c>1</c>). It then begins with what

@@ -38,7 +38,7 @@ internal static class RelayHeaders
         var named = from.Connection;
         foreach (var (name, values) in from)
         {
-            if (IsOurs(name) || NotToReplica.Contains(name) || IsNamedBy(named, name))
+            if (IsOurs(name) || NotToReplica.Contains(name) || ForwardedClient.IsHeader(name) || IsNamedBy(named, name))
                 continue;
 
             if (resume && (NotInResume.Contains(name) || name.StartsWith("Content-", StringComparison.OrdinalIgnoreCase)))

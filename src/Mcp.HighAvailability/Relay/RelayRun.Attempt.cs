@@ -87,7 +87,10 @@ internal sealed partial class RelayRun
         var method = resume ? HttpMethod.Get : exchange.Method;
         call.Begin(method, exchange.PathAndQuery);
         RelayHeaders.CopyToReplica(context.Request.Headers, call, resume, exceptTraceParent: _attempt is not null);
+        ForwardedClient.Write(context, call);
         call.AddHeader(HaHeaders.Relay, "1");
+        if (relay.Directory.Find(target.ReplicaId) is { HopKey: { Length: > 0 } key })
+            call.AddHeader(HaHeaders.Key, key);
         if (_attempt?.Id is { } traceParent)
             call.AddHeader(RelayHeaders.TraceParent, traceParent);
         if (method == HttpMethod.Post)
