@@ -1,88 +1,43 @@
 using System.Diagnostics;
-using Mcp.HighAvailability.Diagnostics;
-using Mcp.HighAvailability.Journal;
+using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.Relay.Upstream;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
 namespace Mcp.HighAvailability.Relay;
 
-/// <summary>One exchange on its way: asks the route, attempts, and asks again until the client has been answered.</summary>
+/// <summary>Runs one exchange: does what its <see cref="RelayMachine"/> decides, and tells it what came of that.</summary>
 internal sealed partial class RelayRun(
     Relay relay, RelayClient client, HttpContext context, RelayExchange exchange, IRelayRoute route, CancellationToken clientGone)
 {
-    // A request that takes every replica down with it would otherwise wander through the cluster for ever. A GET stream only listens, and
-    // may have nothing to hear for longer than many replicas live. One replica counts once: what a request has ended comes back under another
-    // id, and one that keeps its id is out of reach, which the hold time bounds.
-    private const int MostBreaksWithoutProgress = 10;
+    // Beyond this, events go out although the replica has more to say at once.
+    private const int FlushAfterBytes = 32 * 1024;
 
-    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(5);
-    private static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(200);
-
-    // What nobody waits for goes on behind the calls that broke at the same moment, and not all of it at once.
-    private static readonly TimeSpan LeastBehindCalls = TimeSpan.FromMilliseconds(50);
-    private static readonly TimeSpan MostBehindCalls = TimeSpan.FromMilliseconds(250);
-
-    private long? _heldSince;
+    private readonly RelayMachine _machine = new(exchange, context.Request.Headers[RelayHeaders.LastEventId], relay.Options.MaxReplicaLosses);
+    private readonly RelayTrace _trace = new(relay, context, exchange);
+    private readonly CancellationToken _ending = relay.Ending(exchange.Listens || exchange.Method == HttpMethod.Get);
+    private readonly long _started = Stopwatch.GetTimestamp();
     private bool _countedAsHeld;
-    private int _failures; // since the last progress
-    private readonly HashSet<string> _broken = []; // replicas that were lost with it, since the last progress
-    private readonly List<string> _begunAt = [.. exchange.BegunAt]; // replicas that may have begun to run it and did not answer
-    private bool _mayHaveRun = exchange.BegunAt.Count > 0; // some attempt got as far as a replica that may have acted on it
-    private bool? _mayRepeat; // asked once: when all others die too, nobody is left who could say so again
-    private bool _progress; // an event was passed on by the attempt
-    private string? _silent; // the replica that was given up while it had the exchange
 
+    private TimeSpan Now => Stopwatch.GetElapsedTime(_started);
+
+    /// <summary>Runs it to its end. <see langword="false"/>: it has to be served here, and nothing was answered.</summary>
     public async Task<bool> RunAsync()
     {
         try
         {
-            RelayFailure? failure = null;
-            while (true)
+            var step = _machine.Begin();
+            while (!step.IsLast)
             {
-                var target = await NextAsync(failure);
-                if (clientGone.IsCancellationRequested)
-                    return true;
-
-                // A stream that was begun is spliced the same way wherever it goes on.
-                if (target is { IsHere: true } && !client.IsStream)
-                    return false;
-
-                if (target is null)
-                {
-                    await GiveUpAsync();
-                    return true;
-                }
-
-                var started = Stopwatch.GetTimestamp();
-                _progress = false;
-                failure = await AttemptAsync(target);
-                EndAttempt(failure);
-                if (failure is null || clientGone.IsCancellationRequested)
-                    return true;
-
-                if (EndsHere)
-                {
-                    client.EndElsewhere(exchange.ForRelay);
-                    return true;
-                }
-
-                Note(failure, Stopwatch.GetElapsedTime(started));
-                if (IsGivenUp)
-                {
-                    relay.Metrics.GivenUp.Add(1);
-                    relay.Metrics.Abandoned(exchange.CallName);
-                    LogAbandoned(relay.Logger, exchange.CallName, _begunAt.Count);
-                    await client.FailAsync(RelayError.LostRepeatedly(_begunAt.Count), exchange.Body);
-                    return true;
-                }
-
-                if (_mayHaveRun && !CanResume && !MayRepeat)
-                {
-                    relay.Metrics.GivenUp.Add(1);
-                    await client.FailAsync(RelayError.MayHaveRun, exchange.Body);
-                    return true;
-                }
+                var target = await AskAsync(step);
+                step = _machine.Chosen(target, Now);
+                if (!step.IsLast)
+                    step = await AttemptAsync(target!, resumes: step.Action is RelayAction.Resume);
+                Note(step);
             }
+
+            await EndAsync(step);
+            return step.Action is not RelayAction.ServeHere;
         }
         catch (InvalidDataException exception)
         {
@@ -92,138 +47,254 @@ internal sealed partial class RelayRun(
         }
         finally
         {
-            EndAttempt(null);
+            _trace.End(null);
             await client.EndAsync();
             CountAsHeld(false);
         }
     }
 
-    // Within a session replicas count the owners that a call has lost.
-    private bool IsGivenUp => !exchange.Repeatable && !exchange.Listens && MayRepeat && !CanResume && _begunAt.Count >= relay.Options.MaxReplicaLosses;
-
-    private void NoteBegun(string replicaId)
-    {
-        _mayHaveRun = true;
-        if (!_begunAt.Contains(replicaId))
-            _begunAt.Add(replicaId);
-    }
-
-    private bool MayRepeat => exchange.Repeatable || exchange.Listens || (_mayRepeat ??= exchange.MayRepeat?.Invoke() == true);
-
-    // It only listens, and may have nothing to hear for longer than many replicas live.
-    private bool Listens => exchange.Listens || exchange.Method == HttpMethod.Get;
-
-    // A stream on which nobody waits for the answer of a call: opened as such, or resumed as such.
-    private bool IsGetStream => exchange.Method == HttpMethod.Get &&
-        (_cursor.IsEmpty ? context.Request.Headers[RelayHeaders.LastEventId].ToString() is "" or [SseEventId.GetStream, ..] : _cursor.Span[0] == SseEventId.GetStream);
-
-    private bool CanResume => client.IsStream && !_cursor.IsEmpty;
-
-    // This process is about to end, and the client can take the stream up elsewhere. A relay knows from where before it has had an event.
-    // What only listens is opened anew by its client.
-    private bool EndsHere => Ending.IsCancellationRequested && (exchange.Listens ? client.IsStream : exchange.ForRelay ? CanResume : Volatile.Read(ref _passedId));
-
-    private CancellationToken Ending { get; } = relay.Ending(exchange.Listens || exchange.Method == HttpMethod.Get);
-
-    private async ValueTask<RelayTarget?> NextAsync(RelayFailure? failure)
+    private async ValueTask<RelayTarget?> AskAsync(RelayStep step)
     {
         // Neither timer nor link unless the route really waits.
         using var hold = new CancellationTokenSource();
-        var pending = failure is null ? route.NextAsync(null, hold.Token) : NextAfterPauseAsync(failure, hold.Token);
-        if (pending.IsCompleted)
-            return await pending;
+        var pending = step.Failure is null ? route.NextAsync(null, hold.Token) : AskAgainAsync(step, hold.Token);
+        if (pending.IsCompletedSuccessfully)
+            return Observe(pending.Result);
 
         CountAsHeld(true);
-        using var end = Ending.UnsafeRegister(static state => ((EndOfProcess)state!).End(), new EndOfProcess(this, hold.Cancel));
+        using var end = _ending.UnsafeRegister(static state => ((Interruption)state!).Run(), new Interruption(_machine, hold.Cancel));
         using var link = clientGone.UnsafeRegister(static source => ((CancellationTokenSource)source!).Cancel(), hold);
-        _heldSince ??= Stopwatch.GetTimestamp();
-        var left = exchange.HoldTime - Stopwatch.GetElapsedTime(_heldSince.Value);
+        var left = _machine.HoldUntil(Now) - Now;
         hold.CancelAfter(left > TimeSpan.Zero ? left : TimeSpan.Zero);
         try
         {
-            return await pending;
+            return Observe(await pending);
         }
         catch (OperationCanceledException) when (hold.IsCancellationRequested)
         {
-            return null;
+            return Observe<RelayTarget?>(null);
         }
     }
 
-    private async ValueTask<RelayTarget?> NextAfterPauseAsync(RelayFailure failure, CancellationToken holdOver)
+    private async ValueTask<RelayTarget?> AskAgainAsync(RelayStep step, CancellationToken holdOver)
     {
-        if ((_broken.Count > MostBreaksWithoutProgress && !Listens) || (_heldSince is { } since && Stopwatch.GetElapsedTime(since) >= exchange.HoldTime))
-            return null;
-
-        if (_failures == 1 && failure.Kind is RelayFailureKind.Broken or RelayFailureKind.Lost && IsGetStream)
-            await Task.Delay(LeastBehindCalls + ((MostBehindCalls - LeastBehindCalls) * Random.Shared.NextDouble()), holdOver);
-
-        var target = await route.NextAsync(failure, holdOver);
-
-        // Another replica is worth asking at once; the same again, or round and round, is not.
-        if (target is not null && (target.ReplicaId == failure.Target.ReplicaId || _failures > 3))
-        {
-            var pause = FirstPause * Math.Pow(2, Math.Min(_failures, 10) - 1);
-            await Task.Delay(pause < LongestPause ? pause : LongestPause, holdOver);
-        }
-
+        if (step.Delay > TimeSpan.Zero)
+            await Task.Delay(step.Delay, holdOver);
+        var target = await route.NextAsync(step.Failure, holdOver);
+        if (target is not null && _machine.PauseBefore(target) is { Ticks: > 0 } pause)
+            await Task.Delay(pause, holdOver);
         return target;
     }
 
-    private void Note(RelayFailure failure, TimeSpan lasted)
+    private async ValueTask<RelayStep> AttemptAsync(RelayTarget target, bool resumes)
     {
-        relay.Metrics.Failed(Text(failure.Kind));
-        TraceBreak(failure);
-        LogFailed(relay.Logger, failure.Target.ReplicaId, failure.Kind);
-        CountAsHeld(true);
+        var lost = relay.Directory.LostToken(target.ReplicaId);
+        if (lost.IsCancellationRequested)
+            return Observe(_machine).NotAnswered(RelayFailureKind.Refused, Now);
 
-        var broke = failure.Kind is RelayFailureKind.Broken or RelayFailureKind.Lost;
-        if (_progress || lasted > TimeSpan.FromSeconds(1))
-            _failures = 0;
-        if (_progress)
-            _broken.Clear();
+        using var use = relay.Directory.Use(target.ReplicaId);
+        var shared = _machine.Listens && relay.Shared.Takes(target.ReplicaId);
+        using var call = relay.Client.Call(target, shared, lost);
+        using var gone = clientGone.UnsafeRegister(static call => ((ReplicaCall)call!).Abort(), call);
+        _trace.Begin(target, resumes ? HttpMethod.Get : exchange.Method);
+        RelayRequest.Write(call, context, exchange, target, relay.Directory.Find(target.ReplicaId)?.HopKey, _machine, resumes, _trace.TraceParent);
+        relay.Metrics.Attempts.Add(1);
+        var outcome = await call.SendAsync(!resumes && (!exchange.Body.IsEmpty || exchange.Method == HttpMethod.Post) ? exchange.Body : null);
+        if (outcome is SendOutcome.NotHttp2 && relay.Shared.Refused(target.ReplicaId))
+            return await AttemptAsync(target, resumes); // by HTTP/1.1
+        if (outcome is not SendOutcome.Answered)
+            return NotAnswered(target, outcome, lost.IsCancellationRequested);
 
-        // The hold time counts anew for a replica that had really taken the exchange.
-        if (_heldSince is null || _progress || (broke && lasted > TimeSpan.FromSeconds(1)))
-            _heldSince = Stopwatch.GetTimestamp();
+        use.Heard();
+        if (shared)
+            relay.Shared.Answered(target.ReplicaId);
+        _trace.Answered(call.Status, _machine.Listens);
+        var mayHaveRun = _machine.MayHaveRun;
+        var head = RelayRequest.HeadOf(call);
+        var step = Observe(_machine).Answered(head, resumes, Now);
+        if (step.Action is not (RelayAction.ReadWhole or RelayAction.StartStream or RelayAction.ReadEvents))
+            return step;
 
-        _failures++;
-        if (broke)
-            _broken.Add(failure.Target.ReplicaId);
-        if (failure.Kind is RelayFailureKind.Lost)
-            _silent = failure.Target.ReplicaId;
-        if (broke && exchange.Method == HttpMethod.Post)
-            NoteBegun(failure.Target.ReplicaId);
+        route.Learned(target, head.Owner, head.SessionId);
+        _trace.Session(call, target, head.Owner, head.SessionId);
+        CountAsHeld(false);
+        if (resumes)
+            relay.Metrics.Splices.Add(1);
+        else if (mayHaveRun)
+            relay.Metrics.Reposts.Add(1);
+        if (step.Action is RelayAction.ReadWhole)
+            return await ReadWholeAsync(call, resumes, lost);
+        if (step.Action is RelayAction.StartStream)
+            StartStream(call, head.Cursor);
+        return await ReadEventsAsync(call, target, head.Owner, use, lost);
     }
 
-    private async ValueTask GiveUpAsync()
+    private RelayStep NotAnswered(RelayTarget target, SendOutcome outcome, bool lost)
     {
-        relay.Metrics.GivenUp.Add(1);
-        LogGivenUp(relay.Logger, exchange.HoldTime);
-        if (EndsHere)
-            client.EndElsewhere(exchange.ForRelay);
-        else if (client.IsStream)
-            client.Abort(); // the client may resume by itself later
-        else
-            await client.RefuseAsync(exchange.ForRelay, exchange.Body, _begunAt);
+        if (outcome is SendOutcome.Refused)
+            relay.Directory.ReportUnreachable(target.ReplicaId);
+        else if (!lost)
+            relay.Directory.ReportSlow(target.ReplicaId);
+        var broke = outcome is SendOutcome.Broken or SendOutcome.NotHttp2;
+        return Observe(_machine).NotAnswered(lost ? RelayFailureKind.Lost : broke ? RelayFailureKind.Broken : RelayFailureKind.Refused, Now);
     }
 
-    // What ends when this process is about to end, if the stream may end here.
-    private sealed record EndOfProcess(RelayRun Run, Action Stop)
+    private async ValueTask<RelayStep> ReadWholeAsync(ReplicaCall call, bool resumes, CancellationToken lost)
     {
-        public void End()
+        var (reading, answer) = await WholeAnswer.ReadAsync(call, relay.Options.MaxMessageBytes);
+        using (answer)
         {
-            if (Run.EndsHere)
-                Stop();
+            if (reading is WholeReading.Broke)
+                return Observe(_machine).Broke(lost.IsCancellationRequested, Now);
+            if (reading is WholeReading.TooLarge)
+                throw new InvalidDataException($"it is larger than {relay.Options.MaxMessageBytes} bytes.");
+            var step = _machine.Whole(call.Status, call.IsJson && !answer.Body.IsEmpty, resumes);
+            if (step.Action is RelayAction.Answer)
+                await client.AnswerAsync(call, step.Status, answer.Body);
+            else if (step.Action is RelayAction.AnswerInStream)
+                await client.WriteMessageAsync(answer.Body);
+            return step;
         }
+    }
+
+    private void StartStream(ReplicaCall call, string? cursor)
+    {
+        client.StartStream(call);
+        if (exchange.ForRelay && cursor is not null)
+            context.Response.Headers[HaHeaders.Cursor] = cursor;
+    }
+
+    // Reads events until the stream ends or breaks.
+    private async ValueTask<RelayStep> ReadEventsAsync(ReplicaCall call, RelayTarget target, string? owner, ReplicaUse.Open use, CancellationToken lost)
+    {
+        using var splitter = new SseEventSplitter(relay.Options.MaxMessageBytes);
+        using var end = _ending.UnsafeRegister(static state => ((Interruption)state!).Run(), new Interruption(_machine, call.Abort));
+        while (true)
+        {
+            // Also right after the event that makes it possible: the registration came too early for that one.
+            Interlocked.MemoryBarrier();
+            if (Observe(_machine).Next() is { IsLast: true } last)
+                return await FlushedAsync(last);
+
+            var reads = true;
+            var pending = call.ReadAsync(splitter.GetMemory());
+            if ((pending.IsCompleted ? client.Unflushed > FlushAfterBytes : client.HasUnflushed) && !(reads = await client.FlushAsync()))
+                call.Abort(); // the client has gone; the pending read still uses the buffer
+
+            var read = await pending;
+            Observe(_machine).ClientGone |= !reads;
+            switch (read)
+            {
+                case ReplicaCall.Broken:
+                    return await FlushedAsync(_machine.Broke(lost.IsCancellationRequested, Now));
+                case 0:
+                    return await FlushedAsync(_machine.StreamEnded(relay.Directory.Find(target.ReplicaId) is { Draining: false }, Now));
+                default:
+                    use.Heard();
+                    splitter.Advance(read);
+                    await ForwardAsync(splitter, target, owner);
+                    break;
+            }
+        }
+    }
+
+    // What has come is the client's now, however long the rest takes.
+    private async ValueTask<RelayStep> FlushedAsync(RelayStep step)
+    {
+        if (!_machine.ClientGone)
+            await client.FlushAsync();
+        return step;
+    }
+
+    private async ValueTask ForwardAsync(SseEventSplitter splitter, RelayTarget target, string? owner)
+    {
+        await client.EnterAsync();
+        try
+        {
+            while (splitter.TryRead(out var whole))
+            {
+                var verdict = _machine.Event(whole);
+                if (verdict.NewSession is { } session)
+                    route.Learned(target, owner, session);
+                if (verdict.Passes)
+                    client.Write(whole.Bytes.Span);
+            }
+        }
+        finally
+        {
+            client.Exit();
+        }
+    }
+
+    // Answers that have arrived whole were given where they are.
+    private async ValueTask EndAsync(RelayStep step)
+    {
+        switch (step.Action)
+        {
+            case RelayAction.Fail:
+                await client.FailAsync(step.Error!, exchange.Body);
+                break;
+            case RelayAction.Refuse:
+                await client.RefuseAsync(exchange.ForRelay, exchange.Body, _machine.BegunAt);
+                break;
+            case RelayAction.EndElsewhere:
+                client.EndElsewhere(exchange.ForRelay);
+                break;
+            case RelayAction.Abort:
+                client.Abort();
+                break;
+        }
+    }
+
+    private void Note(RelayStep step)
+    {
+        _trace.End(step.Failure);
+        if (step.Failure is { } failure)
+        {
+            relay.Metrics.Failed(RelayTrace.Text(failure.Kind));
+            LogFailed(relay.Logger, failure.Target.ReplicaId, failure.Kind);
+            CountAsHeld(true);
+        }
+
+        if (!step.IsGivenUp)
+            return;
+        relay.Metrics.GivenUp.Add(1);
+        if (step.Error is null)
+            LogGivenUp(relay.Logger, exchange.HoldTime);
+        else if (step.Error != RelayError.MayHaveRun)
+            Abandon();
+    }
+
+    private void Abandon()
+    {
+        relay.Metrics.Abandoned(exchange.CallName);
+        LogAbandoned(relay.Logger, exchange.CallName, _machine.BegunAt.Count);
+    }
+
+    // Tells the machine what others may have done meanwhile.
+    private T Observe<T>(T value)
+    {
+        _machine.ClientGone |= clientGone.IsCancellationRequested;
+        _machine.Ending = _ending.IsCancellationRequested;
+        return value;
     }
 
     private void CountAsHeld(bool held)
     {
         if (held == _countedAsHeld)
             return;
-
         _countedAsHeld = held;
         relay.Metrics.Held.Add(held ? 1 : -1);
+    }
+
+    // What stops when this process is about to end, if the stream can end here.
+    private sealed record Interruption(RelayMachine Machine, Action Stop)
+    {
+        public void Run()
+        {
+            if (Machine.CanEndHere)
+                Stop();
+        }
     }
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "An attempt at replica {ReplicaId} ended with {Kind}.")]

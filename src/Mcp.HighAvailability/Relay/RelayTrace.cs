@@ -1,26 +1,30 @@
 using System.Diagnostics;
+using System.Globalization;
 using Mcp.HighAvailability.Diagnostics;
 using Mcp.HighAvailability.Relay.Upstream;
+using Microsoft.AspNetCore.Http;
 
 namespace Mcp.HighAvailability.Relay;
 
-/// <content>What traces say of an exchange: one span per attempt in the request's trace, and in the session's that it went on elsewhere.</content>
-internal sealed partial class RelayRun
+/// <summary>What traces say of an exchange: one span per attempt in the request's trace, and one in the session's when it went on elsewhere.</summary>
+internal sealed class RelayTrace(Relay relay, HttpContext context, RelayExchange exchange)
 {
     private Activity? _attempt; // the span of the attempt that runs
     private int _attempts;
-    private RelayFailure? _break; // the first failure since the last answer, while somebody listens
+    private RelayFailure? _break; // the first failure since the last answer, while traces are recorded
     private DateTimeOffset _brokeAt;
 
-    private void StartAttempt(RelayTarget target, bool resume)
+    /// <summary><c>traceparent</c> of the attempt; <see langword="null"/>: the client's own is passed on.</summary>
+    public string? TraceParent => _attempt?.Id;
+
+    public void Begin(RelayTarget target, HttpMethod method)
     {
         _attempts++;
         var span = _attempt = HighAvailabilityDiagnostics.Source.StartActivity(SpanNames.Attempt, ActivityKind.Client);
         if (span is not { IsAllDataRequested: true })
             return;
-
         span.SetTag(AttributeNames.Replica, target.ReplicaId);
-        span.SetTag(AttributeNames.Method, (resume ? HttpMethod.Get : exchange.Method).Method);
+        span.SetTag(AttributeNames.Method, method.Method);
         span.SetTag(AttributeNames.Url, string.Concat(target.Address.AbsoluteUri.AsSpan().TrimEnd('/'), exchange.PathAndQuery));
         span.SetTag(AttributeNames.ServerAddress, target.Address.Host);
         span.SetTag(AttributeNames.ServerPort, target.Address.Port);
@@ -28,26 +32,28 @@ internal sealed partial class RelayRun
             span.SetTag(AttributeNames.ResendCount, _attempts - 1);
     }
 
-    /// <summary>The response has begun. Streams that only listen stay open for as long as they like; no span is kept open around them.</summary>
-    private void TraceResponse(ReplicaCall response)
+    /// <summary>The response has begun. No span is kept open around streams that only listen.</summary>
+    public void Answered(int status, bool listens)
     {
         if (_attempt is not { } span)
             return;
-        var status = response.Status;
         span.SetTag(AttributeNames.StatusCode, status);
         if (status >= 400)
         {
-            span.SetTag(AttributeNames.ErrorType, status.ToString(System.Globalization.CultureInfo.InvariantCulture));
+            span.SetTag(AttributeNames.ErrorType, status.ToString(CultureInfo.InvariantCulture));
             span.SetStatus(ActivityStatusCode.Error);
         }
-        else if (Listens)
+        else if (listens)
         {
-            EndAttempt(null);
+            End(null);
         }
     }
 
-    private void EndAttempt(RelayFailure? failure)
+    /// <summary>The attempt is over.</summary>
+    public void End(RelayFailure? failure)
     {
+        if (failure is not null && _break is null && SessionTrace.IsOn)
+            (_break, _brokeAt) = (failure, DateTimeOffset.UtcNow);
         if (_attempt is not { } span)
             return;
         _attempt = null;
@@ -60,14 +66,8 @@ internal sealed partial class RelayRun
         span.Dispose();
     }
 
-    private void TraceBreak(RelayFailure failure)
-    {
-        if (_break is null && SessionTrace.IsOn)
-            (_break, _brokeAt) = (failure, DateTimeOffset.UtcNow);
-    }
-
     /// <summary>A replica has answered for the session: says in the session's trace where its requests go now, if that is new.</summary>
-    private void TraceSession(ReplicaCall response, RelayTarget target, string? owner, string? newSessionId)
+    public void Session(ReplicaCall response, RelayTarget target, string? owner, string? newSessionId)
     {
         if (!exchange.ForRelay && !SessionTrace.IsOn)
             return;
@@ -96,7 +96,8 @@ internal sealed partial class RelayRun
         _break = null;
     }
 
-    private static string Text(RelayFailureKind kind) => kind switch
+    /// <summary>A kind of failure, as metrics and traces name it.</summary>
+    public static string Text(RelayFailureKind kind) => kind switch
     {
         RelayFailureKind.Refused => "refused",
         RelayFailureKind.Broken => "broken",
