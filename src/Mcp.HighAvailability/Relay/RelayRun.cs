@@ -176,9 +176,9 @@ internal sealed partial class RelayRun(
             if (Observe(_machine).Next() is { IsLast: true } last)
                 return await FlushedAsync(last);
 
-            var reads = true;
+            var reads = !_machine.Listens || await WaitAsync(call, splitter);
             var pending = call.ReadAsync(splitter.GetMemory());
-            if ((pending.IsCompleted ? client.Unflushed > FlushAfterBytes : client.HasUnflushed) && !(reads = await client.FlushAsync()))
+            if ((pending.IsCompleted ? client.Unflushed > FlushAfterBytes : client.HasUnflushed) && !(reads &= await client.FlushAsync()))
                 call.Abort(); // the client has gone; the pending read still uses the buffer
 
             var read = await pending;
@@ -196,6 +196,23 @@ internal sealed partial class RelayRun(
                     break;
             }
         }
+    }
+
+    // A stream that only listens is silent most of the time and holds no buffers then.
+    // False: the client has gone.
+    private async ValueTask<bool> WaitAsync(ReplicaCall call, SseEventSplitter splitter)
+    {
+        var reads = true;
+        var pending = call.WaitAsync();
+        if (!pending.IsCompleted)
+        {
+            splitter.Release();
+            if (client.HasUnflushed && !(reads = await client.FlushAsync()))
+                call.Abort();
+        }
+
+        await pending;
+        return reads;
     }
 
     // What has come is the client's now, however long the rest takes.

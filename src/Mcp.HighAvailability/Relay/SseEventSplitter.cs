@@ -15,7 +15,7 @@ internal sealed class SseEventSplitter(int maxEventBytes) : IDisposable
 {
     private const int InitialBytes = 4096;
 
-    private byte[] _buffer = ArrayPool<byte>.Shared.Rent(InitialBytes);
+    private byte[] _buffer = [];
     private int _event; // start of the event in work
     private int _line; // start of the line in work
     private int _scan; // bytes before this hold no line end of the line in work
@@ -44,9 +44,9 @@ internal sealed class SseEventSplitter(int maxEventBytes) : IDisposable
 
         if (_end == _buffer.Length)
         {
-            var larger = ArrayPool<byte>.Shared.Rent(_buffer.Length * 2);
+            var larger = ArrayPool<byte>.Shared.Rent(Math.Max(InitialBytes, _buffer.Length * 2));
             _buffer.AsSpan(0, _end).CopyTo(larger);
-            ArrayPool<byte>.Shared.Return(_buffer);
+            ReturnBuffer();
             _buffer = larger;
         }
 
@@ -84,11 +84,26 @@ internal sealed class SseEventSplitter(int maxEventBytes) : IDisposable
         return false;
     }
 
+    /// <summary>Returns the buffer while it holds no part of an event. Invalidates events that were read before.</summary>
+    public void Release()
+    {
+        if (_event < _end)
+            return;
+        ReturnBuffer();
+        _event = _line = _scan = _end = 0;
+    }
+
     public void Dispose()
     {
-        ArrayPool<byte>.Shared.Return(_buffer);
-        _buffer = [];
+        ReturnBuffer();
         _event = _line = _scan = _end = 0;
+    }
+
+    private void ReturnBuffer()
+    {
+        if (_buffer.Length > 0)
+            ArrayPool<byte>.Shared.Return(_buffer);
+        _buffer = [];
     }
 
     private bool NextLine(out int start, out int length)

@@ -81,6 +81,8 @@ internal sealed class LibraryCall(HttpMessageInvoker http, Uri replica, bool htt
         }
     }
 
+    public override async ValueTask WaitAsync() => await ReadAsync(Memory<byte>.Empty);
+
     public override void Abort()
     {
         try

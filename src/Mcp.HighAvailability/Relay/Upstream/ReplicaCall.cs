@@ -65,6 +65,9 @@ internal abstract class ReplicaCall : IDisposable
     /// <summary>Reads from the body. Returns the number of bytes, 0 at the end, or <see cref="Broken"/>.</summary>
     public abstract ValueTask<int> ReadAsync(Memory<byte> destination);
 
+    /// <summary>Waits until more of the body, or its end, can be read. Holds no buffer meanwhile.</summary>
+    public abstract ValueTask WaitAsync();
+
     /// <summary>Ends the call now: what is pending ends as broken. Thread-safe.</summary>
     public abstract void Abort();
 

@@ -128,6 +128,21 @@ internal sealed class ReplicaConnection(ReplicaConnections pool) : ReplicaCall
         }
     }
 
+    public override async ValueTask WaitAsync()
+    {
+        if (_body.IsDone || _start < _end)
+            return;
+        ReleaseBuffer();
+        try
+        {
+            await _socket!.ReceiveAsync(Memory<byte>.Empty, SocketFlags.None);
+        }
+        catch (Exception e) when (IsBreak(e))
+        {
+            // The next read says so.
+        }
+    }
+
     public override void Abort()
     {
         _aborted = true;
@@ -141,9 +156,7 @@ internal sealed class ReplicaConnection(ReplicaConnections pool) : ReplicaCall
     {
         var isClean = _answered && _body.IsDone && _start == _end && _head.KeepsConnection && _sending is null or { IsCompleted: true, Result: true };
         _request.Release();
-        if (_buffer.Length > 0)
-            ArrayPool<byte>.Shared.Return(_buffer);
-        (_buffer, _start, _end) = ([], 0, 0);
+        ReleaseBuffer();
         if (!isClean || _aborted || !pool.TryReturn(this))
             Close();
     }
@@ -218,6 +231,13 @@ internal sealed class ReplicaConnection(ReplicaConnections pool) : ReplicaCall
         var read = await _socket!.ReceiveAsync(_buffer.AsMemory(_end), SocketFlags.None);
         _end += read;
         return read > 0;
+    }
+
+    private void ReleaseBuffer()
+    {
+        if (_buffer.Length > 0)
+            ArrayPool<byte>.Shared.Return(_buffer);
+        (_buffer, _start, _end) = ([], 0, 0);
     }
 
     // Only heads gather here, which are bounded.

@@ -108,7 +108,7 @@ public class ResponseFuzzTests
         Assert.Equal(HeadReading.Whole, head.TryRead("HTTP/1.1 200 OK\r\nVary: a\r\nConnection: X-Hop\r\nX-Hop: 1\r\nVary: b\r\nMcp-Ha-Owner: r\r\n\r\n"u8, out _));
         var to = new HeaderDictionary();
         head.CopyTo(to);
-        Assert.Equal(["a", "b"], to["Vary"]);
+        Assert.Equal("a,b", to["Vary"].ToString());
         Assert.Single(to);
         Assert.False(head.KeepsConnection);
     }
