@@ -107,9 +107,14 @@ internal sealed class RelayMachine(RelayExchange exchange, string? lastEventId, 
     }
 
     /// <summary>The attempt got no response.</summary>
-    public RelayStep NotAnswered(RelayFailureKind kind, TimeSpan now)
+    /// <param name="kind">How it failed.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="lost">The directory has given the replica up meanwhile, perhaps before anything was sent to it.</param>
+    public RelayStep NotAnswered(RelayFailureKind kind, TimeSpan now, bool lost = false)
     {
         MayHaveRun |= kind is RelayFailureKind.Broken or RelayFailureKind.Lost;
+        if (lost)
+            Silent = _target!.ReplicaId;
         return Failed(kind, null, now);
     }
 

@@ -136,7 +136,7 @@ internal sealed partial class RelayRun(
         else if (!lost)
             relay.Directory.ReportSlow(target.ReplicaId);
         var broke = outcome is SendOutcome.Broken or SendOutcome.NotHttp2;
-        return Observe(_machine).NotAnswered(lost ? RelayFailureKind.Lost : broke ? RelayFailureKind.Broken : RelayFailureKind.Refused, Now);
+        return Observe(_machine).NotAnswered(!broke ? RelayFailureKind.Refused : lost ? RelayFailureKind.Lost : RelayFailureKind.Broken, Now, lost);
     }
 
     private async ValueTask<RelayStep> ReadWholeAsync(ReplicaCall call, bool resumes, CancellationToken lost)
