@@ -6,7 +6,7 @@ using Mcp.HighAvailability.Limits;
 namespace Mcp.HighAvailability.Relay.Upstream;
 
 /// <summary>The HTTP client of a relay: calls by HTTP/1.1 on connections of its own, everything else by the library's client.</summary>
-/// <remarks>Calls cost half as much processor time this way. It is for replicas of this cluster and for nothing else.</remarks>
+/// <remarks>It is for replicas of this cluster and for nothing else.</remarks>
 internal sealed class ReplicaClient : IDisposable
 {
     // Below the 130 s after which Kestrel closes idle connections: a request must not race with that.
