@@ -91,9 +91,7 @@ public static class HighAvailabilityMcpServerBuilderExtensions
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IStartupFilter, TrustedHops>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IStartupFilter, CrossOrigin>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IStartupFilter, ProbeEndpoint>());
-        services.TryAddSingleton<ClusterNotifier>();
-        services.TryAddSingleton<IClusterNotifier>(static p => p.GetRequiredService<ClusterNotifier>());
-        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, ClusterNotifier>(static p => p.GetRequiredService<ClusterNotifier>()));
+        services.TryAddSingleton<IClusterNotifier, ClusterNotifier>();
         services.TryAddSingleton<SessionOffers>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, SessionOffers>(static p => p.GetRequiredService<SessionOffers>()));
         services.TryAddSingleton<ReplicaDrain>();

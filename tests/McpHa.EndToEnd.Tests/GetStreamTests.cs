@@ -4,9 +4,6 @@ using McpHa.Tests.Cluster;
 namespace McpHa.Tests;
 
 /// <summary>The owner is killed while a GET stream is open.</summary>
-/// <remarks>
-/// Broadcasts reach a session through its owner, at most once: so each is announced when there is an owner, by a session of another replica.
-/// </remarks>
 public sealed class GetStreamTests(ClusterFixture fixture) : ClusterTest(fixture)
 {
     [Theory]

@@ -1,36 +1,50 @@
 using System.Text.Json.Nodes;
-using Mcp.HighAvailability.EventBus;
+using Mcp.HighAvailability.Broadcast;
+using Mcp.HighAvailability.Sessions;
 using ModelContextProtocol.Protocol;
 
 namespace McpHa.Tests;
 
-/// <summary>Whoever makes broadcasts, and the bus that brings them: to every replica in the same order, to each when it is chosen.</summary>
-internal sealed class Announcer(TimeProvider time)
+/// <summary>Whoever makes broadcasts, and the pushes of the log: each arrives at each replica when it is chosen, or is lost.</summary>
+internal sealed class Announcer(InMemoryBroadcastLog log)
 {
-    private readonly BroadcastIds _ids = new(time);
-    private readonly Dictionary<ExploredReplica, Queue<(UInt128 Id, JsonRpcNotification Broadcast)>> _onTheirWay = [];
+    private readonly Dictionary<ExploredReplica, Queue<BroadcastEntry>> _pushes = [];
+    private readonly Dictionary<BroadcastPosition, int> _numbers = [];
+    private BroadcastPosition _head;
 
     /// <summary>How many were made. They are numbered from one.</summary>
-    public int Count { get; private set; }
+    public int Count => _numbers.Count;
 
     public void Announce(IEnumerable<ExploredReplica> replicas)
     {
-        var number = ++Count;
-        var id = _ids.Next();
+        var number = Count + 1;
+        var notification = new JsonRpcNotification
+        {
+            Method = NotificationMethods.LoggingMessageNotification,
+            Params = new JsonObject { ["level"] = "info", ["data"] = number },
+        };
+        var entry = log.AppendAsync(new() { Kind = BroadcastKinds.Notification, Id = $"{number}", Payload = JsonRpc.Serialize(notification) }, _head).Result!;
+        _head = entry.Position;
+        _numbers.Add(entry.Position, number);
         foreach (var replica in replicas)
         {
-            if (!_onTheirWay.TryGetValue(replica, out var queue))
-                _onTheirWay[replica] = queue = new();
-            queue.Enqueue((id, new JsonRpcNotification { Method = NotificationMethods.LoggingMessageNotification, Params = new JsonObject { ["level"] = "info", ["data"] = number } }));
+            if (!_pushes.TryGetValue(replica, out var queue))
+                _pushes[replica] = queue = new();
+            queue.Enqueue(entry);
         }
     }
 
-    public bool HasFor(ExploredReplica replica) => _onTheirWay.TryGetValue(replica, out var queue) && queue.Count > 0;
+    /// <summary>Whether the log has a broadcast at an event's position.</summary>
+    public bool Holds(string position, int number) => BroadcastPosition.TryParse(position, out var at) && _numbers.GetValueOrDefault(at) == number;
 
-    /// <summary>The replica hears the next one.</summary>
-    public void Bring(ExploredReplica replica)
-    {
-        var (id, broadcast) = _onTheirWay[replica].Dequeue();
-        replica.Host.Broadcasts.Deliver(id, broadcast, replica.Host.Sessions);
-    }
+    public bool HasFor(ExploredReplica replica) => _pushes.TryGetValue(replica, out var queue) && queue.Count > 0;
+
+    /// <summary>Whether a replica does not know of a broadcast.</summary>
+    public bool IsBehind(ExploredReplica replica) => replica.Broadcasts.Last.Position != _head;
+
+    /// <summary>The replica hears the next push.</summary>
+    public void Bring(ExploredReplica replica) => replica.Broadcasts.Hear(_pushes[replica].Dequeue());
+
+    /// <summary>The replica does not hear the next push.</summary>
+    public void Lose(ExploredReplica replica) => _pushes[replica].Dequeue();
 }

@@ -5,7 +5,6 @@ namespace McpHa.Tests;
 /// <summary>One exchange of the client, carried on as a balancer does it: from replica to replica, behind the last event, until it is answered.</summary>
 internal sealed class Exchange(World world, string name, string id, string method, string body)
 {
-    private readonly HashSet<string> _streams = [];
     private int _parsed;
     private int _attempts;
     private string _stream = "";
@@ -32,9 +31,6 @@ internal sealed class Exchange(World world, string name, string id, string metho
 
     private string Cursor { get; set; } = "";
 
-    /// <summary>Whether the client has ever had an event id of that stream.</summary>
-    public bool Knows(string stream) => _streams.Contains(stream);
-
     /// <summary>Sends it, or sends it again, or resumes it.</summary>
     public void Send(ExploredReplica replica)
     {
@@ -57,6 +53,7 @@ internal sealed class Exchange(World world, string name, string id, string metho
             world.HalfOpen.Add(wire);
         Wire?.Cut(noticed);
         Look();
+        NoteNameless();
     }
 
     /// <summary>The client wants no more of it.</summary>
@@ -80,7 +77,10 @@ internal sealed class Exchange(World world, string name, string id, string metho
         if (wire is { IsStream: true, HasStarted: true } && Cursor.Length == 0 && wire.Headers.TryGetValue("Mcp-Ha-Cursor", out var cursor))
             SetCursor(cursor.ToString());
         if (broken)
+        {
             Wire = null;
+            NoteNameless();
+        }
         else if (complete)
             End(wire);
     }
@@ -138,10 +138,23 @@ internal sealed class Exchange(World world, string name, string id, string metho
         }
     }
 
+    private void NoteNameless()
+    {
+        if (IsGet && Cursor.Length == 0)
+            world.LostNameless();
+    }
+
     private void Take(string id, string data)
     {
-        var dash = id.IndexOf('-', StringComparison.Ordinal);
-        var (stream, position) = (id[..dash], long.Parse(id[(dash + 1)..]));
+        var (stream, position, broadcast) = Split(id);
+        if (IsGet && JsonNode.Parse(data) is { } news && (string?)news["method"] == "notifications/message")
+        {
+            if (_stream.Length > 0 && stream != _stream || position < _position)
+                world.Violated($"{name}: broadcast {id} came on {_stream} after position {_position}.");
+            world.HeardBroadcast(broadcast, news);
+            return;
+        }
+
         if (!world.Ledger.Holds(stream, position, data))
             world.Violated($"{name}: {At!.Id} sent event {id} that the journal has not: {data}");
         if (_stream.Length > 0 && stream != _stream)
@@ -166,8 +179,10 @@ internal sealed class Exchange(World world, string name, string id, string metho
     private void SetCursor(string id)
     {
         Cursor = id;
-        var dash = id.IndexOf('-', StringComparison.Ordinal);
-        _streams.Add(id[..dash]);
-        (_stream, _position) = (id[..dash], Math.Max(_position, long.Parse(id[(dash + 1)..])));
+        var (stream, position, _) = Split(id);
+        (_stream, _position) = (stream, Math.Max(_position, position));
     }
+
+    private static (string Stream, long Position, string Broadcast) Split(string id) =>
+        id.Split('-') is [var stream, var position, .. var rest] ? (stream, long.Parse(position), rest.FirstOrDefault("")) : throw new FormatException(id);
 }

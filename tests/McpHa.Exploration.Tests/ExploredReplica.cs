@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Net;
 using Mcp.HighAvailability;
+using Mcp.HighAvailability.Broadcast;
 using Mcp.HighAvailability.Cluster;
 using Mcp.HighAvailability.Diagnostics;
 using Mcp.HighAvailability.Http;
@@ -25,7 +26,7 @@ internal sealed class ExploredReplica
 {
     private static readonly ConcurrentDictionary<(string Id, bool RerunAnyway), ServiceProvider> Providers = new();
 
-    public ExploredReplica(string id, string without, Scheduler scheduler, ManualTime time, InMemorySessions sessions, GatedBus bus, Ledger ledger, EverybodyBeats registry)
+    public ExploredReplica(string id, string without, Scheduler scheduler, ManualTime time, InMemorySessions sessions, IBroadcastLog log, GatedBus bus, Ledger ledger, EverybodyBeats registry)
     {
         var services = Providers.GetOrAdd((id, without == "RerunPolicy"), static key => Provide(key.Id, key.RerunAnyway));
         var options = services.GetRequiredService<IOptions<HighAvailabilityOptions>>();
@@ -39,12 +40,13 @@ internal sealed class ExploredReplica
         // Who is suspected is chosen, never a matter of time.
         var clusterOptions = Options.Create(new ClusterOptions { HeartbeatInterval = TimeSpan.FromSeconds(15), Overdue = TimeSpan.FromHours(1) });
         Directory = new ReplicaDirectory(registry, clusterOptions, time, NullLogger<ReplicaDirectory>.Instance, self);
+        Broadcasts = new BroadcastFollower(
+            new GatedBroadcastLog(log, id, scheduler), toBus, Options.Create(new BroadcastOptions()), time, NullLogger<BroadcastFollower>.Instance);
         var runtime = new SessionRuntime(
             self, store, new GatedJournal(new InMemorySessionJournal(sessions), id, scheduler),
-            new CommitContext(store, time, metrics, options, storeOptions, NullLogger<CommitWriter>.Instance), new LazyFlusher(time), metrics, options,
+            new CommitContext(store, time, metrics, options, storeOptions, NullLogger<CommitWriter>.Instance), new LazyFlusher(time), Broadcasts, metrics, options,
             services.GetRequiredService<IOptions<McpServerOptions>>(), NullLoggerFactory.Instance, services, time);
         Host = new SessionHost(runtime, Directory, toBus, NullLogger<SessionHost>.Instance);
-        Host.Broadcasts.Hand = static (session, broadcast, id) => _ = session.Unrelated.BroadcastAsync(broadcast, id);
         var gate = new SessionGate(Host, self, Directory, services.GetRequiredService<PeerRelay>(), metrics, time, options);
         var keepAlive = new KeepAliveClock(options, time);
         var limits = new SessionLimits(Host);
@@ -59,6 +61,8 @@ internal sealed class ExploredReplica
     public ReplicaDirectory Directory { get; }
 
     public SessionHost Host { get; }
+
+    public BroadcastFollower Broadcasts { get; }
 
     public McpEndpoint Endpoint { get; }
 

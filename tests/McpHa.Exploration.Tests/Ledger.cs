@@ -48,13 +48,6 @@ internal sealed class Ledger
             return _entries.TryGetValue(position, out var entry) && entry == (stream, payload);
     }
 
-    /// <summary>The stream on which a message with such a part was written last; <see langword="null"/> when none was.</summary>
-    public string? LastStreamOf(string part)
-    {
-        lock (_entries)
-            return _entries.Where(e => e.Value.Payload.Contains(part, StringComparison.Ordinal)).OrderBy(e => e.Key).Select(e => e.Value.Stream).LastOrDefault();
-    }
-
     public bool Holds(string payload)
     {
         lock (_entries)

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Mcp.HighAvailability.Broadcast;
 using Mcp.HighAvailability.Cluster;
 using Mcp.HighAvailability.EventBus;
 using Mcp.HighAvailability.Journal;
@@ -67,6 +68,21 @@ internal sealed class GatedJournal(ISessionJournal inner, string replica, Schedu
         await scheduler.StepAsync(replica, "read journal answered", cancellationToken).ConfigureAwait(false);
         foreach (var entry in entries)
             yield return entry;
+    }
+}
+
+/// <summary>A replica's way to the broadcast log.</summary>
+internal sealed class GatedBroadcastLog(IBroadcastLog inner, string replica, Scheduler scheduler) : IBroadcastLog
+{
+    public ValueTask<BroadcastEntry?> AppendAsync(BroadcastPublication publication, BroadcastPosition known, CancellationToken cancellationToken = default) =>
+        inner.AppendAsync(publication, known, cancellationToken);
+
+    public async ValueTask<BroadcastPage> ReadAsync(BroadcastPosition known, CancellationToken cancellationToken = default)
+    {
+        await scheduler.StepAsync(replica, "read broadcasts").ConfigureAwait(false);
+        var page = await inner.ReadAsync(known, CancellationToken.None).ConfigureAwait(false);
+        await scheduler.StepAsync(replica, "read broadcasts answered").ConfigureAwait(false);
+        return page;
     }
 }
 

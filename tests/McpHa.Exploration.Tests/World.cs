@@ -1,7 +1,10 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json.Nodes;
+using Mcp.HighAvailability.Broadcast;
+using Mcp.HighAvailability.EventBus;
 using Mcp.HighAvailability.Sessions;
+using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using ModelContextProtocol.Protocol;
 
@@ -40,16 +43,18 @@ internal sealed class World
     private int _failures = 2;
     private int _kills = 1;
     private bool _fair;
+    private bool _lostNameless;
 
     private World(int seed, string without)
     {
         Without = without;
         _random = new Random(seed);
-        _announcer = new(_time);
         _sessions = new(_time, Options.Create(new SessionStoreOptions()));
         var bus = new GatedBus(Scheduler);
+        var log = new InMemoryBroadcastLog(new InMemoryEventBus(NullLogger<InMemoryEventBus>.Instance), Options.Create(new BroadcastOptions()), _time);
+        _announcer = new(log);
         _registry = new([.. new[] { "a", "b", "c" }.Select(ExploredReplica.Info)]);
-        _replicas = [.. new[] { "a", "b", "c" }.Select(id => new ExploredReplica(id, without, Scheduler, _time, _sessions, bus, Ledger, _registry))];
+        _replicas = [.. new[] { "a", "b", "c" }.Select(id => new ExploredReplica(id, without, Scheduler, _time, _sessions, log, bus, Ledger, _registry))];
     }
 
     /// <summary>The run that is under way; there is one at a time.</summary>
@@ -114,11 +119,22 @@ internal sealed class World
                 if (_random.Next(4) == 0) // a client that repeats itself
                     Post($"answer to {question} again", null, (JsonObject)reply.DeepClone());
                 break;
-            case "notifications/message" when on.IsGet:
-                _delivered.Add((int)message["params"]!["data"]!);
-                break;
         }
     }
+
+    /// <summary>The client has got a broadcast.</summary>
+    public void HeardBroadcast(string position, JsonNode message)
+    {
+        if (message["params"]!["data"] is not JsonValue data || !data.TryGetValue(out int number))
+            Violated($"The client was told of a gap where there is none: {message.ToJsonString()}");
+        else if (!_announcer.Holds(position, number))
+            Violated($"Broadcast {number} came at position {position}, where the log does not have it.");
+        else
+            _delivered.Add(number);
+    }
+
+    /// <summary>The client was cut off from a GET stream of which it has heard nothing. It cannot ask for what was sent on it.</summary>
+    public void LostNameless() => _lostNameless = true;
 
     private void Open()
     {
@@ -172,7 +188,13 @@ internal sealed class World
         if (_announcer.Count < 4)
             choices.Add(("a broadcast", 2, Broadcast));
         foreach (var replica in Living.Where(_announcer.HasFor))
+        {
             choices.Add(($"{replica.Id} hears a broadcast", 2, () => _announcer.Bring(replica)));
+            choices.Add(($"{replica.Id} does not hear a broadcast", 1, () => _announcer.Lose(replica)));
+        }
+
+        foreach (var replica in Living.Where(_announcer.IsBehind))
+            choices.Add(($"{replica.Id} looks at the log", 1, () => _ = replica.Broadcasts.ReadAsync(default)));
         if (_drops > 0)
         {
             foreach (var exchange in _exchanges.Where(e => e.Wire is not null))
@@ -229,6 +251,8 @@ internal sealed class World
                 _time.Next();
             if (Living.FirstOrDefault(_announcer.HasFor) is { } behind)
                 _announcer.Bring(behind);
+            else if (gates.Count == 0 && Living.FirstOrDefault(_announcer.IsBehind) is { } unaware)
+                _ = unaware.Broadcasts.ReadAsync(default);
             else if (gates.Count == 0 && waiting.Count == 0 && IsOver)
                 return;
             else if (gates.Count == 0 && waiting.Count == 0)
@@ -239,12 +263,12 @@ internal sealed class World
         {
             Violated(
                 $"Still open in the end: {string.Join(", ", _exchanges.Where(e => !e.Done).Select(e => $"{e.Name} at {e.At?.Id ?? "nobody"}"))}; broadcasts "
-                + $"accepted: {string.Join(",", Accepted())}, delivered: {string.Join(",", _delivered)}; served by {string.Join(",", Living.Where(r => Session(r) is { Serves: true }).Select(r => $"{r.Id} in epoch {Session(r)!.Epoch}"))}."
+                + $"due: {string.Join(",", Due())}, delivered: {string.Join(",", _delivered)}; served by {string.Join(",", Living.Where(r => Session(r) is { Serves: true }).Select(r => $"{r.Id} in epoch {Session(r)!.Epoch}"))}."
                 + $" The stream has had: {_exchanges.First(e => e.IsGet).Wire?.Text ?? "nothing"}. Journal: {string.Join(" ", Journal())}");
         }
     }
 
-    private bool IsOver => _exchanges.All(e => e.Done || e.IsGet) && Accepted().All(_delivered.Contains);
+    private bool IsOver => _exchanges.All(e => e.Done || e.IsGet) && Due().All(_delivered.Contains);
 
     private void Judge()
     {
@@ -327,18 +351,12 @@ internal sealed class World
 
     private void Broadcast()
     {
-        // Ids tell the time in milliseconds.
-        _time.Advance(TimeSpan.FromMilliseconds(1));
         _announcer.Announce(_replicas);
     }
 
-    // Broadcasts that the journal has must arrive, unless they are on a stream of whose existence the client never heard: it was cut off before the
-    // first byte of it arrived, and nobody can resume what has no name. That is a limit of the protocol.
-    private IEnumerable<int> Accepted()
-    {
-        var stream = _exchanges.First(e => e.IsGet);
-        return Enumerable.Range(1, _announcer.Count).Where(n => Ledger.LastStreamOf($"\"data\":{n}}}") is { } on && (on == "w" || stream.Knows(on)));
-    }
+    // All of them, unless one may have been sent on a stream of whose existence the client never heard: it was cut off before the first byte of it
+    // arrived, and nobody can resume what has no name. That is a limit of the protocol.
+    private IEnumerable<int> Due() => _lostNameless ? [] : Enumerable.Range(1, _announcer.Count);
 
     private void Drop(Exchange exchange)
     {

@@ -25,6 +25,9 @@ internal sealed partial class BroadcastFollower(
     private readonly SemaphoreSlim _missing = new(0, 1);
     private long _reads;
 
+    /// <summary>What is kept of the log.</summary>
+    public BroadcastOptions Options => options.Value;
+
     /// <summary>Behind the newest entry that is known here.</summary>
     public BroadcastCursor Last
     {

@@ -28,7 +28,8 @@ public readonly record struct BroadcastPosition(long Incarnation, long Number)
         var dot = text.IndexOf('.');
         if (dot is < 1 or > MaxDigits || text[0] == '0' || text[..dot].ContainsAnyExcept("0123456789abcdef") ||
             !long.TryParse(text[..dot], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var incarnation) || incarnation <= 0 ||
-            text.Length - dot - 1 is < 1 or > MaxDigits || text[dot + 1] == '0' && text.Length > dot + 2 ||
+            text.Length - dot - 1 is < 1 or > MaxDigits || text[(dot + 1)..].ContainsAnyExceptInRange('0', '9') ||
+            text[dot + 1] == '0' && text.Length > dot + 2 ||
             !long.TryParse(text[(dot + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out var number))
         {
             return false;

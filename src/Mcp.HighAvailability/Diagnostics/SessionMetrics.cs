@@ -22,6 +22,8 @@ internal sealed class SessionMetrics
     private readonly Counter<long> _abandoned;
     private readonly Counter<long> _repeated;
     private readonly Counter<long> _writtenBack;
+    private readonly Counter<long> _broadcasts;
+    private readonly Counter<long> _broadcastGaps;
 
     public SessionMetrics(IMeterFactory meterFactory) : this(meterFactory.Create(HighAvailabilityDiagnostics.MeterName))
     {
@@ -47,6 +49,8 @@ internal sealed class SessionMetrics
         _abandoned = _meter.CreateCounter<long>("mcp.ha.calls.abandoned", "{call}", "Calls ended because too many servers were lost while they ran.");
         _repeated = _meter.CreateCounter<long>("mcp.ha.calls.repeated", "{call}", "Repeated requests that were answered without running again.");
         _writtenBack = _meter.CreateCounter<long>("mcp.ha.sessions.written_back", "{session}", "Sessions written back after the store lost its data.");
+        _broadcasts = _meter.CreateCounter<long>("mcp.ha.broadcasts.delivered", "{event}", "Broadcasts sent to a client of a session.");
+        _broadcastGaps = _meter.CreateCounter<long>("mcp.ha.broadcasts.gaps", "{gap}", "Sessions that have missed broadcasts which are no longer kept.");
     }
 
     public void Observe(Func<int> sessions, Func<int> calls, Func<int> held)
@@ -91,6 +95,10 @@ internal sealed class SessionMetrics
     public void Abandoned(string call) => _abandoned.Add(1, new KeyValuePair<string, object?>(AttributeNames.Tool, call));
 
     public void Repeated() => _repeated.Add(1);
+
+    public void Broadcast() => _broadcasts.Add(1);
+
+    public void BroadcastGap() => _broadcastGaps.Add(1);
 
     public void WrittenBack() => _writtenBack.Add(1);
 }

@@ -1,3 +1,4 @@
+using Mcp.HighAvailability.Broadcast;
 using Mcp.HighAvailability.Journal;
 using Mcp.HighAvailability.Relay;
 using Mcp.HighAvailability.Sessions;
@@ -11,6 +12,7 @@ namespace Mcp.HighAvailability.Http;
 internal sealed class StreamPump(HttpContext context, LiveSession session, StreamSubscription reader, KeepAliveClock keepAlive, Diagnostics.SessionMetrics metrics)
 {
     private const string Unstored = "The call has run, and the store is away: its answer could not be stored in time (HighAvailability:DurableTimeout).";
+    private const int BroadcastsAtOnce = 32;
 
     private readonly EventStreamResponse _response = new(context);
     private long _position;
@@ -18,6 +20,7 @@ internal sealed class StreamPump(HttpContext context, LiveSession session, Strea
     private bool _idSent;
     private bool _answered;
     private RequestId _requestId;
+    private BroadcastMarks? _marks;
 
     private bool IsCall => reader.Stream!.Id.StartsWith(SseEventId.CallStream);
 
@@ -44,7 +47,11 @@ internal sealed class StreamPump(HttpContext context, LiveSession session, Strea
         try
         {
             if (alwaysStream)
+            {
                 await StartAsync(gone).ConfigureAwait(false);
+                _marks = session.Broadcasts.Follow(reader);
+            }
+
             while (true)
             {
                 var item = await reader.ReadAsync(gone).ConfigureAwait(false);
@@ -74,6 +81,9 @@ internal sealed class StreamPump(HttpContext context, LiveSession session, Strea
                         // in front may send the request again when this connection breaks.
                         keepAlive.Add(reader);
                         break;
+                    case StreamItemKind.Broadcasts:
+                        await SendBroadcastsAsync(gone).ConfigureAwait(false);
+                        break;
                     case StreamItemKind.KeepAlive:
                         if (!_response.Started)
                             Start(_position);
@@ -83,7 +93,7 @@ internal sealed class StreamPump(HttpContext context, LiveSession session, Strea
                     case StreamItemKind.Poll:
                         if (!_response.Started)
                             Start(_position);
-                        _response.WriteRetry(new SseEventId(reader.Stream!.Id, _position), item.Retry);
+                        _response.WriteRetry(Id(_position), item.Retry);
                         await _response.FlushAsync(gone).ConfigureAwait(false);
                         return true;
                     case StreamItemKind.Overdue when _response.Started && !context.Request.Headers.ContainsKey(HaHeaders.Relay):
@@ -126,7 +136,10 @@ internal sealed class StreamPump(HttpContext context, LiveSession session, Strea
         finally
         {
             keepAlive.Remove(reader);
-            LiveSession.Detach(reader);
+            if (IsCall)
+                LiveSession.Detach(reader);
+            else
+                session.Broadcasts.Leave(reader);
         }
     }
 
@@ -166,12 +179,46 @@ internal sealed class StreamPump(HttpContext context, LiveSession session, Strea
             Start(0);
         }
 
-        _response.WriteEvent(new SseEventId(reader.Stream!.Id, entry.Position), entry.Payload.Span);
+        _response.WriteEvent(Id(entry.Position), entry.Payload.Span);
         _idSent = true;
         if (await _response.FlushAsync(gone).ConfigureAwait(false))
             session.NoteRead(entry);
         return true;
     }
+
+    private async ValueTask SendBroadcastsAsync(CancellationToken gone)
+    {
+        var unsent = 0;
+        while (await session.Broadcasts.NextAsync(reader).ConfigureAwait(false) is var (step, isWanted, _))
+        {
+            var broadcast = step.Broadcast!;
+            if (step.Gap)
+            {
+                metrics.BroadcastGap();
+                if (session.Broadcasts.Lets(LoggingLevel.Warning))
+                    _response.WriteEvent(Id(_position) with { Broadcast = broadcast.Entry.Previous }, BroadcastGap.Notice);
+            }
+
+            if (isWanted)
+            {
+                metrics.Broadcast();
+                _response.WriteEvent(Id(_position), broadcast.Entry.Payload.Span);
+                _idSent = true;
+            }
+
+            if (_marks!.IsDue(broadcast, isWanted) && McpHeaders.HasPriming(session.ProtocolVersion))
+                _response.WritePriming(Id(_position));
+            else if (!isWanted && !step.Gap)
+                continue;
+            if (++unsent % BroadcastsAtOnce == 0)
+                await _response.FlushAsync(gone).ConfigureAwait(false);
+        }
+
+        if (unsent % BroadcastsAtOnce != 0)
+            await _response.FlushAsync(gone).ConfigureAwait(false);
+    }
+
+    private SseEventId Id(long position) => new(reader.Stream!.Id, position, IsCall ? null : reader.At.Position);
 
     private async ValueTask StartAsync(CancellationToken gone)
     {
@@ -181,7 +228,7 @@ internal sealed class StreamPump(HttpContext context, LiveSession session, Strea
 
     private void Start(long cursor)
     {
-        var id = new SseEventId(reader.Stream!.Id, cursor);
+        var id = Id(cursor);
         _response.Start(Greeting is null ? id.ToString() : null);
         if (Greeting is not null)
         {

@@ -27,6 +27,9 @@ internal sealed class EventStream(string id, EventStream? carrier = null)
 
     public int ReaderCount => Volatile.Read(ref _readers).Length;
 
+    /// <summary>The connection that came last.</summary>
+    public StreamSubscription? Newest => Volatile.Read(ref _readers) is [.., var newest] ? newest : null;
+
     private bool ToAll => Id[0] == SseEventId.CallStream;
 
     public StreamSubscription Attach()

@@ -14,6 +14,9 @@ internal enum StreamItemKind
     /// <summary>The call is recorded: from now on the stream can be resumed.</summary>
     Primed,
 
+    /// <summary>The broadcast log has grown, or what the stream may have of it.</summary>
+    Broadcasts,
+
     /// <summary>The stream was quiet for a while.</summary>
     KeepAlive,
 

@@ -1,4 +1,5 @@
 using System.Threading.Tasks.Sources;
+using Mcp.HighAvailability.Broadcast;
 using Mcp.HighAvailability.Http;
 
 namespace Mcp.HighAvailability.Journal;
@@ -9,7 +10,7 @@ namespace Mcp.HighAvailability.Journal;
 /// journal, so a slow client costs bounded memory and delays no other client. The answer that ends a call's stream is held at any size: the reader
 /// gets it even when the journal has no room for it.
 /// </remarks>
-internal sealed class StreamSubscription : IValueTaskSource, IKeptAlive
+internal sealed class StreamSubscription : IValueTaskSource, IKeptAlive, IBroadcastReader
 {
     private const int MostEntries = 256;
     private const int MostBytes = 1024 * 1024;
@@ -23,6 +24,7 @@ internal sealed class StreamSubscription : IValueTaskSource, IKeptAlive
     private bool _waiting;
     private bool _catchUp;
     private bool _primed;
+    private bool _broadcasts;
     private bool _keepAlive;
     private bool _completed;
     private TimeSpan? _poll;
@@ -31,6 +33,12 @@ internal sealed class StreamSubscription : IValueTaskSource, IKeptAlive
 
     /// <summary>Where the connection is going to be read; set by the stream that it is attached to.</summary>
     public EventStream? Stream { get; set; }
+
+    /// <summary>How far the response has come in the broadcast log.</summary>
+    public BroadcastCursor At { get; set; }
+
+    /// <summary>The commit before which the response gets no broadcast; <see langword="null"/>: none.</summary>
+    public long? Awaits { get; set; }
 
     public void Post(JournalEntry entry)
     {
@@ -62,6 +70,8 @@ internal sealed class StreamSubscription : IValueTaskSource, IKeptAlive
     }
 
     public void Prime() => Signal(ref _primed);
+
+    void IBroadcastReader.Wake() => Signal(ref _broadcasts);
 
     public void KeepAlive() => Signal(ref _keepAlive);
 
@@ -148,6 +158,11 @@ internal sealed class StreamSubscription : IValueTaskSource, IKeptAlive
         {
             _primed = false;
             item = new(StreamItemKind.Primed);
+        }
+        else if (_broadcasts && !_completed)
+        {
+            _broadcasts = false;
+            item = new(StreamItemKind.Broadcasts);
         }
         else if (_poll is { } retry && !_completed)
         {

@@ -60,8 +60,8 @@ public static class HandshakeKeys
     public const string LegacySse = "sse";
 
     /// <summary>
-    /// Id of the newest broadcast that the session was handed, 16 bytes (UUID version 7, big-endian). No message of the client: a new owner hands on
-    /// what is newer.
+    /// How far the session has come in the broadcast log, as far as was written: a position, and where streams began if there were several. No message of the
+    /// client. See <see cref="SessionBroadcasts"/>.
     /// </summary>
     public const string Broadcast = "broadcast";
 

@@ -1,36 +1,34 @@
 using System.Collections.Concurrent;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Mcp.HighAvailability.Broadcast;
+using Microsoft.Extensions.Logging;
 using ModelContextProtocol;
 using ModelContextProtocol.Protocol;
 using ModelContextProtocol.Server;
 
 namespace Mcp.HighAvailability.Stateless;
 
-/// <summary>The <c>subscriptions/listen</c> streams that clients have open at this replica. Fed by the event bus, so they hear of changes anywhere.</summary>
+/// <summary>The <c>subscriptions/listen</c> streams that clients have open at this replica. They follow the broadcast log, so they hear of changes anywhere.</summary>
 /// <remarks>
 /// A stream that was open at a lost replica is opened again here by the balancer, on the same HTTP response. Nobody knows what was published in
 /// between, so such a stream begins with a notification for everything it listens to, in the place of the acknowledgement that the client has.
 /// </remarks>
-internal sealed class ListenStreams
+internal sealed class ListenStreams : IDisposable
 {
     private const string IdMember = "io.modelcontextprotocol/subscriptionId";
 
     private readonly ConcurrentDictionary<ListenStream, byte> _open = new();
+    private readonly BroadcastListener _listener;
     private volatile bool _ending;
+
+    public ListenStreams(BroadcastFollower follower, ILogger<ListenStreams> logger) =>
+        _listener = new(follower, static kind => kind is BroadcastKinds.Notification or BroadcastKinds.Task, PublishAsync, PublishAll, logger);
 
     /// <summary>Open streams.</summary>
     public int Count => _open.Count;
 
-    /// <summary>Tells every stream that wants to know.</summary>
-    public void Publish(JsonRpcNotification notification)
-    {
-        foreach (var (stream, _) in _open)
-        {
-            if (stream.Wants(notification))
-                stream.Post(notification);
-        }
-    }
+    public void Dispose() => _listener.Dispose();
 
     /// <summary>Ends all streams, so that clients (or a balancer for them) open theirs at another replica.</summary>
     public void EndAll(bool forGood)
@@ -71,6 +69,27 @@ internal sealed class ListenStreams
         }
 
         Task SendAsync(JsonRpcNotification notification) => request.Server.SendMessageAsync(Tag(notification, request.JsonRpcRequest.Id), cancellationToken);
+    }
+
+    // Tells every stream that wants to know.
+    private ValueTask PublishAsync(FollowedBroadcast broadcast)
+    {
+        if (broadcast.Notification is not { } notification)
+            return ValueTask.CompletedTask;
+        foreach (var (stream, _) in _open)
+        {
+            if (stream.Wants(notification))
+                stream.Post(notification);
+        }
+
+        return ValueTask.CompletedTask;
+    }
+
+    // Broadcasts are missing: everything may have changed.
+    private void PublishAll()
+    {
+        foreach (var (stream, _) in _open)
+            stream.PostAll();
     }
 
     // What the server does not have cannot change.

@@ -1,4 +1,5 @@
 using Mcp.HighAvailability;
+using Mcp.HighAvailability.Broadcast;
 using Mcp.HighAvailability.Cluster;
 using Mcp.HighAvailability.EventBus;
 using Mcp.HighAvailability.Journal;
@@ -27,6 +28,7 @@ internal sealed class InProcessCluster : IAsyncDisposable
         Sessions = new(TimeProvider.System, Options.Create(_storeOptions));
         Handles = new(new InMemoryStateHandleStore(Clock, Options.Create(handles)));
         Registry = new(new InMemoryReplicaRegistry(TimeProvider.System));
+        Broadcasts = new(Bus, Options.Create(BroadcastBounds), TimeProvider.System);
     }
 
     public InMemorySessions Sessions { get; }
@@ -39,6 +41,12 @@ internal sealed class InProcessCluster : IAsyncDisposable
     public CutOffRegistry Registry { get; }
 
     public InMemoryEventBus Bus { get; } = new(NullLogger<InMemoryEventBus>.Instance);
+
+    /// <summary>The broadcast log of all replicas.</summary>
+    public InMemoryBroadcastLog Broadcasts { get; }
+
+    /// <summary>How much of it is kept. Changes count at once.</summary>
+    public BroadcastOptions BroadcastBounds { get; } = new();
 
     /// <summary>What the tools of all replicas do.</summary>
     public ToolScript Tool { get; } = new();

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Security.Claims;
 using Mcp.HighAvailability;
+using Mcp.HighAvailability.Broadcast;
 using Mcp.HighAvailability.Cluster;
 using Mcp.HighAvailability.EventBus;
 using Mcp.HighAvailability.Journal;
@@ -11,6 +12,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
 
 namespace McpHa.Tests;
 
@@ -60,6 +62,8 @@ internal sealed class InProcessReplica : IAsyncDisposable
         services.AddSingleton<ISessionJournal>(p => new InterceptedJournal(
             new InMemorySessionJournal(cluster.Sessions), (InterceptedStore)p.GetRequiredService<ISessionStore>()));
         services.AddSingleton<IEventBus>(new CutOffEventBus(cluster.Bus));
+        services.AddSingleton<IBroadcastLog>(p => new InterceptedBroadcastLog(cluster.Broadcasts, (InterceptedStore)p.GetRequiredService<ISessionStore>()));
+        services.AddSingleton(Options.Create(cluster.BroadcastBounds));
         services.AddSingleton<IReplicaRegistry>(cluster.Registry);
         services.AddSingleton<IStateHandleStore>(cluster.Handles);
         services.Configure<HighAvailabilityOptions>(o =>

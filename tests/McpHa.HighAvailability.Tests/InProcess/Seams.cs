@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Mcp.HighAvailability.Broadcast;
 using Mcp.HighAvailability.Cluster;
 using Mcp.HighAvailability.EventBus;
 using Mcp.HighAvailability.Journal;
@@ -148,6 +149,39 @@ internal sealed class InterceptedJournal(ISessionJournal inner, InterceptedStore
 {
     public IAsyncEnumerable<JournalEntry> ReadAsync(string sessionId, string stream, long after, CancellationToken cancellationToken = default) =>
         store.Away ? throw new StoreUnavailableException("away") : inner.ReadAsync(sessionId, stream, after, cancellationToken);
+}
+
+/// <summary>A broadcast log that is away when its store is.</summary>
+internal sealed class InterceptedBroadcastLog(IBroadcastLog inner, InterceptedStore store) : IBroadcastLog
+{
+    private int _appends;
+    private int _reads;
+
+    public int Appends => Volatile.Read(ref _appends);
+
+    public int Reads => Volatile.Read(ref _reads);
+
+    public ValueTask<BroadcastEntry?> AppendAsync(BroadcastPublication publication, BroadcastPosition known, CancellationToken cancellationToken = default)
+    {
+        ThrowIfAway();
+        Interlocked.Increment(ref _appends);
+        return inner.AppendAsync(publication, known, cancellationToken);
+    }
+
+    public ValueTask<BroadcastPage> ReadAsync(BroadcastPosition known, CancellationToken cancellationToken = default)
+    {
+        ThrowIfAway();
+        Interlocked.Increment(ref _reads);
+        return inner.ReadAsync(known, cancellationToken);
+    }
+
+    private void ThrowIfAway()
+    {
+        if (store.Fault is { } fault)
+            throw fault;
+        if (store.Away)
+            throw new StoreUnavailableException("away");
+    }
 }
 
 /// <summary>One replica's way to the bus.</summary>

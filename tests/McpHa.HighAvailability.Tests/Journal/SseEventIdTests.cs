@@ -1,5 +1,6 @@
 using FsCheck;
 using FsCheck.Fluent;
+using Mcp.HighAvailability.Broadcast;
 using Mcp.HighAvailability.Journal;
 
 namespace McpHa.Tests.Journals;
@@ -14,12 +15,18 @@ public class SseEventIdTests
         Gen.Select(Gen.Zip(Gen.Choose(0, 999_999_999), Gen.Choose(1, 999_999_999)), halves => (halves.Item1 * 1_000_000_000L) + halves.Item2),
         Gen.Elements(1L, 9, 10, Most));
 
-    private static readonly Gen<(char Kind, long Epoch, long Number, long Position)> Issued =
+    private static readonly Gen<BroadcastPosition?> Broadcast = Gen.OneOf(
+        Gen.Constant((BroadcastPosition?)null),
+        Gen.Constant((BroadcastPosition?)BroadcastPosition.None),
+        Gen.Select(Gen.Zip(Number.Where(static number => number < 1L << 48), Number.Where(static number => number < 1L << 48)), static pair => (BroadcastPosition?)new(pair.Item1, pair.Item2)));
+
+    private static readonly Gen<(char Kind, long Epoch, long Number, long Position, BroadcastPosition? Broadcast)> Issued =
         from kind in Gen.Elements(SseEventId.CallStream, SseEventId.GetStream)
         from epoch in Number
         from number in Number
         from position in Gen.OneOf(Gen.Constant(0L), Number)
-        select (kind, epoch, number, position);
+        from broadcast in Broadcast
+        select (kind, epoch, number, position, kind == SseEventId.GetStream ? broadcast : null);
 
     private static readonly Gen<string> IssuedText = Issued.Select(id => Write(id).ToString());
 
@@ -63,6 +70,17 @@ public class SseEventIdTests
     [InlineData("c1x1-01")]
     [InlineData("c1x1--1")]
     [InlineData("c1x1-1-1")]
+    [InlineData("g1x1-1-")]
+    [InlineData("g1x1-1-00")]
+    [InlineData("g1x1-1-5")]
+    [InlineData("g1x1-1-0.5")]
+    [InlineData("g1x1-1-05.5")]
+    [InlineData("g1x1-1-A.5")]
+    [InlineData("g1x1-1-a.05")]
+    [InlineData("g1x1-1-a.-5")]
+    [InlineData("g1x1-1-a.5.6")]
+    [InlineData("g1x1-1-a.5-6")]
+    [InlineData("g1x1-1-ffffffffffffffff.1")]
     [InlineData("C1x1-1")]
     [InlineData("s1x1-1")]
     [InlineData("w-1")]
@@ -75,8 +93,8 @@ public class SseEventIdTests
         Assert.Equal(default, id);
     }
 
-    private static SseEventId Write((char Kind, long Epoch, long Number, long Position) id) =>
-        new(SseEventId.NameStream(id.Kind, id.Epoch, id.Number), id.Position);
+    private static SseEventId Write((char Kind, long Epoch, long Number, long Position, BroadcastPosition? Broadcast) id) =>
+        new(SseEventId.NameStream(id.Kind, id.Epoch, id.Number), id.Position, id.Broadcast);
 
     private static void AssertReadOrRefused(string text)
     {

@@ -37,7 +37,7 @@ public sealed class HandshakeTests
         }
 
         var recorded = cluster.Snapshot(client.SessionId!)!.Record.Handshake;
-        Assert.Equal(["initialize", "initialized", "level", "sub:test://one"], recorded.Keys.Order(StringComparer.Ordinal));
+        Assert.Equal(["broadcast", "initialize", "initialized", "level", "sub:test://one"], recorded.Keys.Order(StringComparer.Ordinal));
         Assert.InRange(recorded.Sum(entry => Encoding.UTF8.GetByteCount(entry.Key) + entry.Value.Length), 1, 500);
         await cluster.CutOffAsync(cluster[0]);
         Assert.Equal("x", await client.CallAsync(cluster[1], "again", "x"));

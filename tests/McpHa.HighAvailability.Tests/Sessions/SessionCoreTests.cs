@@ -171,7 +171,7 @@ public sealed class SessionCoreTests
             var context = new CommitContext(
                 null!, TimeProvider.System, new SessionMetrics(new Meter("test")), options, Options.Create(new SessionStoreOptions()), NullLogger<CommitWriter>.Instance);
             var record = new SessionRecord { Id = "s", Owner = "a", Epoch = 1, ProtocolVersion = "2025-11-25", Created = DateTimeOffset.UnixEpoch };
-            Core = new(record, context, new(1_000, TimeSpan.FromMinutes(1), TimeProvider.System));
+            Core = new(record, SessionBroadcasts.Begin(default), context, new(1_000, TimeSpan.FromMinutes(1), TimeProvider.System));
         }
 
         public SessionCore Core { get; }

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Mcp.HighAvailability.Broadcast;
 using Mcp.HighAvailability.Lab.Chaos.History;
 
 namespace Mcp.HighAvailability.Lab.Chaos.Workload;
@@ -61,6 +62,8 @@ internal sealed class ClientObserver(HistoryLog history)
                 var (progress, total) = ((double?)message["params"]!["progress"] ?? double.NaN, (double?)message["params"]!["total"]);
                 history.Add(at => new ProgressHeard(at, Session, call, progress, total));
                 break;
+            case "notifications/message" when Text(message["params"]?["data"]) == BroadcastGap.Text:
+                break; // the client knows that announcements may be missing
             case "notifications/message":
                 var text = Text(message["params"]?["data"]);
                 history.Add(at => new StreamHeard(at, Session, "notifications/message", text));

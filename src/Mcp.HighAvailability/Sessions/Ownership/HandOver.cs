@@ -125,6 +125,7 @@ internal sealed partial class HandOver(LiveSession session, SessionOffers? offer
         span?.SetTag(AttributeNames.From, session.Runtime.ReplicaId);
         try
         {
+            _runner.Run(BroadcastSteps.RecordIfAhead);
             await session.DrainAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
             var released = await ReleaseAsync(cancellationToken).ConfigureAwait(false);
             if (released == CommitResult.Lost)

@@ -27,9 +27,8 @@ internal sealed partial class SessionHost
     public SessionHost(SessionRuntime runtime, ReplicaDirectory directory, IEventBus bus, ILogger<SessionHost> logger)
     {
         (_runtime, _logger) = (runtime, logger);
-        Broadcasts = new(runtime.Time);
         _rule = new(runtime.ReplicaId, directory);
-        _takeOvers = new(runtime, _rule, _table, Broadcasts, bus, logger);
+        _takeOvers = new(runtime, _rule, _table, bus, logger);
     }
 
     /// <inheritdoc cref="SessionTable.All"/>
@@ -37,9 +36,6 @@ internal sealed partial class SessionHost
 
     /// <inheritdoc cref="TakeOvers.Admission"/>
     public TakeOverAdmission Admission => _takeOvers.Admission;
-
-    /// <summary>What was broadcast lately.</summary>
-    public RecentBroadcasts Broadcasts { get; }
 
     public int SessionCount => _table.Count;
 
@@ -121,6 +117,7 @@ internal sealed partial class SessionHost
     {
         var clientId = initialize.Id;
         using var activity = SessionTrace.Create();
+        var begin = await _runtime.Broadcasts.BeginAsync(cancellationToken).ConfigureAwait(false);
         var record = new SessionRecord
         {
             Id = SessionIds.New(_runtime.ReplicaId),
@@ -130,12 +127,16 @@ internal sealed partial class SessionHost
             TraceParent = activity?.Id ?? "",
             ProtocolVersion = "",
             Created = _runtime.Time.GetUtcNow(),
-            Handshake = new Dictionary<string, ReadOnlyMemory<byte>> { [HandshakeKeys.Initialize] = RecordedHandshake.Initialize(initialize) },
+            Handshake = new Dictionary<string, ReadOnlyMemory<byte>>
+            {
+                [HandshakeKeys.Initialize] = RecordedHandshake.Initialize(initialize),
+                [HandshakeKeys.Broadcast] = SessionBroadcasts.Write(begin.Position),
+            },
         };
         activity?.SetTag(AttributeNames.SessionId, record.Id);
         activity?.SetTag(AttributeNames.Replica, _runtime.ReplicaId);
         activity?.SetTag(AttributeNames.Epoch, record.Epoch);
-        var session = new LiveSession(_runtime, record, _table.Remove);
+        var session = new LiveSession(_runtime, record, SessionBroadcasts.Begin(begin), _table.Remove);
         session.Start();
         try
         {
@@ -164,6 +165,7 @@ internal sealed partial class SessionHost
     public async Task<LiveSession> OpenLegacyAsync(string user, CancellationToken cancellationToken)
     {
         using var activity = SessionTrace.Create();
+        var begin = await _runtime.Broadcasts.BeginAsync(cancellationToken).ConfigureAwait(false);
         var record = new SessionRecord
         {
             Id = SessionIds.New(_runtime.ReplicaId),
@@ -173,13 +175,13 @@ internal sealed partial class SessionHost
             TraceParent = activity?.Id ?? "",
             ProtocolVersion = LegacyRevision,
             Created = _runtime.Time.GetUtcNow(),
-            Handshake = new Dictionary<string, ReadOnlyMemory<byte>> { [HandshakeKeys.LegacySse] = Mark },
+            Handshake = new Dictionary<string, ReadOnlyMemory<byte>> { [HandshakeKeys.LegacySse] = Mark, [HandshakeKeys.Broadcast] = SessionBroadcasts.Write(begin.Position) },
         };
         activity?.SetTag(AttributeNames.SessionId, record.Id);
         activity?.SetTag(AttributeNames.Replica, _runtime.ReplicaId);
         activity?.SetTag(AttributeNames.Epoch, record.Epoch);
         activity?.SetTag(AttributeNames.ProtocolVersion, record.ProtocolVersion);
-        var session = new LiveSession(_runtime, record, _table.Remove) { ProtocolVersion = LegacyRevision };
+        var session = new LiveSession(_runtime, record, SessionBroadcasts.Begin(begin), _table.Remove) { ProtocolVersion = LegacyRevision };
         try
         {
             session.Start();

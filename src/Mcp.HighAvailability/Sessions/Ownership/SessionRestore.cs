@@ -28,7 +28,9 @@ internal static class SessionRestore
         SessionRuntime runtime, SessionSnapshot snapshot, ActivityContext cause, Action<LiveSession> onGone, bool forCall, CancellationToken cancellationToken)
     {
         var record = snapshot.Record with { LastPosition = snapshot.Record.LastPosition + PositionsLeftOut };
-        var session = new LiveSession(runtime, record, onGone) { ProtocolVersion = snapshot.Record.ProtocolVersion };
+        var broadcasts = await SessionBroadcasts.RestoreAsync(
+            record.Handshake.TryGetValue(HandshakeKeys.Broadcast, out var cursor) ? cursor : null, runtime.Broadcasts, cancellationToken).ConfigureAwait(false);
+        var session = new LiveSession(runtime, record, broadcasts, onGone) { ProtocolVersion = snapshot.Record.ProtocolVersion };
         try
         {
             if (forCall || NeedsServer(runtime, snapshot))

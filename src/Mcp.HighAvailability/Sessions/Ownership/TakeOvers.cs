@@ -8,7 +8,7 @@ namespace Mcp.HighAvailability.Sessions;
 
 /// <summary>Takes over sessions whose owner is lost or has given them up: one attempt per session at a time in this replica.</summary>
 internal sealed partial class TakeOvers(
-    SessionRuntime runtime, OwnershipRule rule, SessionTable table, RecentBroadcasts broadcasts, IEventBus bus, ILogger logger)
+    SessionRuntime runtime, OwnershipRule rule, SessionTable table, IEventBus bus, ILogger logger)
 {
     private const int MaxFailed = 1_000;
     private static readonly int DefaultAtOnce = Math.Clamp(4 * Environment.ProcessorCount, 8, 64);
@@ -112,7 +112,7 @@ internal sealed partial class TakeOvers(
                 case TakeOver.Taken taken:
                     var (session, rerun, refused) = await SessionRestore.RunAsync(
                         runtime, taken.Snapshot, cause, table.Remove, takeOver.For == TakeOverFor.Call, CancellationToken.None).ConfigureAwait(false);
-                    broadcasts.Arrive(session, () => table.Add(session));
+                    table.Add(session);
                     if (!session.Serves)
                         table.Remove(session);
                     var duration = runtime.Time.GetElapsedTime(begun);

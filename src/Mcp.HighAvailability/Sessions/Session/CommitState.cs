@@ -23,6 +23,9 @@ internal sealed class CommitState(SessionRecord record, CommitContext context, U
     private long _touched = context.Time.GetTimestamp();
     private long _confirmed = context.Time.GetTimestamp();
 
+    /// <summary>Adds to a commit what goes along with any and causes none.</summary>
+    public Action<CommitBatch> AddAlong { get; init; } = static _ => { };
+
     /// <summary>Highest position in use.</summary>
     public long LastPosition { get; private set; } = record.LastPosition;
 
@@ -134,6 +137,7 @@ internal sealed class CommitState(SessionRecord record, CommitContext context, U
         }
 
         (_gathering, _writing, _underWay) = (null, batch, true);
+        AddAlong(batch);
         ReleaseEarly(batch);
         var touch = TouchDue || context.Time.GetElapsedTime(_touched) > context.TouchEvery;
         if (touch)

@@ -27,19 +27,20 @@ internal sealed partial class LiveSession
     private McpServer? _server;
     private volatile bool _used;
 
-    public LiveSession(SessionRuntime runtime, SessionRecord record, Action<LiveSession> onGone)
+    public LiveSession(SessionRuntime runtime, SessionRecord record, SessionBroadcasts broadcasts, Action<LiveSession> onGone)
     {
         Runtime = runtime;
         _logger = runtime.Logger;
         _scope = new(record.Id, runtime.ReplicaId, record.Epoch);
         _onGone = onGone;
-        _core = new(record, runtime.Commits, new(runtime.Options.RememberedCalls, runtime.Options.HoldTime + RepetitionMargin, runtime.Time) { InAll = runtime.Calls });
+        _core = new(record, broadcasts, runtime.Commits, new(runtime.Options.RememberedCalls, runtime.Options.HoldTime + RepetitionMargin, runtime.Time) { InAll = runtime.Calls });
         Runner = new(_core, runtime.Commits, Close);
         Transport = new(this);
         Reruns = new(this);
         Outgoing = new(this);
         Unrelated = new(this);
         Listeners = new(this);
+        Broadcasts = new(this);
         _requests = new(this);
         _messages = new(this);
         _readers = new(this);
@@ -79,6 +80,9 @@ internal sealed partial class LiveSession
 
     /// <summary>HTTP+SSE: who reads the one stream.</summary>
     public LegacyListeners Listeners { get; }
+
+    /// <summary>Responses of GET streams, as readers of the broadcast log.</summary>
+    public BroadcastReaders Broadcasts { get; }
 
     public SessionStateBag State => _core.State;
 

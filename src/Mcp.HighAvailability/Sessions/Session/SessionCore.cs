@@ -19,7 +19,7 @@ namespace Mcp.HighAvailability.Sessions;
 /// </remarks>
 internal sealed class SessionCore
 {
-    public SessionCore(SessionRecord record, CommitContext commits, CallTable calls)
+    public SessionCore(SessionRecord record, SessionBroadcasts broadcasts, CommitContext commits, CallTable calls)
     {
         Record = record;
         Hops = record.Hops;
@@ -28,7 +28,8 @@ internal sealed class SessionCore
         GetStreams = new(record.Epoch, record.Handshake.ContainsKey(HandshakeKeys.LegacySse));
         Tail = new(IsNeeded);
         Unread = new(2 * commits.PendingEntries, 4 * commits.PendingBytes);
-        Commits = new(record, commits, Unread);
+        Broadcasts = broadcasts;
+        Commits = new(record, commits, Unread) { AddAlong = AddAlong };
     }
 
     /// <summary>The record as it was when this owner began.</summary>
@@ -53,6 +54,9 @@ internal sealed class SessionCore
     public Dictionary<string, RequestId> Questions { get; } = new(StringComparer.Ordinal);
 
     public GetStreams GetStreams { get; }
+
+    /// <summary>How far the session has come in the broadcast log.</summary>
+    public SessionBroadcasts Broadcasts { get; }
 
     public SessionStateBag State { get; } = new();
 
@@ -136,6 +140,7 @@ internal sealed class SessionCore
     /// <summary>All of the session as it is now, for a store that has lost it.</summary>
     public (SessionSnapshot Snapshot, IReadOnlyDictionary<string, ReadOnlyMemory<byte>> State) Copy(long lastCommit)
     {
+        Handshake.Set(HandshakeKeys.Broadcast, Broadcasts.Record());
         var record = Record with
         {
             ProtocolVersion = ProtocolVersion,
@@ -145,6 +150,13 @@ internal sealed class SessionCore
             Hops = Hops,
         };
         return (new(record, Calls.InFlight(), Tail.Entries), State.Copy());
+    }
+
+    // What goes along with any commit, and causes none.
+    private void AddAlong(CommitBatch batch)
+    {
+        if (Broadcasts.IsAhead)
+            BroadcastSteps.AddTo(this, batch);
     }
 
     // Entries that a later owner needs: to go on with open calls, for GET streams to come, and to notice a gap.

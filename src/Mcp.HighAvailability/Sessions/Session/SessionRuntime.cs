@@ -1,3 +1,4 @@
+using Mcp.HighAvailability.Broadcast;
 using Mcp.HighAvailability.Cluster;
 using Mcp.HighAvailability.Diagnostics;
 using Mcp.HighAvailability.Journal;
@@ -14,6 +15,7 @@ internal sealed class SessionRuntime(
     ISessionJournal journal,
     CommitContext commits,
     LazyFlusher lazyFlusher,
+    BroadcastFollower broadcasts,
     SessionMetrics metrics,
     IOptions<HighAvailabilityOptions> options,
     IOptions<McpServerOptions> serverOptions,
@@ -30,6 +32,9 @@ internal sealed class SessionRuntime(
     public CommitContext Commits => commits;
 
     public LazyFlusher LazyFlusher => lazyFlusher;
+
+    /// <summary>The broadcast log as this replica follows it.</summary>
+    public BroadcastFollower Broadcasts => broadcasts;
 
     public SessionMetrics Metrics => metrics;
 

@@ -48,6 +48,9 @@ internal sealed class GetStreams
 
     public IEnumerable<EventStream> Known => _known;
 
+    /// <summary>The newest stream that somebody reads, if any: where broadcasts go.</summary>
+    public EventStream? Read => _known.FindLast(static stream => stream.HasReader);
+
     /// <summary>Where a message goes now: the newest stream that somebody reads, or the waiting ones.</summary>
     public EventStream Target
     {

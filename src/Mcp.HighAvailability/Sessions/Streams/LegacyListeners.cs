@@ -14,7 +14,7 @@ internal sealed partial class LegacyListeners(LiveSession session)
     private ITimer? _unattended;
 
     /// <summary>Opens the one stream at its beginning. <see langword="null"/>: the session is no longer served here.</summary>
-    public StreamSubscription? OpenOnly() => session.Runner.Read(static core => core.IsActive ? core.GetStreams.Only!.Attach() : null);
+    public StreamSubscription? OpenOnly() => session.Runner.Run(StreamSteps.OpenOnly);
 
     /// <summary>Notes that somebody listens to the one stream, until the result is disposed of.</summary>
     public IDisposable Listen()

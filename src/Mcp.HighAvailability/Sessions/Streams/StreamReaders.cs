@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Security.Claims;
+using Mcp.HighAvailability.Broadcast;
 using Mcp.HighAvailability.Journal;
 using Microsoft.Extensions.Logging;
 
@@ -27,7 +28,10 @@ internal sealed partial class StreamReaders(LiveSession session)
     public async ValueTask<Resumption> ResumeAsync(SseEventId after, ClaimsPrincipal? user, CancellationToken cancellationToken)
     {
         session.Touch();
-        var resumed = session.Runner.Run(after, StreamSteps.Resume);
+        BroadcastCursor? at = after is { IsCall: false, Broadcast: { } broadcast }
+            ? SessionBroadcasts.ToCursor(broadcast, await session.Runtime.Broadcasts.LocateAsync(broadcast, cancellationToken).ConfigureAwait(false))
+            : null;
+        var resumed = session.Runner.Run((after, at), static (core, asked) => StreamSteps.Resume(core, asked.after, asked.at));
         switch (resumed.Kind)
         {
             case ResumeKind.NotServed:

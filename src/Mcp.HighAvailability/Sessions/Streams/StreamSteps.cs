@@ -1,3 +1,4 @@
+using Mcp.HighAvailability.Broadcast;
 using Mcp.HighAvailability.Journal;
 
 namespace Mcp.HighAvailability.Sessions;
@@ -40,12 +41,30 @@ internal static class StreamSteps
         if (!core.IsActive)
             return null;
         core.Commits.Confirm();
-        var reader = core.GetStreams.Open().Attach();
+        var stream = core.GetStreams.Open();
+        var reader = stream.Attach();
+        reader.At = core.Broadcasts.Cursor;
+        if (core.Broadcasts.Open(stream.Id))
+            reader.Awaits = BroadcastSteps.Record(core);
         return new(reader, core.GetStreams.StartMoving());
     }
 
+    /// <summary>HTTP+SSE: attaches to the one stream at its beginning. <see langword="null"/>: the session takes nothing here.</summary>
+    public static StreamSubscription? OpenOnly(SessionCore core)
+    {
+        if (!core.IsActive)
+            return null;
+        var reader = core.GetStreams.Only!.Attach();
+        reader.At = core.Broadcasts.Cursor;
+        core.Broadcasts.Open(core.GetStreams.Only.Id);
+        return reader;
+    }
+
     /// <summary>Attaches to a stream behind an event.</summary>
-    public static Resumed Resume(SessionCore core, SseEventId after)
+    /// <param name="core">The session.</param>
+    /// <param name="after">The event.</param>
+    /// <param name="at">Of a GET stream: how far its client has come in the broadcast log; <see langword="null"/>: it does not say.</param>
+    public static Resumed Resume(SessionCore core, SseEventId after, BroadcastCursor? at)
     {
         if (!core.IsActive)
             return new(ResumeKind.NotServed);
@@ -55,6 +74,11 @@ internal static class StreamSteps
         {
             var stream = core.GetStreams.Find(after.Stream);
             var reader = stream.Attach();
+            reader.At = at ?? core.Broadcasts.Cursor;
+
+            // Written with the look into the journal that follows.
+            if (core.Broadcasts.Resume(stream.Id, reader.At))
+                BroadcastSteps.Record(core);
             return new(ResumeKind.Look, reader, core.GetStreams.StartMoving(), stream.LastPosition, core.IsLegacy ? StopAwaiting(core.Calls.Open) : null);
         }
 

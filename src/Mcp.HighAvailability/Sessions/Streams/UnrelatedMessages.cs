@@ -1,4 +1,3 @@
-using Mcp.HighAvailability.EventBus;
 using Mcp.HighAvailability.Journal;
 using ModelContextProtocol.Protocol;
 
@@ -7,10 +6,6 @@ namespace Mcp.HighAvailability.Sessions;
 /// <summary>What the server sends outside calls: on the newest GET stream, or later, when there is one.</summary>
 internal sealed class UnrelatedMessages(LiveSession session)
 {
-    private readonly UInt128 _past = session.Epoch == 1
-        ? 0
-        : UInt128.Max(session.Runner.Read(BroadcastSteps.Newest), BroadcastIds.LastOf(session.Record.Created));
-
     /// <summary>Sends a message of the server.</summary>
     public Task SendAsync(JsonRpcMessage message, CancellationToken cancellationToken)
     {
@@ -32,15 +27,6 @@ internal sealed class UnrelatedMessages(LiveSession session)
     public JsonRpcNotification Named(JsonRpcNotification notification) => notification.Method == NotificationMethods.CancelledNotification
         ? session.Runner.Run(notification, QuestionSteps.WithQuestionName)
         : notification;
-
-    /// <summary>Sends a notification that goes to many sessions, unless it is past.</summary>
-    public Task BroadcastAsync(JsonRpcNotification notification, UInt128 id) => IsPast(id)
-        ? Task.CompletedTask
-        : WhenSentAsync(session.Runner.Run(
-            (Payload: JsonRpc.Serialize(notification), Kind: MessageKinds.Of(notification), id), static (core, sent) => BroadcastSteps.Send(core, sent.Payload, sent.Kind, sent.id)));
-
-    /// <summary>Whether a broadcast is none for this owner any more: a former one has handed on it or a newer one, or the session came later.</summary>
-    public bool IsPast(UInt128 broadcast) => broadcast <= _past;
 
     private Task SendAsync(JsonRpcMessage message) => WhenSentAsync(session.Runner.Run(
         (Payload: JsonRpc.Serialize(message), Kind: MessageKinds.Of(message)), static (core, sent) => MessageSteps.SendUnrelated(core, sent.Payload, sent.Kind)));
