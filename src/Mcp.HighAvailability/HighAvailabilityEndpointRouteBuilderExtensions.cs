@@ -1,10 +1,9 @@
 using Mcp.HighAvailability;
-using Mcp.HighAvailability.Access;
-using Mcp.HighAvailability.Authorization;
 using Mcp.HighAvailability.Cluster;
 using Mcp.HighAvailability.Diagnostics;
 using Mcp.HighAvailability.Http;
 using Mcp.HighAvailability.Limits;
+using Mcp.HighAvailability.Security;
 using Mcp.HighAvailability.Sessions;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Metadata;

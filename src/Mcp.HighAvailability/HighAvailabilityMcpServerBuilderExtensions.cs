@@ -1,18 +1,14 @@
 using System.Diagnostics.Metrics;
 using Mcp.HighAvailability;
-using Mcp.HighAvailability.Access;
-using Mcp.HighAvailability.Authorization;
 using Mcp.HighAvailability.Broadcast;
 using Mcp.HighAvailability.Cluster;
 using Mcp.HighAvailability.Diagnostics;
-using Mcp.HighAvailability.EventBus;
 using Mcp.HighAvailability.Http;
 using Mcp.HighAvailability.Limits;
-using Mcp.HighAvailability.Operations;
 using Mcp.HighAvailability.Relay;
 using Mcp.HighAvailability.Security;
 using Mcp.HighAvailability.Sessions;
-using Mcp.HighAvailability.Stateless;
+using Mcp.HighAvailability.Storage;
 using Mcp.HighAvailability.Tasks;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Hosting;
@@ -67,6 +63,7 @@ public static class HighAvailabilityMcpServerBuilderExtensions
         services.TryAddSingleton<RequestStates>();
         services.TryAddSingleton<RequestStateExchange>();
         services.TryAddSingleton<ListenStreams>();
+        services.TryAddSingleton<IDrainedStreams>(static provider => provider.GetRequiredService<ListenStreams>());
         services.TryAddSingleton<StatelessCalls>();
         services.TryAddSingleton<StatelessTransport>();
         services.TryAddSingleton<StatelessEndpoint>();

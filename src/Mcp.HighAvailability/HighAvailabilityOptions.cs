@@ -1,5 +1,3 @@
-using Mcp.HighAvailability.Sessions;
-
 namespace Mcp.HighAvailability;
 
 /// <summary>Settings of a highly available MCP server. Bound from the configuration section <c>HighAvailability</c>.</summary>

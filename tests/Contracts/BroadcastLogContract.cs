@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
-using Mcp.HighAvailability.Broadcast;
-using Mcp.HighAvailability.EventBus;
+using Mcp.HighAvailability.Protocol;
+using Mcp.HighAvailability.Storage;
 using static McpHa.Tests.SessionSamples;
 
 namespace McpHa.Tests;

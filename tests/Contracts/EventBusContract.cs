@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
 using System.Threading.Channels;
-using Mcp.HighAvailability.EventBus;
+using Mcp.HighAvailability.Storage;
 using static McpHa.Tests.SessionSamples;
 
 namespace McpHa.Tests;

@@ -1,7 +1,6 @@
 using System.Diagnostics.Metrics;
 using Mcp.HighAvailability.Diagnostics;
-using Mcp.HighAvailability.Journal;
-using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Storage;
 using static McpHa.Tests.SessionSamples;
 
 namespace McpHa.Tests;

@@ -1,4 +1,4 @@
-using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.Storage;
 using static McpHa.Tests.SessionSamples;
 
 namespace McpHa.Tests;

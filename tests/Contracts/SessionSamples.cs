@@ -1,7 +1,6 @@
 using System.Text;
-using Mcp.HighAvailability.Cluster;
-using Mcp.HighAvailability.Journal;
 using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Storage;
 
 namespace McpHa.Tests;
 

@@ -1,4 +1,5 @@
 using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Storage;
 using static McpHa.Tests.SessionSamples;
 
 namespace McpHa.Tests;

@@ -2,6 +2,7 @@ using System.Diagnostics.Metrics;
 using System.Net;
 using Mcp.HighAvailability.Balancer.Routing;
 using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.Storage;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;

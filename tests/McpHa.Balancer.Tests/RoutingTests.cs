@@ -1,9 +1,8 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
-using Mcp.HighAvailability.Balancer.Routing;
 using Mcp.HighAvailability.Affinity;
-using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.Balancer.Routing;
 using Microsoft.AspNetCore.Http;
 
 namespace McpHa.Tests;

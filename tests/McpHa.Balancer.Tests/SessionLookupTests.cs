@@ -2,6 +2,7 @@ using System.Net;
 using System.Text.Json;
 using Mcp.HighAvailability.Affinity;
 using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 

@@ -1,8 +1,8 @@
 using System.Net;
 using System.Text;
 using Mcp.HighAvailability.Balancer.Routing;
-using Mcp.HighAvailability.Cluster;
 using Mcp.HighAvailability.Relay;
+using Mcp.HighAvailability.Storage;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;

@@ -1,8 +1,8 @@
 using System.Text.Json;
-using Mcp.HighAvailability.Balancer.Status;
 using Mcp.HighAvailability.Affinity;
-using Mcp.HighAvailability.EventBus;
+using Mcp.HighAvailability.Balancer.Status;
 using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Storage;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;

@@ -1,13 +1,13 @@
 using System.Text.RegularExpressions;
+using Mcp.HighAvailability;
 using Mcp.HighAvailability.Balancer.Operations;
 using Mcp.HighAvailability.Balancer.Routing;
-using Mcp.HighAvailability;
-using Mcp.HighAvailability.Broadcast;
 using Mcp.HighAvailability.Cluster;
 using Mcp.HighAvailability.Limits;
 using Mcp.HighAvailability.Redis;
 using Mcp.HighAvailability.Relay;
 using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Storage;
 using Mcp.HighAvailability.Tasks;
 using McpHa.Tests.Pages;
 

@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
-using Mcp.HighAvailability.Broadcast;
-using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Protocol;
+using Mcp.HighAvailability.Storage;
 using ModelContextProtocol.Protocol;
 
 namespace McpHa.Tests;

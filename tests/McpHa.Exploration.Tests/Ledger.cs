@@ -1,5 +1,5 @@
 using System.Text;
-using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Storage;
 
 namespace McpHa.Tests;
 

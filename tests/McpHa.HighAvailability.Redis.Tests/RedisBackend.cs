@@ -1,6 +1,6 @@
 using Mcp.HighAvailability.Diagnostics;
 using Mcp.HighAvailability.Redis;
-using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;

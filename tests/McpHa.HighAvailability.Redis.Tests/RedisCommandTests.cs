@@ -1,7 +1,6 @@
 using Mcp.HighAvailability.Cluster;
-using Mcp.HighAvailability.Journal;
 using Mcp.HighAvailability.Redis;
-using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using StackExchange.Redis;

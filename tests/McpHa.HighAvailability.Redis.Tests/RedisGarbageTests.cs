@@ -1,10 +1,6 @@
 using System.Diagnostics;
-using Mcp.HighAvailability;
-using Mcp.HighAvailability.Cluster;
-using Mcp.HighAvailability.EventBus;
-using Mcp.HighAvailability.Journal;
 using Mcp.HighAvailability.Redis;
-using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging.Abstractions;

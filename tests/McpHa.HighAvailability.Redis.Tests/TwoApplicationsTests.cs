@@ -1,7 +1,6 @@
 using Mcp.HighAvailability.Cluster;
-using Mcp.HighAvailability.EventBus;
 using Mcp.HighAvailability.Redis;
-using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
-using Mcp.HighAvailability.Cluster;
-using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Storage;
 
 namespace McpHa.Tests;
 

@@ -1,8 +1,7 @@
 using Mcp.HighAvailability.Balancer.Status;
 using Mcp.HighAvailability.Cluster;
-using Mcp.HighAvailability.EventBus;
-using Mcp.HighAvailability.Operations;
 using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Storage;
 
 namespace Mcp.HighAvailability.Balancer.Operations;
 

@@ -1,12 +1,11 @@
 using System.Diagnostics.Metrics;
 using Mcp.HighAvailability.Balancer.Operations;
 using Mcp.HighAvailability.Balancer.Status;
-using Mcp.HighAvailability;
-using Mcp.HighAvailability.Access;
 using Mcp.HighAvailability.Cluster;
 using Mcp.HighAvailability.Http;
 using Mcp.HighAvailability.Limits;
 using Mcp.HighAvailability.Relay;
+using Mcp.HighAvailability.Security;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Diagnostics.HealthChecks;

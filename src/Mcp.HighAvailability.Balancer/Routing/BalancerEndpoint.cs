@@ -1,6 +1,7 @@
-using Mcp.HighAvailability.Balancer.Status;
 using Mcp.HighAvailability.Affinity;
+using Mcp.HighAvailability.Balancer.Status;
 using Mcp.HighAvailability.Http;
+using Mcp.HighAvailability.Protocol;
 using Mcp.HighAvailability.Relay;
 using Microsoft.Extensions.Options;
 

@@ -1,5 +1,5 @@
 using Mcp.HighAvailability.Balancer.Operations;
-using Mcp.HighAvailability.Access;
+using Mcp.HighAvailability.Security;
 using Microsoft.Extensions.Options;
 
 namespace Mcp.HighAvailability.Balancer.Routing;

@@ -1,8 +1,8 @@
 using System.Diagnostics;
-using Mcp.HighAvailability.Balancer.Status;
 using Mcp.HighAvailability.Affinity;
-using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.Balancer.Status;
 using Mcp.HighAvailability.Relay;
+using Mcp.HighAvailability.Storage;
 
 namespace Mcp.HighAvailability.Balancer.Routing;
 

@@ -1,7 +1,8 @@
 using System.Collections.Concurrent;
-using Mcp.HighAvailability.Balancer.Status;
 using Mcp.HighAvailability.Affinity;
+using Mcp.HighAvailability.Balancer.Status;
 using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.Options;
 
 namespace Mcp.HighAvailability.Balancer.Routing;

@@ -1,6 +1,6 @@
 using System.Text.Json;
-using Mcp.HighAvailability.Cluster;
 using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Storage;
 using ModelContextProtocol.Protocol;
 
 namespace Mcp.HighAvailability.Balancer.Routing;

@@ -2,6 +2,7 @@ using System.Diagnostics.Metrics;
 using Mcp.HighAvailability.Balancer.Routing;
 using Mcp.HighAvailability.Cluster;
 using Mcp.HighAvailability.Diagnostics;
+using Mcp.HighAvailability.Storage;
 
 namespace Mcp.HighAvailability.Balancer.Status;
 

@@ -1,6 +1,7 @@
+using Mcp.HighAvailability.Broadcast;
 using Mcp.HighAvailability.Cluster;
-using Mcp.HighAvailability.EventBus;
 using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Storage;
 
 namespace Mcp.HighAvailability.Balancer.Status;
 

@@ -1,8 +1,8 @@
 using System.Diagnostics;
-using Mcp.HighAvailability.Balancer.Routing;
 using Mcp.HighAvailability.Affinity;
+using Mcp.HighAvailability.Balancer.Routing;
 using Mcp.HighAvailability.Cluster;
-using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.Options;
 
 namespace Mcp.HighAvailability.Balancer.Status;

@@ -1,8 +1,8 @@
 using Mcp.HighAvailability.Balancer.Operations;
 using Mcp.HighAvailability.Balancer.Routing;
 using Mcp.HighAvailability.Balancer.Status.Page;
-using Mcp.HighAvailability.EventBus;
-using Mcp.HighAvailability.Operations;
+using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
 

@@ -1,5 +1,6 @@
 using Mcp.HighAvailability.Balancer.Routing;
 using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.Storage;
 
 namespace Mcp.HighAvailability.Balancer.Status;
 

@@ -1,4 +1,5 @@
-using Mcp.HighAvailability.Broadcast;
+using Mcp.HighAvailability.Protocol;
+using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using StackExchange.Redis;

@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.Logging;
 using StackExchange.Redis;
 

@@ -1,5 +1,5 @@
 using System.Text.Json.Serialization;
-using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.Storage;
 
 namespace Mcp.HighAvailability.Redis;
 

@@ -1,4 +1,5 @@
 using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Storage;
 using StackExchange.Redis;
 
 namespace Mcp.HighAvailability.Redis;

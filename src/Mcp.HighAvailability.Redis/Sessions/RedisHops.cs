@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Text;
-using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Storage;
 
 namespace Mcp.HighAvailability.Redis;
 

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Unicode;
-using Mcp.HighAvailability.Journal;
+using Mcp.HighAvailability.Storage;
 using StackExchange.Redis;
 
 namespace Mcp.HighAvailability.Redis;

@@ -1,5 +1,5 @@
 using System.Runtime.CompilerServices;
-using Mcp.HighAvailability.Journal;
+using Mcp.HighAvailability.Storage;
 using StackExchange.Redis;
 
 namespace Mcp.HighAvailability.Redis;

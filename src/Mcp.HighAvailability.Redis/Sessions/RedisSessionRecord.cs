@@ -1,5 +1,6 @@
 using System.Globalization;
 using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Storage;
 using StackExchange.Redis;
 
 namespace Mcp.HighAvailability.Redis;

@@ -1,6 +1,5 @@
 using Mcp.HighAvailability.Diagnostics;
-using Mcp.HighAvailability.Journal;
-using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.Options;
 using StackExchange.Redis;
 

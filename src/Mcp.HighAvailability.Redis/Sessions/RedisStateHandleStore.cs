@@ -1,4 +1,4 @@
-using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.Options;
 using StackExchange.Redis;
 

@@ -1,5 +1,5 @@
 using System.Runtime.CompilerServices;
-using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.Storage;
 
 namespace Mcp.HighAvailability.Affinity;
 

@@ -1,3 +1,6 @@
+using Mcp.HighAvailability.Protocol;
+using Mcp.HighAvailability.Storage;
+
 namespace Mcp.HighAvailability.Broadcast;
 
 /// <summary>What a replica keeps of the log: the newest entries in their order, within the same bounds as the log. Not thread-safe.</summary>

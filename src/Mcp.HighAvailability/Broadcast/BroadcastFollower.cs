@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
-using Mcp.HighAvailability.EventBus;
-using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Protocol;
+using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;

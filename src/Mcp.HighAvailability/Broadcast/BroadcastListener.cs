@@ -1,3 +1,4 @@
+using Mcp.HighAvailability.Protocol;
 using Microsoft.Extensions.Logging;
 
 namespace Mcp.HighAvailability.Broadcast;

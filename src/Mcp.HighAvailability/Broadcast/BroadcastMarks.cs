@@ -1,3 +1,5 @@
+using Mcp.HighAvailability.Storage;
+
 namespace Mcp.HighAvailability.Broadcast;
 
 /// <summary>When a response that skips broadcasts sends an event id alone, so that its client does not fall behind the retention.</summary>

@@ -1,4 +1,5 @@
 using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.Options;
 
 namespace Mcp.HighAvailability.Broadcast;

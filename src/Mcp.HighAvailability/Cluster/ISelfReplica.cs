@@ -1,3 +1,5 @@
+using Mcp.HighAvailability.Storage;
+
 namespace Mcp.HighAvailability.Cluster;
 
 /// <summary>What this process says of itself in each heartbeat. A balancer has none.</summary>

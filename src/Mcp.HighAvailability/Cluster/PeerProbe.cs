@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
+using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.Options;
 
 namespace Mcp.HighAvailability.Cluster;

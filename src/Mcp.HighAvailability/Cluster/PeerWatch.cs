@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.Logging;
 
 namespace Mcp.HighAvailability.Cluster;

@@ -1,5 +1,4 @@
-using Mcp.HighAvailability.EventBus;
-using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Storage;
 
 namespace Mcp.HighAvailability.Cluster;
 

@@ -1,3 +1,5 @@
+using Mcp.HighAvailability.Storage;
+
 namespace Mcp.HighAvailability.Cluster;
 
 /// <summary>The signs of life of one watched replica, as one process sees them. One writer, except for <see cref="Answered"/> and <see cref="End"/>.</summary>

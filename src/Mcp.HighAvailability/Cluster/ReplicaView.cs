@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Mcp.HighAvailability.Storage;
 
 namespace Mcp.HighAvailability.Cluster;
 

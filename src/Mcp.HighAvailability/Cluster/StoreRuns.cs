@@ -1,3 +1,5 @@
+using Mcp.HighAvailability.Storage;
+
 namespace Mcp.HighAvailability.Cluster;
 
 /// <summary>The runs of the store that one process has seen, and whether all replicas have checked their sessions in the present one.</summary>

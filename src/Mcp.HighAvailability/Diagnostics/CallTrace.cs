@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
-using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Protocol;
 using ModelContextProtocol.Protocol;
 using ModelContextProtocol.Server;
 

@@ -1,3 +1,4 @@
+using Mcp.HighAvailability.Protocol;
 using Mcp.HighAvailability.Sessions;
 using Microsoft.AspNetCore.Http;
 

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Mcp.HighAvailability.Sessions;
 using Microsoft.Extensions.Options;
 
 namespace Mcp.HighAvailability.Http;

@@ -1,9 +1,9 @@
-using Mcp.HighAvailability.Cluster;
 using Mcp.HighAvailability.Diagnostics;
-using Mcp.HighAvailability.Journal;
+using Mcp.HighAvailability.Protocol;
 using Mcp.HighAvailability.Relay;
+using Mcp.HighAvailability.Security;
 using Mcp.HighAvailability.Sessions;
-using Mcp.HighAvailability.Stateless;
+using Mcp.HighAvailability.Storage;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Options;
 using ModelContextProtocol;

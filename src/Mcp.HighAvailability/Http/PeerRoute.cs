@@ -1,6 +1,8 @@
 using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.Protocol;
 using Mcp.HighAvailability.Relay;
 using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Storage;
 using Microsoft.AspNetCore.Http;
 
 namespace Mcp.HighAvailability.Http;

@@ -1,4 +1,5 @@
 using Mcp.HighAvailability.Limits;
+using Mcp.HighAvailability.Protocol;
 using Mcp.HighAvailability.Relay;
 using Mcp.HighAvailability.Sessions;
 using Microsoft.AspNetCore.Http;

@@ -1,7 +1,8 @@
 using Mcp.HighAvailability.Broadcast;
-using Mcp.HighAvailability.Journal;
+using Mcp.HighAvailability.Protocol;
 using Mcp.HighAvailability.Relay;
 using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Storage;
 using Microsoft.AspNetCore.Http;
 using ModelContextProtocol.Protocol;
 

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.Protocol;
 using Mcp.HighAvailability.Relay;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;

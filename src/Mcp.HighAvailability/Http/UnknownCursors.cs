@@ -1,3 +1,4 @@
+using Mcp.HighAvailability.Protocol;
 using ModelContextProtocol;
 using ModelContextProtocol.Protocol;
 using ModelContextProtocol.Server;

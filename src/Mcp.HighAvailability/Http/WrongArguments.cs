@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Mcp.HighAvailability.Protocol;
 using ModelContextProtocol;
 using ModelContextProtocol.Protocol;
 using ModelContextProtocol.Server;

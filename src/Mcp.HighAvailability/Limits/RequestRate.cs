@@ -2,7 +2,8 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Threading.RateLimiting;
-using Mcp.HighAvailability.Http;
+using Mcp.HighAvailability.Protocol;
+using Mcp.HighAvailability.Security;
 using Microsoft.AspNetCore.Http;
 
 namespace Mcp.HighAvailability.Limits;

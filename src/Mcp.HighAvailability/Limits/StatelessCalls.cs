@@ -1,5 +1,5 @@
 using System.Collections.Concurrent;
-using Mcp.HighAvailability.Http;
+using Mcp.HighAvailability.Protocol;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Options;
 using ModelContextProtocol.Protocol;

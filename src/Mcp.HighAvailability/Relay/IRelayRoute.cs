@@ -1,3 +1,5 @@
+using Mcp.HighAvailability.Protocol;
+
 namespace Mcp.HighAvailability.Relay;
 
 /// <summary>Decides, attempt by attempt, which replica an exchange goes to. One instance per exchange, never called concurrently.</summary>

@@ -1,6 +1,6 @@
 using System.Buffers;
 using System.Text.Json;
-using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Protocol;
 using Microsoft.AspNetCore.Http;
 
 namespace Mcp.HighAvailability.Relay;

@@ -1,3 +1,5 @@
+using Mcp.HighAvailability.Protocol;
+
 namespace Mcp.HighAvailability.Relay;
 
 /// <summary>One HTTP exchange of a client, as the relay sends it on.</summary>

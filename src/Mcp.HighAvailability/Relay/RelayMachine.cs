@@ -1,6 +1,6 @@
 using System.Buffers;
 using System.Text;
-using Mcp.HighAvailability.Journal;
+using Mcp.HighAvailability.Protocol;
 using Microsoft.AspNetCore.Http;
 
 namespace Mcp.HighAvailability.Relay;

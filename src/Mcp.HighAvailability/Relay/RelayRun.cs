@@ -1,6 +1,7 @@
 using System.Diagnostics;
-using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.Protocol;
 using Mcp.HighAvailability.Relay.Upstream;
+using Mcp.HighAvailability.Storage;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 

@@ -1,3 +1,5 @@
+using Mcp.HighAvailability.Protocol;
+
 namespace Mcp.HighAvailability.Relay;
 
 /// <summary>What a <see cref="RelayMachine"/> wants done next.</summary>

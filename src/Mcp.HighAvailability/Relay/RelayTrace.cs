@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using Mcp.HighAvailability.Diagnostics;
+using Mcp.HighAvailability.Protocol;
 using Mcp.HighAvailability.Relay.Upstream;
 using Microsoft.AspNetCore.Http;
 

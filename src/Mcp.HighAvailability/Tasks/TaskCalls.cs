@@ -1,8 +1,10 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Mcp.HighAvailability.Cluster;
-using Mcp.HighAvailability.Http;
+using Mcp.HighAvailability.Protocol;
+using Mcp.HighAvailability.Security;
 using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.Options;
 using ModelContextProtocol;
 using ModelContextProtocol.Protocol;

@@ -1,6 +1,6 @@
 using System.Text;
-using Mcp.HighAvailability.EventBus;
-using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Broadcast;
+using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;

@@ -1,4 +1,4 @@
-using Mcp.HighAvailability.Access;
+using Mcp.HighAvailability.Security;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Primitives;
 

@@ -1,7 +1,7 @@
 using FsCheck;
 using FsCheck.Fluent;
 using Mcp.HighAvailability.Affinity;
-using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.Storage;
 
 namespace McpHa.Tests.Affinity;
 

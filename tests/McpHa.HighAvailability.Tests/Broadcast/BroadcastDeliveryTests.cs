@@ -2,7 +2,8 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Mcp.HighAvailability;
 using Mcp.HighAvailability.Broadcast;
-using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Protocol;
+using Mcp.HighAvailability.Storage;
 using ModelContextProtocol.Protocol;
 
 namespace McpHa.Tests;

@@ -1,8 +1,7 @@
 using System.Text;
-using Mcp.HighAvailability;
 using Mcp.HighAvailability.Broadcast;
-using Mcp.HighAvailability.EventBus;
-using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Protocol;
+using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 

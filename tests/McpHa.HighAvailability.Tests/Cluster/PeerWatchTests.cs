@@ -1,4 +1,5 @@
 using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace McpHa.Tests.Cluster;

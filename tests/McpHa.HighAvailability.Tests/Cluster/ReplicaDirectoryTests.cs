@@ -1,5 +1,5 @@
 using Mcp.HighAvailability.Cluster;
-using Mcp.HighAvailability.EventBus;
+using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 

@@ -1,4 +1,5 @@
 using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.Storage;
 
 namespace McpHa.Tests.Cluster;
 

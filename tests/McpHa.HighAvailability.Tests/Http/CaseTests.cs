@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using Mcp.HighAvailability.Limits;
+using Mcp.HighAvailability.Protocol;
 using Mcp.HighAvailability.Sessions;
 using Microsoft.Extensions.DependencyInjection;
 using ModelContextProtocol.Protocol;

@@ -2,6 +2,7 @@ using System.Net;
 using System.Text.Json.Nodes;
 using Mcp.HighAvailability;
 using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Storage;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Routing;

@@ -3,7 +3,9 @@ using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json.Nodes;
 using Mcp.HighAvailability;
+using Mcp.HighAvailability.Protocol;
 using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Storage;
 
 namespace McpHa.Tests;
 

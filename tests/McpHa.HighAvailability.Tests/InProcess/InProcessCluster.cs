@@ -1,9 +1,6 @@
 using Mcp.HighAvailability;
-using Mcp.HighAvailability.Broadcast;
 using Mcp.HighAvailability.Cluster;
-using Mcp.HighAvailability.EventBus;
-using Mcp.HighAvailability.Journal;
-using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;

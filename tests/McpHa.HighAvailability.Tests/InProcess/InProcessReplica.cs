@@ -1,11 +1,9 @@
 using System.Collections.Concurrent;
 using System.Security.Claims;
 using Mcp.HighAvailability;
-using Mcp.HighAvailability.Broadcast;
 using Mcp.HighAvailability.Cluster;
-using Mcp.HighAvailability.EventBus;
-using Mcp.HighAvailability.Journal;
 using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Storage;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;

@@ -1,9 +1,6 @@
 using System.Collections.Concurrent;
-using Mcp.HighAvailability.Broadcast;
-using Mcp.HighAvailability.Cluster;
-using Mcp.HighAvailability.EventBus;
-using Mcp.HighAvailability.Journal;
-using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Protocol;
+using Mcp.HighAvailability.Storage;
 
 namespace McpHa.Tests;
 

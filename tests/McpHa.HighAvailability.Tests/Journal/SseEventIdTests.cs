@@ -1,7 +1,6 @@
 using FsCheck;
 using FsCheck.Fluent;
-using Mcp.HighAvailability.Broadcast;
-using Mcp.HighAvailability.Journal;
+using Mcp.HighAvailability.Protocol;
 
 namespace McpHa.Tests.Journals;
 

@@ -1,4 +1,5 @@
-using Mcp.HighAvailability.Journal;
+using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Storage;
 
 namespace McpHa.Tests;
 

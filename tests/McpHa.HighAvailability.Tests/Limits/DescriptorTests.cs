@@ -1,3 +1,4 @@
+using Mcp.HighAvailability.Http;
 using Mcp.HighAvailability.Limits;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging.Abstractions;

@@ -1,7 +1,9 @@
 using System.Collections.Concurrent;
 using System.Net.Http.Headers;
+using Mcp.HighAvailability;
 using Mcp.HighAvailability.Cluster;
 using Mcp.HighAvailability.Relay;
+using Mcp.HighAvailability.Storage;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;

@@ -1,3 +1,4 @@
+using Mcp.HighAvailability.Protocol;
 using Mcp.HighAvailability.Relay;
 
 namespace McpHa.Tests.Relays;

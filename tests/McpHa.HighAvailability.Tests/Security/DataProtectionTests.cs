@@ -1,4 +1,4 @@
-using Mcp.HighAvailability.Security;
+using Mcp.HighAvailability.Storage;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.DataProtection.KeyManagement;

@@ -1,5 +1,6 @@
 using System.Net;
 using Mcp.HighAvailability.Http;
+using Mcp.HighAvailability.Protocol;
 using Mcp.HighAvailability.Sessions;
 
 namespace McpHa.Tests;

@@ -1,5 +1,4 @@
 using Mcp.HighAvailability.Cluster;
-using Mcp.HighAvailability.Operations;
 using Mcp.HighAvailability.Sessions;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 

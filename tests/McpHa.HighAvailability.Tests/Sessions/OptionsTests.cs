@@ -1,5 +1,5 @@
 using Mcp.HighAvailability;
-using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Storage;
 
 namespace McpHa.Tests;
 

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Mcp.HighAvailability;
 using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Storage;
 
 namespace McpHa.Tests;
 
@@ -86,7 +87,7 @@ public sealed class PoisonCallTests
         cluster.Tool.Body = _ => Task.FromResult("done");
         await cluster.CutOffAsync(cluster[0]);
         await PingAsync(client, cluster[1]);
-        var beginning = cluster[1].Store.StopBefore("CommitAsync", c => ((Mcp.HighAvailability.Sessions.SessionCommit)c!).Calls.Count > 0);
+        var beginning = cluster[1].Store.StopBefore("CommitAsync", c => ((Mcp.HighAvailability.Storage.SessionCommit)c!).Calls.Count > 0);
 
         var call = client.CallAsync(cluster[1], "again");
         await beginning.Reached;

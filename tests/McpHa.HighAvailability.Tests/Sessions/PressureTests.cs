@@ -1,7 +1,6 @@
 using System.Net;
 using System.Text.Json.Nodes;
 using Mcp.HighAvailability;
-using Mcp.HighAvailability.Sessions;
 
 namespace McpHa.Tests;
 

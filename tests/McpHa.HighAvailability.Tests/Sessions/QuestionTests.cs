@@ -95,7 +95,7 @@ public sealed class QuestionTests
         cluster.Tool.Body = run => run.AskAsync("name?");
         using var call = await client.PostAsync(cluster[0], client.Call("again"));
         var question = await call.MessageAsync();
-        var writing = cluster[0].Store.StopBefore("CommitAsync", c => ((Mcp.HighAvailability.Sessions.SessionCommit)c!).Calls.Any(e => e.Key == (string?)question["id"]));
+        var writing = cluster[0].Store.StopBefore("CommitAsync", c => ((Mcp.HighAvailability.Storage.SessionCommit)c!).Calls.Any(e => e.Key == (string?)question["id"]));
         var answering = client.PostAsync(cluster[0], RawClient.Answer(question, "Ada"));
         await writing.Reached;
         await cluster.CutOffAsync(cluster[0]);

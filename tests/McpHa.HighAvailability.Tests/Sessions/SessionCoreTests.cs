@@ -1,15 +1,16 @@
+using System.Diagnostics.Metrics;
 using FsCheck;
 using FsCheck.Fluent;
 using Mcp.HighAvailability;
 using Mcp.HighAvailability.Diagnostics;
-using Mcp.HighAvailability.Journal;
+using Mcp.HighAvailability.Protocol;
 using Mcp.HighAvailability.Relay;
 using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Storage;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using ModelContextProtocol.Protocol;
-using System.Diagnostics.Metrics;
 
 namespace McpHa.Tests;
 

@@ -1,7 +1,6 @@
 using System.Text;
 using System.Text.Json.Nodes;
-using Mcp.HighAvailability;
-using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Storage;
 
 namespace McpHa.Tests;
 

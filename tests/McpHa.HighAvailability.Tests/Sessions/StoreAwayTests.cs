@@ -1,5 +1,5 @@
 using System.Net;
-using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Protocol;
 
 namespace McpHa.Tests;
 

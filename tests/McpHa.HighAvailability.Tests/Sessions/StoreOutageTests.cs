@@ -1,7 +1,7 @@
 using System.Net;
 using System.Text.Json.Nodes;
-using Mcp.HighAvailability;
-using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Protocol;
+using Mcp.HighAvailability.Storage;
 
 namespace McpHa.Tests;
 

@@ -1,6 +1,6 @@
 using System.Net;
 using Mcp.HighAvailability.Cluster;
-using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Storage;
 
 namespace McpHa.Tests;
 

@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
 using Mcp.HighAvailability;
-using Mcp.HighAvailability.Stateless;
+using Mcp.HighAvailability.Http;
 
 namespace McpHa.Tests;
 

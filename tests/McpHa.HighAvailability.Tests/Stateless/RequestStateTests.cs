@@ -1,9 +1,9 @@
 using System.Text.Json.Nodes;
 using System.Xml.Linq;
 using Mcp.HighAvailability;
+using Mcp.HighAvailability.Http;
 using Mcp.HighAvailability.Security;
-using Mcp.HighAvailability.Sessions;
-using Mcp.HighAvailability.Stateless;
+using Mcp.HighAvailability.Storage;
 using Microsoft.AspNetCore.DataProtection.Repositories;
 using Microsoft.Extensions.DependencyInjection;
 using ModelContextProtocol.Protocol;

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using Mcp.HighAvailability.Http;
+using Mcp.HighAvailability.Sessions;
 using Microsoft.AspNetCore.Http;
 using ModelContextProtocol;
 

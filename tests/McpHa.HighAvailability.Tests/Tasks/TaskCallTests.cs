@@ -2,7 +2,7 @@ using System.ComponentModel;
 using System.Security.Claims;
 using System.Text.Json.Nodes;
 using Mcp.HighAvailability;
-using Mcp.HighAvailability.Security;
+using Mcp.HighAvailability.Storage;
 using Mcp.HighAvailability.Tasks;
 using Microsoft.AspNetCore.DataProtection.Repositories;
 using Microsoft.Extensions.DependencyInjection;

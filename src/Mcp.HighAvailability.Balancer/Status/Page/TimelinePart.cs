@@ -1,5 +1,6 @@
 using System.Text;
 using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Storage;
 
 namespace Mcp.HighAvailability.Balancer.Status.Page;
 

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Mcp.HighAvailability;
 using Mcp.HighAvailability.Redis;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Globalization;
-using Mcp.HighAvailability;
 using ModelContextProtocol.Server;
 using StackExchange.Redis;
 

@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
-using Mcp.HighAvailability.Journal;
-using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Storage;
 
 namespace Mcp.HighAvailability.Lab.Chaos.Mutations;
 

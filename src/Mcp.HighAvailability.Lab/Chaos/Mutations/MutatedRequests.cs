@@ -1,3 +1,4 @@
+using Mcp.HighAvailability.Protocol;
 using Mcp.HighAvailability.Relay;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;

@@ -1,6 +1,6 @@
 using System.Text;
-using Mcp.HighAvailability.Journal;
 using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Storage;
 
 namespace Mcp.HighAvailability.Lab.Chaos.Mutations;
 

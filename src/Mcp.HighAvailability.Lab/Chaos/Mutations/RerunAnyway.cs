@@ -1,4 +1,3 @@
-using Mcp.HighAvailability;
 using ModelContextProtocol.Server;
 
 namespace Mcp.HighAvailability.Lab.Chaos.Mutations;

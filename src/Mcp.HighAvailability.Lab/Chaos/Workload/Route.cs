@@ -1,7 +1,8 @@
 using System.Net;
 using System.Net.Sockets;
-using Mcp.HighAvailability.Relay;
 using Mcp.HighAvailability.Lab.Chaos.History;
+using Mcp.HighAvailability.Protocol;
+using Mcp.HighAvailability.Relay;
 
 namespace Mcp.HighAvailability.Lab.Chaos.Workload;
 

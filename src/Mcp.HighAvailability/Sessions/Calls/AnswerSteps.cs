@@ -1,4 +1,4 @@
-using Mcp.HighAvailability.Journal;
+using Mcp.HighAvailability.Storage;
 
 namespace Mcp.HighAvailability.Sessions;
 

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Mcp.HighAvailability.Protocol;
 using ModelContextProtocol.Protocol;
 
 namespace Mcp.HighAvailability.Sessions;

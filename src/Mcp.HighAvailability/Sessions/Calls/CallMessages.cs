@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
-using Mcp.HighAvailability.Http;
-using Mcp.HighAvailability.Journal;
+using Mcp.HighAvailability.Protocol;
+using Mcp.HighAvailability.Storage;
 using ModelContextProtocol.Protocol;
 
 namespace Mcp.HighAvailability.Sessions;

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json.Nodes;
+using Mcp.HighAvailability.Protocol;
 using ModelContextProtocol.Protocol;
 
 namespace Mcp.HighAvailability.Sessions;

@@ -1,9 +1,9 @@
 using System.Security.Claims;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Mcp.HighAvailability.Authorization;
-using Mcp.HighAvailability.Http;
-using Mcp.HighAvailability.Journal;
+using Mcp.HighAvailability.Protocol;
+using Mcp.HighAvailability.Security;
+using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.Logging;
 using ModelContextProtocol;
 using ModelContextProtocol.Protocol;

@@ -1,4 +1,5 @@
 using System.Text;
+using Mcp.HighAvailability.Protocol;
 using Mcp.HighAvailability.Relay;
 
 namespace Mcp.HighAvailability.Sessions;

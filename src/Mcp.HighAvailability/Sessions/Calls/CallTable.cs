@@ -1,4 +1,4 @@
-using Mcp.HighAvailability.Journal;
+using Mcp.HighAvailability.Protocol;
 using Mcp.HighAvailability.Relay;
 using ModelContextProtocol.Protocol;
 

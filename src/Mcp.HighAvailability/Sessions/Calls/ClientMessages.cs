@@ -1,6 +1,8 @@
 using System.Text.Json.Nodes;
 using Mcp.HighAvailability.Diagnostics;
+using Mcp.HighAvailability.Protocol;
 using Mcp.HighAvailability.Relay;
+using Mcp.HighAvailability.Storage;
 using ModelContextProtocol.Protocol;
 
 namespace Mcp.HighAvailability.Sessions;

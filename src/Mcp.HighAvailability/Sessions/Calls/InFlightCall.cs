@@ -1,4 +1,6 @@
+using Mcp.HighAvailability.Protocol;
 using Mcp.HighAvailability.Relay;
+using Mcp.HighAvailability.Storage;
 
 namespace Mcp.HighAvailability.Sessions;
 

@@ -1,6 +1,6 @@
 using System.Threading.Channels;
 using Mcp.HighAvailability.Diagnostics;
-using Mcp.HighAvailability.Journal;
+using Mcp.HighAvailability.Protocol;
 using Mcp.HighAvailability.Relay;
 using ModelContextProtocol.Protocol;
 

@@ -68,7 +68,7 @@ internal sealed class Polling : ISseEventStreamStore, ISseEventStreamWriter
         var transport = new StreamableHttpServerTransport(loggerFactory) { SessionId = "polling", EventStreamStore = this };
         await transport.HandleInitializeRequestAsync(new()
         {
-            ProtocolVersion = Http.McpHeaders.FirstWithPriming,
+            ProtocolVersion = Protocol.McpHeaders.FirstWithPriming,
             Capabilities = new(),
             ClientInfo = new() { Name = "polling", Version = "1" },
         }).ConfigureAwait(false);

@@ -1,5 +1,5 @@
 using System.Text.Json.Nodes;
-using Mcp.HighAvailability.Journal;
+using Mcp.HighAvailability.Protocol;
 using ModelContextProtocol.Protocol;
 
 namespace Mcp.HighAvailability.Sessions;

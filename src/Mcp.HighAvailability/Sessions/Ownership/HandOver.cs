@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Mcp.HighAvailability.Diagnostics;
+using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.Logging;
 
 namespace Mcp.HighAvailability.Sessions;

@@ -1,5 +1,3 @@
-using Mcp.HighAvailability.Journal;
-
 namespace Mcp.HighAvailability.Sessions;
 
 /// <summary>Steps by which a session leaves this replica.</summary>

@@ -1,5 +1,6 @@
 using Mcp.HighAvailability.Affinity;
 using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.Storage;
 
 namespace Mcp.HighAvailability.Sessions;
 

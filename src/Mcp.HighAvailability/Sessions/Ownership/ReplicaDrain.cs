@@ -1,5 +1,4 @@
 using Mcp.HighAvailability.Cluster;
-using Mcp.HighAvailability.Stateless;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using PeerRelay = Mcp.HighAvailability.Relay.Relay;
@@ -12,7 +11,7 @@ namespace Mcp.HighAvailability.Sessions;
 /// the replica stays up, and serves on if it is the last one.
 /// </remarks>
 internal sealed partial class ReplicaDrain(
-    SessionHost host, SessionOffers offers, SelfReplica self, ReplicaDirectory directory, PeerRelay relay, ListenStreams listens, TimeProvider time,
+    SessionHost host, SessionOffers offers, SelfReplica self, ReplicaDirectory directory, PeerRelay relay, IDrainedStreams listens, TimeProvider time,
     IOptions<HighAvailabilityOptions> options, ILogger<ReplicaDrain> logger)
 {
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(20);

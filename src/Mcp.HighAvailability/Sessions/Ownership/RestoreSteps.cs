@@ -1,5 +1,6 @@
-using Mcp.HighAvailability.Journal;
+using Mcp.HighAvailability.Protocol;
 using Mcp.HighAvailability.Relay;
+using Mcp.HighAvailability.Storage;
 
 namespace Mcp.HighAvailability.Sessions;
 

@@ -2,7 +2,8 @@ using System.Diagnostics;
 using Mcp.HighAvailability.Affinity;
 using Mcp.HighAvailability.Cluster;
 using Mcp.HighAvailability.Diagnostics;
-using Mcp.HighAvailability.EventBus;
+using Mcp.HighAvailability.Protocol;
+using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.Logging;
 using ModelContextProtocol.Protocol;
 

@@ -1,7 +1,8 @@
 using System.Collections.Concurrent;
 using System.Text;
+using Mcp.HighAvailability.Broadcast;
 using Mcp.HighAvailability.Cluster;
-using Mcp.HighAvailability.EventBus;
+using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 

@@ -1,7 +1,8 @@
 using System.Diagnostics;
 using Mcp.HighAvailability.Diagnostics;
-using Mcp.HighAvailability.Journal;
+using Mcp.HighAvailability.Protocol;
 using Mcp.HighAvailability.Relay;
+using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.Logging;
 using ModelContextProtocol.Protocol;
 

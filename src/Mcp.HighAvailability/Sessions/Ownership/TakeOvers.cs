@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using Mcp.HighAvailability.Diagnostics;
-using Mcp.HighAvailability.EventBus;
+using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.Logging;
 
 namespace Mcp.HighAvailability.Sessions;

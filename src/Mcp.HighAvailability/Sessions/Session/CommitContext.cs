@@ -1,4 +1,5 @@
 using Mcp.HighAvailability.Diagnostics;
+using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 

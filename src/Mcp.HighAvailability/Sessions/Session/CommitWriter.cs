@@ -1,5 +1,5 @@
 using Mcp.HighAvailability.Diagnostics;
-using Mcp.HighAvailability.Journal;
+using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.Logging;
 
 namespace Mcp.HighAvailability.Sessions;

@@ -1,8 +1,9 @@
 using System.Diagnostics;
 using System.Security.Claims;
 using Mcp.HighAvailability.Diagnostics;
-using Mcp.HighAvailability.Journal;
+using Mcp.HighAvailability.Protocol;
 using Mcp.HighAvailability.Relay;
+using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.Logging;
 using ModelContextProtocol.Protocol;
 using ModelContextProtocol.Server;

@@ -1,4 +1,4 @@
-using Mcp.HighAvailability.Journal;
+using Mcp.HighAvailability.Storage;
 using ModelContextProtocol.Protocol;
 
 namespace Mcp.HighAvailability.Sessions;

@@ -1,7 +1,7 @@
 using Mcp.HighAvailability.Broadcast;
 using Mcp.HighAvailability.Cluster;
 using Mcp.HighAvailability.Diagnostics;
-using Mcp.HighAvailability.Journal;
+using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using ModelContextProtocol.Server;

@@ -1,3 +1,5 @@
+using Mcp.HighAvailability.Storage;
+
 namespace Mcp.HighAvailability.Sessions;
 
 /// <summary>What is waited for: a condition of a session, or that a batch is written.</summary>

@@ -1,3 +1,4 @@
+using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.Options;
 
 namespace Mcp.HighAvailability.Sessions;

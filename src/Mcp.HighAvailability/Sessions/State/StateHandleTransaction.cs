@@ -1,3 +1,4 @@
+using Mcp.HighAvailability.Storage;
 using ModelContextProtocol;
 
 namespace Mcp.HighAvailability.Sessions;

@@ -1,5 +1,4 @@
 using Mcp.HighAvailability.Broadcast;
-using Mcp.HighAvailability.Journal;
 using ModelContextProtocol.Protocol;
 
 namespace Mcp.HighAvailability.Sessions;

@@ -1,6 +1,7 @@
 using System.Text;
 using Mcp.HighAvailability.Broadcast;
-using Mcp.HighAvailability.Journal;
+using Mcp.HighAvailability.Protocol;
+using Mcp.HighAvailability.Storage;
 using ModelContextProtocol.Protocol;
 
 namespace Mcp.HighAvailability.Sessions;

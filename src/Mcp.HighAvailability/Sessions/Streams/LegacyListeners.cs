@@ -1,4 +1,4 @@
-using Mcp.HighAvailability.Journal;
+using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.Logging;
 
 namespace Mcp.HighAvailability.Sessions;

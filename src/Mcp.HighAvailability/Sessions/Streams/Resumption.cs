@@ -1,5 +1,3 @@
-using Mcp.HighAvailability.Journal;
-
 namespace Mcp.HighAvailability.Sessions;
 
 /// <summary>Outcome of a client's wish to go on with a stream.</summary>

@@ -1,5 +1,7 @@
 using System.Text;
 using Mcp.HighAvailability.Broadcast;
+using Mcp.HighAvailability.Protocol;
+using Mcp.HighAvailability.Storage;
 
 namespace Mcp.HighAvailability.Sessions;
 

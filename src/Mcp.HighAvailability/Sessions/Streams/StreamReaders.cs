@@ -1,7 +1,8 @@
 using System.Runtime.CompilerServices;
 using System.Security.Claims;
 using Mcp.HighAvailability.Broadcast;
-using Mcp.HighAvailability.Journal;
+using Mcp.HighAvailability.Protocol;
+using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.Logging;
 
 namespace Mcp.HighAvailability.Sessions;

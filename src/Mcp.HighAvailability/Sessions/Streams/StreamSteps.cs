@@ -1,5 +1,6 @@
 using Mcp.HighAvailability.Broadcast;
-using Mcp.HighAvailability.Journal;
+using Mcp.HighAvailability.Protocol;
+using Mcp.HighAvailability.Storage;
 
 namespace Mcp.HighAvailability.Sessions;
 

@@ -1,6 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Protocol;
 
 namespace Mcp.HighAvailability.Tasks;
 

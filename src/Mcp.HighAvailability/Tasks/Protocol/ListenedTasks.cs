@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
-using Mcp.HighAvailability.Sessions;
-using Mcp.HighAvailability.Stateless;
+using Mcp.HighAvailability.Protocol;
+using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.Logging;
 using ModelContextProtocol.Protocol;
 

@@ -1,7 +1,7 @@
 using System.Text.Json.Nodes;
-using Mcp.HighAvailability.Http;
-using Mcp.HighAvailability.Sessions;
-using Mcp.HighAvailability.Stateless;
+using Mcp.HighAvailability.Protocol;
+using Mcp.HighAvailability.Security;
+using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.Logging;
 using ModelContextProtocol;
 using ModelContextProtocol.Protocol;

@@ -1,5 +1,5 @@
 using System.Text.Json.Nodes;
-using Mcp.HighAvailability.Http;
+using Mcp.HighAvailability.Protocol;
 using ModelContextProtocol;
 using ModelContextProtocol.Protocol;
 

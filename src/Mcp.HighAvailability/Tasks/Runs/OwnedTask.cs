@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.Logging;
 
 namespace Mcp.HighAvailability.Tasks;

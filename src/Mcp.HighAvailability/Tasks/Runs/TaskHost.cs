@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Mcp.HighAvailability.Cluster;
-using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Protocol;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using ModelContextProtocol.Protocol;

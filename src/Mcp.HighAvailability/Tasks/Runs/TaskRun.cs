@@ -2,6 +2,7 @@ using System.Security.Claims;
 using System.Text;
 using System.Text.Json.Nodes;
 using System.Threading.Channels;
+using Mcp.HighAvailability.Protocol;
 using Mcp.HighAvailability.Sessions;
 using ModelContextProtocol;
 using ModelContextProtocol.Protocol;

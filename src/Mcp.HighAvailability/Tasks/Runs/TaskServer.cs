@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
 using System.Threading.Channels;
-using Mcp.HighAvailability.Http;
+using Mcp.HighAvailability.Protocol;
 using Mcp.HighAvailability.Sessions;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;

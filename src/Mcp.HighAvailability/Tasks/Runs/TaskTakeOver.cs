@@ -1,6 +1,6 @@
 using Mcp.HighAvailability.Affinity;
 using Mcp.HighAvailability.Cluster;
-using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;

@@ -10,7 +10,7 @@ namespace Mcp.HighAvailability.Tasks;
 /// The store also knows the tasks of each owner that have not ended. A task that has not ended is always among them. One that has ended, or has moved,
 /// may be for a while, when a process dies in between; <see cref="ForgetAsync"/> removes it.
 /// </para>
-/// <para>When the backend is away all methods throw <see cref="Sessions.StoreUnavailableException"/>; every method may be repeated. Thread-safe.</para>
+/// <para>When the backend is away all methods throw <see cref="Storage.StoreUnavailableException"/>; every method may be repeated. Thread-safe.</para>
 /// </remarks>
 public interface ITaskStore
 {

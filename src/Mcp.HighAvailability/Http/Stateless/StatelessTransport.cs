@@ -1,0 +1,70 @@
+using Mcp.HighAvailability.Protocol;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using ModelContextProtocol.AspNetCore;
+using ModelContextProtocol.Protocol;
+using ModelContextProtocol.Server;
+
+namespace Mcp.HighAvailability.Http;
+
+/// <summary>The SDK's HTTP transport without sessions, as a function. It checks a request, creates a server for it, and writes the response.</summary>
+/// <remarks>It has a service container of its own, so that the options of the application's <c>WithHttpTransport</c> stay the application's.</remarks>
+internal sealed class StatelessTransport : IAsyncDisposable
+{
+    private readonly ServiceProvider _services;
+    private readonly RequestDelegate _serve;
+
+    public StatelessTransport(
+        IOptions<McpServerOptions> options, IOptionsFactory<McpServerOptions> factory, IHostApplicationLifetime lifetime, ILoggerFactory loggerFactory)
+    {
+        var services = new ServiceCollection();
+        services.AddLogging().AddMcpServer().WithHttpTransport(static transport =>
+        {
+            transport.SessionMode = HttpServerSessionMode.Stateless;
+            transport.ConfigureSessionOptions = static (context, server, _) =>
+            {
+                context.Features.Get<ServerSetup>()?.Apply(server);
+                return Task.CompletedTask;
+            };
+        });
+        services.AddSingleton(options).AddSingleton(factory).AddSingleton(lifetime).AddSingleton(loggerFactory);
+        _services = services.BuildServiceProvider();
+        var routes = new Routes(_services);
+        routes.MapMcp();
+
+        // Without sessions there is POST alone.
+        _serve = routes.DataSources.SelectMany(source => source.Endpoints).Single().RequestDelegate!;
+    }
+
+    /// <summary>Serves one request. Its server resolves from the request's own services.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="message">Its message, as it was checked.</param>
+    /// <param name="setup">Completes the options of the request's server. It runs when the SDK has checked the request.</param>
+    public Task ServeAsync(HttpContext context, JsonRpcMessage message, Action<McpServerOptions> setup)
+    {
+        // Not the bytes that the client sent: the SDK (2.4.0) would read them in the charset that the header names, and its converter refuses a message with
+        // a member that JSON-RPC does not define when it reads from a stream.
+        context.Request.Body = new MemoryStream(JsonRpc.Serialize(message), writable: false);
+        context.Request.ContentType = "application/json";
+        context.Features.Set(new ServerSetup(setup));
+        return _serve(context);
+    }
+
+    public ValueTask DisposeAsync() => _services.DisposeAsync();
+
+    private sealed record ServerSetup(Action<McpServerOptions> Apply);
+
+    private sealed class Routes(IServiceProvider services) : IEndpointRouteBuilder
+    {
+        public IServiceProvider ServiceProvider => services;
+
+        public ICollection<EndpointDataSource> DataSources { get; } = [];
+
+        public IApplicationBuilder CreateApplicationBuilder() => new ApplicationBuilder(services);
+    }
+}

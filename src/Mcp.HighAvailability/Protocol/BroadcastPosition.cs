@@ -1,0 +1,47 @@
+using System.Globalization;
+
+namespace Mcp.HighAvailability.Protocol;
+
+/// <summary>A place in the broadcast log: the log's incarnation and the number of an entry.</summary>
+/// <remarks>
+/// Numbers ascend by one within an incarnation. A store that has lost entries begins another incarnation, so a pair is never given twice. Positions of
+/// different incarnations have no order of their own; the order of the log decides.
+/// </remarks>
+/// <param name="Incarnation">Random, positive; 0 in <see cref="None"/>.</param>
+/// <param name="Number">1 or more; 0 before the first entry.</param>
+public readonly record struct BroadcastPosition(long Incarnation, long Number)
+{
+    private const int MaxDigits = 16;
+
+    /// <summary>Before everything: the log has never had an entry.</summary>
+    public static BroadcastPosition None => default;
+
+    /// <summary>Whether this is <see cref="None"/>.</summary>
+    public bool IsNone => Incarnation == 0;
+
+    /// <summary>Reads what <see cref="ToString"/> writes: <c>{incarnation, hexadecimal}.{number}</c>, or <c>0</c>.</summary>
+    public static bool TryParse(ReadOnlySpan<char> text, out BroadcastPosition position)
+    {
+        position = default;
+        if (text is "0")
+            return true;
+        var dot = text.IndexOf('.');
+        if (dot is < 1 or > MaxDigits || text[0] == '0' || text[..dot].ContainsAnyExcept("0123456789abcdef") ||
+            !long.TryParse(text[..dot], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var incarnation) || incarnation <= 0 ||
+            text.Length - dot - 1 is < 1 or > MaxDigits || text[(dot + 1)..].ContainsAnyExceptInRange('0', '9') ||
+            text[dot + 1] == '0' && text.Length > dot + 2 ||
+            !long.TryParse(text[(dot + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out var number))
+        {
+            return false;
+        }
+
+        position = new(incarnation, number);
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => IsNone ? "0" : string.Create(CultureInfo.InvariantCulture, $"{Incarnation:x}.{Number}");
+
+    /// <summary>Whether an entry at this position has everything before it up to <paramref name="earlier"/>, as far as numbers of one incarnation tell.</summary>
+    internal bool Covers(BroadcastPosition earlier) => earlier.IsNone || Incarnation == earlier.Incarnation && Number >= earlier.Number;
+}

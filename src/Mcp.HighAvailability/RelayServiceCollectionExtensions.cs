@@ -1,0 +1,34 @@
+using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.Diagnostics;
+using Mcp.HighAvailability.Limits;
+using Mcp.HighAvailability.Relay;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace Mcp.HighAvailability;
+
+/// <summary>Registers the relay pattern.</summary>
+public static class RelayServiceCollectionExtensions
+{
+    /// <summary>Adds the <see cref="Relay"/> and the <see cref="ReplicaDirectory"/> it asks. May be called twice.</summary>
+    public static IServiceCollection AddRelay(this IServiceCollection services)
+    {
+        services.AddReplicaDirectory();
+        services.AddMetrics();
+        services.AddTelemetry();
+        services.AddDescriptorLimit();
+        services.AddOptions<RelayOptions>().ValidateOnStart();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<RelayOptions>, RelayOptionsValidator>());
+        services.TryAddSingleton<RelayMetrics>();
+        services.TryAddSingleton(static provider => new Relay.Relay(
+            provider.GetRequiredService<ReplicaDirectory>(),
+            provider.GetRequiredService<IOptions<RelayOptions>>().Value,
+            provider.GetRequiredService<RelayMetrics>(),
+            provider.GetRequiredService<Descriptors>(),
+            provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<ILogger<Relay.Relay>>()));
+        return services;
+    }
+}

@@ -1,0 +1,41 @@
+using Mcp.HighAvailability.Broadcast;
+using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.Storage;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Mcp.HighAvailability.Sessions;
+
+/// <summary>Does what operators ask of this replica over the event bus.</summary>
+internal sealed partial class OperationsListener(
+    IEventBus bus, SelfReplica self, ReplicaDrain drain, TimeProvider time, ILogger<OperationsListener> logger) : IHostedService
+{
+    private readonly BusListener _listener = new(bus, OperationMessage.Topic, time, logger);
+
+    public Task StartAsync(CancellationToken cancellationToken)
+    {
+        _listener.Start(Hear);
+        return Task.CompletedTask;
+    }
+
+    public Task StopAsync(CancellationToken cancellationToken) => _listener.StopAsync();
+
+    private ValueTask Hear(ReadOnlyMemory<byte> message)
+    {
+        switch (OperationMessage.Read(message.Span, self.Id))
+        {
+            case ReplicaOperation.Drain:
+                if (!drain.Begin())
+                    LogNotAlone();
+                break;
+            case ReplicaOperation.Resume:
+                drain.CallOff();
+                break;
+        }
+
+        return ValueTask.CompletedTask;
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "An operator asked to drain this replica, but there is no other that could take its sessions. Start another one first.")]
+    private partial void LogNotAlone();
+}

@@ -1,0 +1,34 @@
+namespace Mcp.HighAvailability.Storage;
+
+/// <summary>Tells of a session what may be shown to whoever knows its id: where it is, and where it was.</summary>
+/// <remarks>Reads nothing else: no user, no message, no state. When the backend is away it throws <see cref="StoreUnavailableException"/>.</remarks>
+public interface ISessionLookup
+{
+    /// <summary>Looks a session up; <see langword="null"/> when it is unknown or expired.</summary>
+    ValueTask<SessionTrail?> FindAsync(string sessionId, CancellationToken cancellationToken = default);
+}
+
+/// <summary>Where a session is, and where it was.</summary>
+public sealed record SessionTrail
+{
+    /// <summary>It has ended a while ago; nothing but this and the epoch is left of it.</summary>
+    public bool Ended { get; init; }
+
+    /// <summary>As <see cref="SessionRecord.Owner"/>.</summary>
+    public string Owner { get; init; } = "";
+
+    /// <summary>As <see cref="SessionRecord.Epoch"/>; of an ended session its last one.</summary>
+    public long Epoch { get; init; }
+
+    /// <summary>As <see cref="SessionRecord.ProtocolVersion"/>.</summary>
+    public string ProtocolVersion { get; init; } = "";
+
+    /// <summary>As <see cref="SessionRecord.TraceParent"/>.</summary>
+    public string TraceParent { get; init; } = "";
+
+    /// <summary>As <see cref="SessionRecord.Created"/>.</summary>
+    public DateTimeOffset Created { get; init; }
+
+    /// <summary>As <see cref="SessionRecord.Hops"/>.</summary>
+    public SessionHops Hops { get; init; } = SessionHops.None;
+}
