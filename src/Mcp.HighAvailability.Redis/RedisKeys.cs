@@ -28,7 +28,7 @@ namespace Mcp.HighAvailability.Redis;
 /// mcp-ha:{broadcasts}:ids      hash    publication id = position, of these entries
 /// mcp-ha:data-protection     hash    data protection keys: name = XML
 /// mcp-ha:check               written and removed by the check at the start
-/// mcp-ha:topic:TOPIC         channel of the event bus
+/// mcp-ha:topic:{TOPIC}       channel of the event bus
 /// </code>
 /// </remarks>
 internal sealed class RedisKeys(string prefix)
@@ -80,7 +80,8 @@ internal sealed class RedisKeys(string prefix)
     public RedisKey TaskOf(string exchange) => prefix + MadePart + exchange;
 
     // On a Redis Cluster all members use the node of the channel's slot: messages that pass through several nodes overtake each other.
-    public RedisChannel Topic(string topic) => RedisChannel.Literal(prefix + "topic:" + topic).WithKeyRouting();
+    // The slot of "broadcasts" is that of the broadcast log, whose script publishes.
+    public RedisChannel Topic(string topic) => RedisChannel.Literal(prefix + "topic:{" + topic + "}").WithKeyRouting();
 
     /// <summary>Record, journal, calls, state: the order in which the scripts expect them.</summary>
     public RedisKey[] WholeSession(string sessionId) => [Session(sessionId), Journal(sessionId), Calls(sessionId), State(sessionId)];
