@@ -16,7 +16,9 @@ public sealed class TelemetryTests
     {
         Assert.SkipWhen(LabCluster.Unavailable is not null, LabCluster.Unavailable ?? "");
         using var receiver = new OtlpReceiver();
-        await using var cluster = await LabCluster.StartAsync(new() { Replicas = 2, Restart = false, Environment = receiver.Environment });
+        // Single take-overs are logged at Debug.
+        var environment = new Dictionary<string, string?>(receiver.Environment) { ["Logging__LogLevel__Mcp"] = "Debug" };
+        await using var cluster = await LabCluster.StartAsync(new() { Replicas = 2, Restart = false, Environment = environment });
         using var client = new RawClient(cluster.Endpoint);
         var session = await client.InitializeAsync();
         var owner = Owner.From((await client.CallAsync("where", "where_am_i"))["result"]!["structuredContent"]!);

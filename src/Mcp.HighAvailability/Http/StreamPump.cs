@@ -50,7 +50,9 @@ internal sealed class StreamPump(HttpContext context, LiveSession session, Strea
             if (alwaysStream)
             {
                 await StartAsync(gone).ConfigureAwait(false);
-                _marks = session.Broadcasts.Follow(reader);
+                // Never on the stream of a call.
+                if (!IsCall)
+                    _marks = session.Broadcasts.Follow(reader);
             }
 
             while (true)
