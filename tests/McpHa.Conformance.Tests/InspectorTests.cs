@@ -48,6 +48,7 @@ public sealed class InspectorTests(ConformanceCluster fixture)
             "@modelcontextprotocol/inspector/clients/launcher/build/index.js",
             ["--cli", endpoint.AbsoluteUri, "--transport", transport, .. arguments]);
         Assert.True(exitCode == 0, output);
-        return JsonNode.Parse(output[output.IndexOf('{')..])!;
+        // Warnings may stand before and behind it.
+        return JsonNode.Parse(output[output.IndexOf('{')..(output.LastIndexOf('}') + 1)])!;
     }
 }
