@@ -92,6 +92,7 @@ public sealed class FreshMachineTests(FreshMachineTests.Fresh machine) : IClassF
                 ["echo"] = "text",
                 ["notes_add"] = "text notebook",
                 ["notes_list"] = "notebook",
+                ["report"] = "seconds",
                 ["summarize"] = "text",
                 ["where_am_i"] = "",
             },
