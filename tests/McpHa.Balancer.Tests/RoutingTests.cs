@@ -320,7 +320,7 @@ public class RoutingTests
             return context.Response.WriteAsync("{}");
         };
         using var request = BalancerBench.Post(SessionIds.New("a"));
-        foreach (var name in new[] { "Mcp-Ha-Hop", "mcp-ha-relay", "MCP-HA-OWNER", "Mcp-Ha-Probe", "Mcp-Ha-Spare", "Mcp-Ha-Cursor", "Mcp-Ha-Begun" })
+        foreach (var name in new[] { "Mcp-Ha-Hop", "mcp-ha-relay", "MCP-HA-OWNER", "Mcp-Ha-Probe", "Mcp-Ha-Cursor", "Mcp-Ha-Begun" })
             request.Headers.TryAddWithoutValidation(name, "a");
         using var response = await bench.SendAsync(request);
 

@@ -69,9 +69,6 @@ public sealed partial class ReplicaDirectory : BackgroundService
     /// <summary>How often the registry was away and came back. Whoever relies on messages of that time must look again.</summary>
     public int Outages { get; private set; }
 
-    /// <summary>Time since the last heartbeat of this process's replica was sent that has arrived.</summary>
-    public TimeSpan SinceBeat => Now - new TimeSpan(Volatile.Read(ref _lastBeat));
-
     /// <summary>How often the heartbeat was missing (<c>ClusterOptions.MissingAfter</c>) when the next one arrived: others may have given this replica up.</summary>
     public int Lapses => Volatile.Read(ref _lapses);
 

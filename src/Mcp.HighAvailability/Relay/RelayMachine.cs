@@ -28,7 +28,7 @@ internal sealed class RelayMachine(RelayExchange exchange, string? lastEventId, 
     private ArrayBufferWriter<byte>? _cursor; // id of the last event, or where the stream began
     private List<string>? _begunAt = exchange.BegunAt.Count > 0 ? [.. exchange.BegunAt] : null;
     private HashSet<string>? _broken; // replicas that were lost with it, since the last progress
-    private bool? _mayRepeat; // asked once: when all replicas are lost, nobody is left to ask
+    private bool? _mayRepeat; // remembered, because no replica can answer after all are lost
     private RelayTarget? _target; // of the attempt
     private RelayFailure? _failure; // of the attempt before
     private TimeSpan? _heldSince;
@@ -67,7 +67,7 @@ internal sealed class RelayMachine(RelayExchange exchange, string? lastEventId, 
     /// <summary>Id after which a stream is resumed; empty: it cannot be.</summary>
     public ReadOnlySpan<byte> Cursor => _cursor is null ? default : _cursor.WrittenSpan;
 
-    /// <summary>It only listens: nobody waits for an end.</summary>
+    /// <summary>The request only listens: it has no answer that a client waits for.</summary>
     public bool Listens => exchange.Listens || exchange.Method == HttpMethod.Get;
 
     /// <summary>

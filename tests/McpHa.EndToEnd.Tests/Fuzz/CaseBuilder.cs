@@ -23,7 +23,7 @@ internal sealed class CaseBuilder(FuzzTarget target, Random random)
     private static readonly string[] HeaderNames =
     [
         "Mcp-Session-Id", "MCP-Protocol-Version", "Last-Event-ID", "Accept", "Content-Type", "Origin", "Host", "Authorization", "Mcp-Method", "Mcp-Name", "traceparent", "Expect",
-        "Mcp-Ha-Relay", "Mcp-Ha-Hop", "Mcp-Ha-Owner", "Mcp-Ha-Cursor", "Mcp-Ha-Transient", "Mcp-Ha-Probe", "Mcp-Ha-Spare", "Connection", "Transfer-Encoding", "X-Forwarded-For",
+        "Mcp-Ha-Relay", "Mcp-Ha-Hop", "Mcp-Ha-Owner", "Mcp-Ha-Cursor", "Mcp-Ha-Transient", "Mcp-Ha-Probe", "Connection", "Transfer-Encoding", "X-Forwarded-For",
     ];
 
     private IReadOnlyList<Func<FuzzCase>> Kinds =>

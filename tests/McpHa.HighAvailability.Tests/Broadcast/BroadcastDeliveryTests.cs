@@ -280,6 +280,32 @@ public sealed class BroadcastDeliveryTests
         Assert.Equal("now", await HeardAsync(stream));
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public async Task The_stream_of_a_call_that_is_resumed_gets_no_broadcast(int at)
+    {
+        await using var cluster = await InProcessCluster.StartAsync();
+        await SayAsync(cluster[1], "1", "2");
+        await Wait.UntilAsync(() => Heads(cluster).Distinct().Count() == 1, "both replicas to hear of both");
+        using var client = await cluster.ConnectAsync();
+        var finish = new TaskCompletionSource();
+        cluster.Tool.Body = async run =>
+        {
+            await cluster.Tool.UntilAsync(finish.Task);
+            return "done";
+        };
+        using var call = await client.PostAsync(cluster[0], client.Call("again"));
+        Assert.Null((await call.NextAsync())!.Message);
+        if (at != 0)
+            await cluster.CutOffAsync(cluster[0]);
+
+        using var resumed = await client.GetAsync(cluster[at], call.LastId);
+        finish.SetResult();
+
+        Assert.Equal("done", RawClient.TextOf(Assert.Single(await resumed.MessagesAsync())));
+    }
+
     private static async Task SayAsync(InProcessReplica replica, params string[] texts)
     {
         foreach (var text in texts)

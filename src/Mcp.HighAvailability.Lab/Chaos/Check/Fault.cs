@@ -19,14 +19,8 @@ internal sealed class Fault(FaultBegan began, TimeSpan ended)
     /// <summary>Whether it hits the process that serves a session, or may have.</summary>
     public bool Touches(string session) => _affected?.Contains(session) != false;
 
-    /// <summary>Whether a session may get another owner by it, which runs its calls again.</summary>
-    public bool MovesOwners => Kind is FaultKind.Kill or FaultKind.Term or FaultKind.Pause or FaultKind.Cut;
-
     /// <summary>Whether calls in flight begin anew by it. After SIGTERM they finish first.</summary>
     public bool RunsAgain => Kind is FaultKind.Kill or FaultKind.Pause or FaultKind.Cut;
-
-    /// <summary>Whether Redis is what it hits.</summary>
-    public bool HitsRedis => FaultForms.HitsStore(Kind);
 
     /// <summary>Whether it goes on at some time between two moments, its aftermath included.</summary>
     public bool Overlaps(TimeSpan from, TimeSpan to, TimeSpan aftermath) => Begin <= to && from <= End + aftermath;

@@ -10,15 +10,6 @@ internal sealed record Verdict(IReadOnlyList<Violation> Violations, Counts Count
 {
     /// <summary>Whether all is as promised.</summary>
     public bool Holds => Violations.Count == 0;
-
-    /// <summary>Pauses per kind of fault, over all faults and sessions.</summary>
-    public IReadOnlyDictionary<FaultKind, PauseFigures> PausesByKind => ByKind(Pauses);
-
-    /// <summary>Those of sessions that had a call running at the moment of the fault: no client chooses a better moment in them.</summary>
-    public IReadOnlyDictionary<FaultKind, PauseFigures> PausesWhileRunning => ByKind(Pauses.Where(pause => pause.WasRunning));
-
-    private static Dictionary<FaultKind, PauseFigures> ByKind(IEnumerable<Pause> pauses) =>
-        pauses.GroupBy(pause => pause.Kind).ToDictionary(kind => kind.Key, kind => PauseFigures.Of(kind.Select(pause => pause.Length)));
 }
 
 /// <summary>The longest silence that one session's client saw because of one fault, beyond what its calls take undisturbed.</summary>

@@ -68,7 +68,7 @@ internal sealed partial class CallReruns(LiveSession session)
         return true;
     }
 
-    /// <summary>Runs a call again; in a flow of execution of its own, as whoever came for it is not whose trace it belongs to.</summary>
+    /// <summary>Runs a call again. It has its own execution context, because the request that resumes it belongs to another trace.</summary>
     public void Run(OpenCall? call, ClaimsPrincipal? user)
     {
         if (call is null)

@@ -61,7 +61,7 @@ internal static class CallSteps
     {
         var exchange = request.From.Id;
 
-        // A call that has waited here may have been cancelled meanwhile, of which the next owner does not know.
+        // The client may have cancelled this call while it waited. The next owner does not know that.
         if (waiting is { Withdrawn: true })
             return Leave(new(AdmissionKind.Withdrawn));
         if (!core.IsActive)

@@ -31,7 +31,7 @@ internal sealed class ClientMessages(LiveSession session)
     }
 
     /// <summary>Hands a client's answer to the handler that asked. <see langword="false"/>: the question is not open.</summary>
-    /// <remarks>A question is answered once; whatever comes under its name later, or under a name that was never asked, is nobody's.</remarks>
+    /// <remarks>The first answer to a server request counts. Later answers, and answers to an unknown request, are dropped.</remarks>
     public bool Deliver(string name, JsonRpcMessageWithId answer)
     {
         if (session.Runner.Run(name, QuestionSteps.Take) is not { } waiting)

@@ -91,8 +91,8 @@ internal sealed class ClientRequests(LiveSession session)
             Context = new JsonRpcMessageContext { RelatedTransport = call, User = user, ExecutionContext = context },
         };
 
-        // Withdrawn while it was written down: it never starts. Withdrawn just now: the SDK may have taken the cancellation, which
-        // came first, for nobody's, so it hears of it again.
+        // A call that was cancelled before it started never starts. If the cancellation reached the SDK before the call did, the SDK ignored it, so it
+        // is sent again.
         if (call.Withdrawn)
             return;
         session.Transport.Feed(request);

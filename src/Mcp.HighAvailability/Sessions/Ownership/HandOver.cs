@@ -135,7 +135,7 @@ internal sealed partial class HandOver(LiveSession session, SessionOffers? offer
                 released = await ReleaseAsync(cancellationToken).ConfigureAwait(false);
             }
 
-            // Clients are sent away when somebody is there to take them.
+            // Clients are sent away only while another replica can take them.
             if (released == CommitResult.Committed && _runner.Run(static core => core.TryBecome(SessionPhase.Released)) && offers is not null)
                 await offers.OfferAsync(session, cancellationToken).ConfigureAwait(false);
         }

@@ -26,7 +26,7 @@ internal sealed class OwnershipRule(string self, ReplicaDirectory directory)
         if (OfOwner(record.Owner) is { } peer)
             return peer;
 
-        // What only drains serves on when it is all there is. A session that it has given up and nobody knows of is taken back before it is handed over.
+        // If every replica drains, a draining replica goes on serving. It takes back a released session that no other replica has taken.
         if (Draining && (Ending || record.Owner != self) && Successor(sessionId) is { } successor)
             return new Ownership.Peer(successor);
         return Ending ? new Ownership.Undecided("This replica is shutting down and there is no other yet.") : null;
@@ -62,7 +62,7 @@ internal sealed class OwnershipRule(string self, ReplicaDirectory directory)
     public static Ownership.Undecided NotSettled() =>
         new("The store was restarted, replaced or emptied; owners are still checking that it has their sessions.");
 
-    // A store that has lost its data does not know what an owner has not written back yet, so whoever opened the session is asked.
+    // After the store has lost its data, an owner may not have written the session back yet. So the replica that opened the session is asked.
     private ReplicaInfo? FirstOwner(string sessionId) => SessionIds.HintOf(sessionId) is { } hint
         ? directory.Alive.FirstOrDefault(r => r.Id != self && AffinityHint.Of(r.Id) == hint)
         : null;

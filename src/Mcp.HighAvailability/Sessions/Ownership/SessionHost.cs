@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Mcp.HighAvailability.Affinity;
+using Mcp.HighAvailability.Broadcast;
 using Mcp.HighAvailability.Cluster;
 using Mcp.HighAvailability.Diagnostics;
 using Mcp.HighAvailability.Protocol;
@@ -119,24 +120,7 @@ internal sealed partial class SessionHost
         var clientId = initialize.Id;
         using var activity = SessionTrace.Create();
         var begin = await _runtime.Broadcasts.BeginAsync(cancellationToken).ConfigureAwait(false);
-        var record = new SessionRecord
-        {
-            Id = SessionIds.New(_runtime.ReplicaId),
-            Owner = _runtime.ReplicaId,
-            Epoch = 1,
-            User = user,
-            TraceParent = activity?.Id ?? "",
-            ProtocolVersion = "",
-            Created = _runtime.Time.GetUtcNow(),
-            Handshake = new Dictionary<string, ReadOnlyMemory<byte>>
-            {
-                [HandshakeKeys.Initialize] = RecordedHandshake.Initialize(initialize),
-                [HandshakeKeys.Broadcast] = SessionBroadcasts.Write(begin.Position),
-            },
-        };
-        activity?.SetTag(AttributeNames.SessionId, record.Id);
-        activity?.SetTag(AttributeNames.Replica, _runtime.ReplicaId);
-        activity?.SetTag(AttributeNames.Epoch, record.Epoch);
+        var record = NewRecord(user, "", HandshakeKeys.Initialize, RecordedHandshake.Initialize(initialize), begin, activity);
         var session = new LiveSession(_runtime, record, SessionBroadcasts.Begin(begin), _table.Remove);
         session.Start();
         try
@@ -167,20 +151,7 @@ internal sealed partial class SessionHost
     {
         using var activity = SessionTrace.Create();
         var begin = await _runtime.Broadcasts.BeginAsync(cancellationToken).ConfigureAwait(false);
-        var record = new SessionRecord
-        {
-            Id = SessionIds.New(_runtime.ReplicaId),
-            Owner = _runtime.ReplicaId,
-            Epoch = 1,
-            User = user,
-            TraceParent = activity?.Id ?? "",
-            ProtocolVersion = LegacyRevision,
-            Created = _runtime.Time.GetUtcNow(),
-            Handshake = new Dictionary<string, ReadOnlyMemory<byte>> { [HandshakeKeys.LegacySse] = Mark, [HandshakeKeys.Broadcast] = SessionBroadcasts.Write(begin.Position) },
-        };
-        activity?.SetTag(AttributeNames.SessionId, record.Id);
-        activity?.SetTag(AttributeNames.Replica, _runtime.ReplicaId);
-        activity?.SetTag(AttributeNames.Epoch, record.Epoch);
+        var record = NewRecord(user, LegacyRevision, HandshakeKeys.LegacySse, Mark, begin, activity);
         activity?.SetTag(AttributeNames.ProtocolVersion, record.ProtocolVersion);
         var session = new LiveSession(_runtime, record, SessionBroadcasts.Begin(begin), _table.Remove) { ProtocolVersion = LegacyRevision };
         try
@@ -194,6 +165,25 @@ internal sealed partial class SessionHost
             session.Close();
             throw;
         }
+    }
+
+    private SessionRecord NewRecord(string user, string protocolVersion, string key, ReadOnlyMemory<byte> value, BroadcastCursor begin, Activity? activity)
+    {
+        var record = new SessionRecord
+        {
+            Id = SessionIds.New(_runtime.ReplicaId),
+            Owner = _runtime.ReplicaId,
+            Epoch = 1,
+            User = user,
+            TraceParent = activity?.Id ?? "",
+            ProtocolVersion = protocolVersion,
+            Created = _runtime.Time.GetUtcNow(),
+            Handshake = new Dictionary<string, ReadOnlyMemory<byte>> { [key] = value, [HandshakeKeys.Broadcast] = SessionBroadcasts.Write(begin.Position) },
+        };
+        activity?.SetTag(AttributeNames.SessionId, record.Id);
+        activity?.SetTag(AttributeNames.Replica, _runtime.ReplicaId);
+        activity?.SetTag(AttributeNames.Epoch, record.Epoch);
+        return record;
     }
 
     private async Task KeepAsync(LiveSession session, SessionRecord record, CancellationToken cancellationToken)
