@@ -1,5 +1,6 @@
 using Aspire.Hosting.ApplicationModel;
 using Mcp.HighAvailability.Hosting.Restart;
+using Microsoft.Extensions.Time.Testing;
 
 namespace McpHa.Tests;
 
@@ -8,7 +9,7 @@ public sealed class ReplicaLifeTests
 {
     private static readonly RestartPolicy _policy = new(TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(5), MaxRestarts: 4, TimeSpan.FromMinutes(1));
 
-    private readonly StoppedClock _clock = new();
+    private readonly FakeTimeProvider _clock = new();
     private readonly ReplicaLife _life;
 
     public ReplicaLifeTests() => _life = new(_policy, _clock);
@@ -80,16 +81,7 @@ public sealed class ReplicaLifeTests
     {
         _life.Next(KnownResourceStates.Starting);
         _life.Next(KnownResourceStates.Running);
-        _clock.Now += uptime;
+        _clock.Advance(uptime);
         return _life.Next(KnownResourceStates.Exited);
-    }
-
-    private sealed class StoppedClock : TimeProvider
-    {
-        public TimeSpan Now { get; set; }
-
-        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
-
-        public override long GetTimestamp() => Now.Ticks;
     }
 }

@@ -1,4 +1,5 @@
 using Mcp.HighAvailability.Balancer.Status;
+using Microsoft.Extensions.Time.Testing;
 
 namespace McpHa.Tests;
 
@@ -7,18 +8,18 @@ public class CallMeterTests
     [Fact]
     public void Rate_and_percentiles_are_those_of_the_last_complete_seconds()
     {
-        var clock = new Clock();
+        var clock = new FakeTimeProvider();
         var meter = new CallMeter(clock);
         for (var second = 0; second < 20; second++)
         {
             for (var call = 0; call < 100; call++)
             {
                 var begun = meter.Begin();
-                clock.Now += call == 99 ? TimeSpan.FromMilliseconds(5) : TimeSpan.FromMilliseconds(2);
+                clock.Advance(call == 99 ? TimeSpan.FromMilliseconds(5) : TimeSpan.FromMilliseconds(2));
                 meter.End(begun);
             }
 
-            clock.Now = TimeSpan.FromSeconds(second + 1);
+            clock.SetUtcNow(clock.Start + TimeSpan.FromSeconds(second + 1));
         }
 
         var figures = meter.Take();
@@ -26,15 +27,15 @@ public class CallMeterTests
         Assert.InRange(figures.P50.TotalMilliseconds, 1.86, 2.14);
         Assert.InRange(figures.P99.TotalMilliseconds, 1.86, 2.14);
         var slow = meter.Begin();
-        clock.Now += TimeSpan.FromSeconds(1);
+        clock.Advance(TimeSpan.FromSeconds(1));
         for (var n = 0; n < 50; n++)
             meter.End(slow);
-        clock.Now += TimeSpan.FromSeconds(1);
+        clock.Advance(TimeSpan.FromSeconds(1));
         Assert.InRange(meter.Take().P99.TotalMilliseconds, 930, 1070);
 
-        clock.Now += TimeSpan.FromSeconds(15);
+        clock.Advance(TimeSpan.FromSeconds(15));
         Assert.Equal((0d, 2050L), (meter.Take().PerSecond, meter.Take().Count));
-        clock.Now += TimeSpan.FromMinutes(2);
+        clock.Advance(TimeSpan.FromMinutes(2));
         Assert.Equal(default, meter.Take() with { PerSecond = 0 });
     }
 
@@ -56,14 +57,5 @@ public class CallMeterTests
         for (var n = 0; n < 1000; n++)
             meter.End(meter.Begin());
         Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
-    }
-
-    private sealed class Clock : TimeProvider
-    {
-        public TimeSpan Now { get; set; }
-
-        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
-
-        public override long GetTimestamp() => Now.Ticks;
     }
 }

@@ -2,6 +2,7 @@ using Mcp.HighAvailability.Storage;
 using Mcp.HighAvailability.Tasks;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
+using Microsoft.Extensions.Time.Testing;
 
 namespace McpHa.Tests;
 
@@ -10,13 +11,13 @@ public sealed class InMemorySessionStoreTests : SessionStoreContract
     [Fact]
     public async Task Sessions_that_nobody_looks_at_are_swept_when_others_are_created()
     {
-        var time = new SettableTime();
+        var time = new FakeTimeProvider();
         var sessions = new InMemorySessions(time, Options.Create(new SessionStoreOptions()));
         var store = new InMemorySessionStore(sessions);
         for (var n = 0; n < 100; n++)
             await store.CreateAsync(SessionSamples.Record(SessionSamples.NewId()));
 
-        time.Now += TimeSpan.FromHours(5);
+        time.Advance(TimeSpan.FromHours(5));
         await store.CreateAsync(SessionSamples.Record(SessionSamples.NewId()));
 
         Assert.Equal(1, sessions.Count);
@@ -97,13 +98,13 @@ public sealed class InMemoryBroadcastLogTests : BroadcastLogContract
 
 public sealed class InMemoryReplicaRegistryTests : ReplicaRegistryContract
 {
-    private readonly SettableTime _time = new();
+    private readonly FakeTimeProvider _time = new();
 
     protected override IReplicaRegistry Registry() => new InMemoryReplicaRegistry(_time);
 
     protected override Task AgeAsync(string replicaId, TimeSpan by)
     {
-        _time.Now += by;
+        _time.Advance(by);
         return Task.CompletedTask;
     }
 }

@@ -1,6 +1,7 @@
 using Mcp.HighAvailability.Cluster;
 using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
 
 namespace McpHa.Tests.Cluster;
 
@@ -43,7 +44,7 @@ public sealed class PeerWatchTests : IDisposable
                 Read();
                 return ValueTask.CompletedTask;
             });
-        _watch = new(questions, _view, Options, new SettableTimers(), () => _now, () => _away, NullLogger.Instance);
+        _watch = new(questions, _view, Options, new FakeTimeProvider(), () => _now, () => _away, NullLogger.Instance);
         Read();
     }
 
@@ -327,21 +328,5 @@ public sealed class PeerWatchTests : IDisposable
         foreach (var (id, beat) in _beats)
             _lastBeats[id] = beat;
         _view.Apply(null, [.. _lastBeats.Select(beat => new RegisteredReplica(FixedRegistry.Info(beat.Key), _now - beat.Value))], _now, _now);
-    }
-
-    private sealed class SettableTimers : TimeProvider
-    {
-        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) => new Never();
-
-        private sealed class Never : ITimer
-        {
-            public bool Change(TimeSpan dueTime, TimeSpan period) => true;
-
-            public void Dispose()
-            {
-            }
-
-            public ValueTask DisposeAsync() => default;
-        }
     }
 }

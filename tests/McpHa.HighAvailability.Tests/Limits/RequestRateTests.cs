@@ -3,6 +3,7 @@ using System.Net;
 using System.Security.Claims;
 using Mcp.HighAvailability.Limits;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Time.Testing;
 
 namespace McpHa.Tests;
 
@@ -72,20 +73,20 @@ public sealed class RequestRateTests
     [Fact]
     public async Task Clients_that_are_silent_are_forgotten_without_a_timer()
     {
-        var time = new SettableTime();
+        var time = new FakeTimeProvider();
         var timers = Timer.ActiveCount;
         var rates = Enumerable.Range(0, 500).Select(_ => new RequestRate(10, 100, "x", time)).ToList();
         foreach (var rate in rates)
             await AskAsync(rate, "8.8.8.8", null);
         Assert.InRange(Timer.ActiveCount, 0, timers + 100); // other tests have some of their own
 
-        time.Now += TimeSpan.FromSeconds(61);
+        time.Advance(TimeSpan.FromSeconds(61));
         await AskAsync(rates[0], "8.8.4.4", null);
         Assert.Equal(2, rates[0].Clients);
-        time.Now += TimeSpan.FromSeconds(61);
+        time.Advance(TimeSpan.FromSeconds(61));
         await AskAsync(rates[0], "8.8.4.4", null);
         Assert.Equal(1, rates[0].Clients);
-        time.Now += TimeSpan.FromSeconds(200);
+        time.Advance(TimeSpan.FromSeconds(200));
         await AskAsync(rates[0], "9.9.9.9", null);
         Assert.Equal(1, rates[0].Clients);
     }

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text.Json.Nodes;
 using Mcp.HighAvailability.Sessions;
+using Microsoft.Extensions.Time.Testing;
 
 namespace McpHa.Tests;
 
@@ -226,13 +227,13 @@ public sealed class RequestIdTests
     [Fact]
     public void An_answered_exchange_is_forgotten_in_time_and_beyond_the_limit()
     {
-        var time = new SettableTime();
+        var time = new FakeTimeProvider();
         var calls = new CallTable(maxRemembered: 2, TimeSpan.FromSeconds(60), time);
         calls.Remember(new(1), "c1x1");
-        time.Now += TimeSpan.FromSeconds(40);
+        time.Advance(TimeSpan.FromSeconds(40));
         calls.Remember(new(2), "c1x2");
         Assert.Equal("c1x1", calls.Recall(new(1)));
-        time.Now += TimeSpan.FromSeconds(30);
+        time.Advance(TimeSpan.FromSeconds(30));
         Assert.Null(calls.Recall(new(1)));
         calls.Remember(new(3), "c1x3");
         Assert.Equal("c1x2", calls.Recall(new(2)));

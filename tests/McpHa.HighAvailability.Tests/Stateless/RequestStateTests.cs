@@ -6,6 +6,7 @@ using Mcp.HighAvailability.Security;
 using Mcp.HighAvailability.Storage;
 using Microsoft.AspNetCore.DataProtection.Repositories;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Time.Testing;
 using ModelContextProtocol.Protocol;
 
 namespace McpHa.Tests;
@@ -93,7 +94,7 @@ public sealed class RequestStateTests : IDisposable
 
         foreach (var replica in new[] { one, other, Replica() })
         {
-            _time.Now += TimeSpan.FromSeconds(2);
+            _time.Advance(TimeSpan.FromSeconds(2));
             Assert.Equal("one", await replica.OpenAsync(made[0], "binding", default));
             Assert.Equal("other", await replica.OpenAsync(made[1], "binding", default));
         }
@@ -107,7 +108,7 @@ public sealed class RequestStateTests : IDisposable
         _store.Clear();
         var between = other.Protect("between", "binding"); // makes a key of its own
 
-        _time.Now += TimeSpan.FromSeconds(11);
+        _time.Advance(TimeSpan.FromSeconds(11));
         await Wait.UntilAsync(() => old.Protect("later", "binding").Length > 0 && _store.Keys.Count == 2, "the key to be given back");
 
         Assert.Equal("between", await old.OpenAsync(between, "binding", default));
@@ -124,7 +125,7 @@ public sealed class RequestStateTests : IDisposable
         _store.Clear();
         late.Protect("x", "binding");
         _store.Fault = away ? new StoreUnavailableException("away") : new InvalidDataException("damaged");
-        _time.Now += TimeSpan.FromSeconds(11);
+        _time.Advance(TimeSpan.FromSeconds(11));
 
         Assert.Equal("state", await known.OpenAsync(known.Protect("state", "binding"), "binding", default));
         foreach (var replica in new[] { late, fresh })
@@ -133,12 +134,12 @@ public sealed class RequestStateTests : IDisposable
         Assert.Null(await known.OpenAsync(text[..^4] + "AAAA", "binding", default));
     }
 
-    private readonly SettableTime _time = new() { Now = DateTimeOffset.UtcNow };
+    private readonly FakeTimeProvider _time = new(DateTimeOffset.UtcNow);
 
     private RequestStates Replica(DateTimeOffset? clock = null)
     {
         var services = new ServiceCollection().AddLogging().AddSingleton<IXmlRepository>(_store);
-        services.AddSingleton<TimeProvider>(clock is { } now ? new SettableTime { Now = now } : _time);
+        services.AddSingleton<TimeProvider>(clock is { } now ? new FakeTimeProvider(now) : _time);
         services.AddClusterDataProtection().AddSingleton<RequestStates>();
         services.Configure<HighAvailabilityOptions>(o => o.RequestStateLifetime = TimeSpan.FromHours(1));
         _replicas.Add(services.BuildServiceProvider());

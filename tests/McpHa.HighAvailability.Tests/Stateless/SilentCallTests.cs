@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Mcp.HighAvailability.Http;
 using Mcp.HighAvailability.Sessions;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Time.Testing;
 using ModelContextProtocol;
 
 namespace McpHa.Tests;
@@ -10,7 +11,7 @@ namespace McpHa.Tests;
 /// <summary>Calls without a session that send nothing for a while.</summary>
 public sealed class SilentCallTests
 {
-    private readonly SettableTime _time = new();
+    private readonly FakeTimeProvider _time = new();
 
     [Fact]
     public async Task A_silent_call_sends_its_headers_and_comments_before_its_answer()
@@ -75,7 +76,7 @@ public sealed class SilentCallTests
         body.KeepAlive();
         Assert.Equal("", sent());
 
-        _time.Now += KeepAliveBody.StatusDelay;
+        _time.Advance(KeepAliveBody.StatusDelay);
         body.KeepAlive();
         body.KeepAlive();
         Assert.Equal(":\n\n:\n\n", sent());
@@ -88,7 +89,7 @@ public sealed class SilentCallTests
     public async Task No_comment_gets_into_an_event()
     {
         var (body, sent) = Body();
-        _time.Now += KeepAliveBody.StatusDelay;
+        _time.Advance(KeepAliveBody.StatusDelay);
         foreach (var part in (string[])["data: 1\n", "data: 2", "\n", "\n"])
         {
             await ((Stream)body).WriteAsync(Encoding.UTF8.GetBytes(part), TestContext.Current.CancellationToken);

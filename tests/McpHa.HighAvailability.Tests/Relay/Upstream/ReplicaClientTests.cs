@@ -4,6 +4,7 @@ using System.Text;
 using Mcp.HighAvailability.Limits;
 using Mcp.HighAvailability.Relay.Upstream;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
 
 namespace McpHa.Tests.Relays;
 
@@ -13,7 +14,7 @@ public sealed class ReplicaClientTests : IDisposable
 
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
     private readonly Descriptors _descriptors = new(NullLogger<Descriptors>.Instance);
-    private readonly SettableTime _time = new();
+    private readonly FakeTimeProvider _time = new();
     private readonly ReplicaConnections _connections;
 
     public ReplicaClientTests()
@@ -132,7 +133,7 @@ public sealed class ReplicaClientTests : IDisposable
         await AnswerAsync(socket, Answer);
         await calling;
         Assert.Equal(1, _connections.Trim(TimeSpan.FromSeconds(60)));
-        _time.Now += TimeSpan.FromSeconds(60);
+        _time.Advance(TimeSpan.FromSeconds(60));
         Assert.Equal(0, _connections.Trim(TimeSpan.FromSeconds(60)));
         Assert.Equal(0, await socket.ReceiveAsync(new byte[1])); // closed
     }
