@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
 using Aspire.Hosting;
 using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Testing;
@@ -15,11 +17,15 @@ public class ApplicationFixture : IAsyncLifetime
     // Nobody is asked there: the tests run without a dashboard.
     public static readonly Uri Dashboard = new("http://localhost:15250");
 
-    // Ends a test that would hang. A machine that is busy with other things may take minutes to start six processes.
-    private static readonly TimeSpan _limit = TimeSpan.FromMinutes(15);
+    // Ends a wait that would hang. A busy machine may take a minute to start six processes.
+    private static readonly TimeSpan _limit = TimeSpan.FromMinutes(3);
 
     private readonly DirectoryInfo _data = Directory.CreateTempSubdirectory("apphost-tests-");
+    private readonly ConcurrentDictionary<string, string> _states = [];
+    private readonly CancellationTokenSource _ended = new();
     private DistributedApplication? _application;
+    private Task _following = Task.CompletedTask;
+    private string? _failure;
 
     private DistributedApplication Application => _application!;
 
@@ -31,16 +37,23 @@ public class ApplicationFixture : IAsyncLifetime
         foreach (var resource in builder.Resources)
             Isolate(resource);
         _application = await builder.BuildAsync();
-        using var patience = new CancellationTokenSource(_limit);
-        await _application.StartAsync(patience.Token);
+        _following = FollowStatesAsync();
+        await WithinLimitAsync("the application to start", async cancellation =>
+        {
+            await _application.StartAsync(cancellation);
+            return true;
+        });
         await AllHealthyAsync();
     }
 
     public async ValueTask DisposeAsync()
     {
         GC.SuppressFinalize(this);
+        await _ended.CancelAsync();
+        await _following.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _ended.Dispose();
         if (_application is not null)
-            await _application.DisposeAsync();
+            await _application.DisposeAsync().AsTask().WaitAsync(_limit);
         _data.Delete(recursive: true);
     }
 
@@ -51,20 +64,21 @@ public class ApplicationFixture : IAsyncLifetime
     /// <summary>Waits until every resource is healthy. A replica that a test killed comes back without help.</summary>
     public async Task AllHealthyAsync()
     {
-        using var patience = new CancellationTokenSource(_limit);
         foreach (var name in (string[])["redis", "balancer", .. Replicas])
-            await Application.ResourceNotifications.WaitForResourceHealthyAsync(name, WaitBehavior.WaitOnResourceUnavailable, patience.Token);
+        {
+            await WithinLimitAsync($"{name} to be healthy", cancellation =>
+                Application.ResourceNotifications.WaitForResourceHealthyAsync(name, WaitBehavior.WaitOnResourceUnavailable, cancellation));
+        }
     }
 
     /// <summary>What the dashboard shows of a resource now.</summary>
     public Task<CustomResourceSnapshot> NowAsync(string resource) => UntilAsync(resource, _ => true);
 
     /// <summary>Waits for what the dashboard shows of a resource.</summary>
-    public async Task<CustomResourceSnapshot> UntilAsync(string resource, Func<CustomResourceSnapshot, bool> condition)
-    {
-        using var patience = new CancellationTokenSource(_limit);
-        return (await Application.ResourceNotifications.WaitForResourceAsync(resource, e => condition(e.Snapshot), patience.Token)).Snapshot;
-    }
+    public async Task<CustomResourceSnapshot> UntilAsync(
+        string resource, Func<CustomResourceSnapshot, bool> condition, [CallerArgumentExpression(nameof(condition))] string what = "") =>
+        (await WithinLimitAsync($"{resource} to satisfy {what}", cancellation =>
+            Application.ResourceNotifications.WaitForResourceAsync(resource, e => condition(e.Snapshot), cancellation))).Snapshot;
 
     public static bool IsHealthy(CustomResourceSnapshot resource) =>
         resource.State?.Text == KnownResourceStates.Running && resource.HealthStatus == HealthStatus.Healthy;
@@ -90,6 +104,33 @@ public class ApplicationFixture : IAsyncLifetime
         var result = await Application.ResourceCommands.ExecuteCommandAsync(resource, command, new InteractionInputCollection(arguments)).WaitAsync(Wait.Limit);
         Assert.True(result.Success, $"{command} of {resource}: {result.Message}");
         return result;
+    }
+
+    /// <summary>Fails with the state of every resource when the wait takes too long. All later waits fail at once.</summary>
+    private async Task<T> WithinLimitAsync<T>(string what, Func<CancellationToken, Task<T>> waitAsync)
+    {
+        if (_failure is not null)
+            throw new InvalidOperationException($"An earlier wait failed. {_failure}");
+        using var limit = new CancellationTokenSource(_limit);
+        try
+        {
+            return await waitAsync(limit.Token);
+        }
+        catch (OperationCanceledException) when (limit.IsCancellationRequested)
+        {
+            _failure = $"Waited {_limit.TotalSeconds:0} s in vain for {what}.\n{string.Join('\n', _states)}";
+            throw new TimeoutException(_failure);
+        }
+    }
+
+    // Followed from the start: an application that ends is asked no more.
+    private async Task FollowStatesAsync()
+    {
+        await foreach (var change in Application.ResourceNotifications.WatchAsync(_ended.Token))
+        {
+            var reports = change.Snapshot.HealthReports.Select(report => $"{report.Name} {report.Status?.ToString() ?? "not checked yet"} {report.Description}");
+            _states[change.ResourceId] = string.Join(", ", [$"{change.Snapshot.State?.Text}", .. reports]);
+        }
     }
 
     private void Isolate(IResource resource)

@@ -19,7 +19,7 @@ public sealed class ApplicationTests(ApplicationFixture application) : IClassFix
 
     public async ValueTask DisposeAsync() => await (_session?.DisposeAsync() ?? default);
 
-    [Fact]
+    [Fact(Timeout = Bound.Milliseconds)]
     public async Task All_resources_are_healthy_and_the_dashboard_links_to_the_cluster_page_and_the_MCP_endpoint()
     {
         await AssertHealthyAsync(["redis", "balancer", .. ApplicationFixture.Replicas]);
@@ -34,7 +34,7 @@ public sealed class ApplicationTests(ApplicationFixture application) : IClassFix
             Assert.Equal(["drain", "kill", "resume"], OwnCommands(await application.NowAsync(replica)));
     }
 
-    [Fact]
+    [Fact(Timeout = Bound.Milliseconds)]
     public async Task A_session_goes_on_when_its_replica_is_stopped_and_started_again()
     {
         Assert.Equal(1, await _session.CountAsync());
@@ -49,7 +49,7 @@ public sealed class ApplicationTests(ApplicationFixture application) : IClassFix
         Assert.Equal(3, await _session.CountAsync());
     }
 
-    [Fact]
+    [Fact(Timeout = Bound.Milliseconds)]
     public async Task A_session_and_its_call_go_on_when_the_process_of_its_replica_is_killed_and_the_replica_starts_by_itself()
     {
         Assert.Equal(1, await _session.CountAsync());
@@ -69,7 +69,7 @@ public sealed class ApplicationTests(ApplicationFixture application) : IClassFix
         Assert.Equal(3, await _session.CountAsync());
     }
 
-    [Fact]
+    [Fact(Timeout = Bound.Milliseconds)]
     public async Task The_kill_command_kills_one_replica_and_says_where_its_sessions_go_on()
     {
         Assert.Equal(1, await _session.CountAsync());
@@ -89,7 +89,7 @@ public sealed class ApplicationTests(ApplicationFixture application) : IClassFix
         await application.StartAsync(owner.Resource);
     }
 
-    [Fact]
+    [Fact(Timeout = Bound.Milliseconds)]
     public async Task A_drained_replica_is_the_only_one_that_is_unhealthy_until_it_is_resumed()
     {
         Assert.Equal(1, await _session.CountAsync());
@@ -109,7 +109,7 @@ public sealed class ApplicationTests(ApplicationFixture application) : IClassFix
         await application.UntilAsync(owner.Resource, ApplicationFixture.IsHealthy);
     }
 
-    [Fact]
+    [Fact(Timeout = Bound.Milliseconds)]
     public async Task The_cluster_is_scaled_up_by_a_spare_replica_and_down_by_a_drain()
     {
         Assert.Equal(KnownResourceStates.NotStarted, (await application.NowAsync(ApplicationFixture.SpareReplica)).State?.Text);

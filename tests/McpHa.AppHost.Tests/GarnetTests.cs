@@ -6,7 +6,7 @@ namespace McpHa.Tests;
 /// <summary>The application on a machine that has the .NET SDK and neither a container runtime nor <c>redis-server</c>.</summary>
 public sealed class GarnetTests(GarnetTests.Application application) : IClassFixture<GarnetTests.Application>
 {
-    [Fact]
+    [Fact(Timeout = Bound.Milliseconds)]
     public async Task The_dashboard_says_which_store_it_is_and_why()
     {
         var store = await application.UntilAsync("redis", resource => resource.Properties.Any(property => property.Name == "Store"));
@@ -16,7 +16,7 @@ public sealed class GarnetTests(GarnetTests.Application application) : IClassFix
         Assert.Contains("no container runtime runs and redis-server is not installed", what, StringComparison.Ordinal);
     }
 
-    [Fact]
+    [Fact(Timeout = Bound.Milliseconds)]
     public async Task A_session_goes_on_when_the_process_of_its_replica_is_killed()
     {
         await using var session = await Session.OpenAsync(application.McpEndpoint);

@@ -6,12 +6,12 @@ namespace McpHa.Tests;
 /// <summary>What the AppHost says, as a process of its own, when it cannot start.</summary>
 public sealed class StartErrorTests
 {
-    private static readonly TimeSpan _limit = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan _limit = TimeSpan.FromMinutes(2);
 
     // <root>/shared/Microsoft.NETCore.App/<version>/
     private static readonly string _dotnet = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", "..", "dotnet"));
 
-    [Fact]
+    [Fact(Timeout = Bound.Milliseconds)]
     public async Task Without_any_store_it_ends_with_the_three_cures()
     {
         using var machine = new Machine();
@@ -32,7 +32,7 @@ public sealed class StartErrorTests
         Assert.Contains("Start Docker or Podman, install redis-server, or set ConnectionStrings:redis to an existing Redis", output, StringComparison.Ordinal);
     }
 
-    [Theory]
+    [Theory(Timeout = Bound.Milliseconds)]
     [InlineData("--Replicas=many", "error: Replicas is 'many'; set it to a number from 1 to 100")]
     [InlineData("--Store=disk", "error: Store is 'disk'; set it to one of Automatic, Existing, Container, RedisServer, Garnet")]
     public async Task A_wrong_setting_is_named(string argument, string error)

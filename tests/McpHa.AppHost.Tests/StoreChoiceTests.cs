@@ -8,7 +8,7 @@ namespace McpHa.Tests;
 /// <summary>Which store the AppHost adds, by what the machine has. Nothing is started.</summary>
 public sealed class StoreChoiceTests
 {
-    [Fact]
+    [Fact(Timeout = Bound.Milliseconds)]
     public async Task An_existing_Redis_comes_first()
     {
         using var machine = new Machine();
@@ -18,7 +18,7 @@ public sealed class StoreChoiceTests
         Assert.IsAssignableFrom<ParameterResource>(await StoreAsync("--ConnectionStrings:redis=localhost:6379"));
     }
 
-    [Fact]
+    [Fact(Timeout = Bound.Milliseconds)]
     public async Task A_container_runtime_that_runs_comes_second()
     {
         using var machine = new Machine();
@@ -28,7 +28,7 @@ public sealed class StoreChoiceTests
         Assert.IsType<RedisResource>(await StoreAsync());
     }
 
-    [Fact]
+    [Fact(Timeout = Bound.Milliseconds)]
     public async Task An_installed_redis_server_comes_third_and_a_container_runtime_that_does_not_run_counts_for_nothing()
     {
         using var machine = new Machine();
@@ -38,7 +38,7 @@ public sealed class StoreChoiceTests
         Assert.Equal(program, Assert.IsAssignableFrom<ExecutableResource>(await StoreAsync()).Command);
     }
 
-    [Fact]
+    [Fact(Timeout = Bound.Milliseconds)]
     public async Task Garnet_as_a_tool_of_the_SDK_comes_last_and_has_a_password()
     {
         using var machine = new Machine();
@@ -50,7 +50,7 @@ public sealed class StoreChoiceTests
         Assert.EndsWith(",password={redis-password.value}", ((IResourceWithConnectionString)store).ConnectionStringExpression.ValueExpression, StringComparison.Ordinal);
     }
 
-    [Fact]
+    [Fact(Timeout = Bound.Milliseconds)]
     public async Task The_setting_Store_wins_over_what_the_machine_has()
     {
         using var machine = new Machine();
