@@ -76,7 +76,7 @@ public sealed class DashboardTests(BrowserFixture browser, FailoverStory story) 
         var dashboard = await OpenAsync();
         await dashboard.OpenAsync($"/structuredlogs?filters=mcp.session.id:contains:{story.Session}");
 
-        var record = dashboard.Row($"taken over from {story.First}");
+        var record = dashboard.Row($"Took over from {story.First}");
         await Expect(record).ToContainTextAsync($"server-{story.Second}");
         await dashboard.Page.KeepAsync("dashboard-logs");
         await record.GetByRole(AriaRole.Link).ClickAsync();

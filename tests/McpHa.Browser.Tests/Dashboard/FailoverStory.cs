@@ -34,7 +34,7 @@ public sealed class FailoverStory : IAsyncLifetime
             return;
         try
         {
-            _cluster = await DashboardCluster.StartAsync(new() { Restart = false, Environment = new Dictionary<string, string?> { ["Logging__LogLevel__Mcp.HighAvailability.Sessions"] = "Debug" } });
+            _cluster = await DashboardCluster.StartAsync(new() { Restart = false });
         }
         catch (Xunit.Sdk.SkipException e)
         {

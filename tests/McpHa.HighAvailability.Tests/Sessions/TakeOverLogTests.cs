@@ -1,6 +1,7 @@
 using Mcp.HighAvailability.Sessions;
 using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Time.Testing;
 
 namespace McpHa.Tests.Sessions;
 
@@ -11,15 +12,22 @@ public sealed class TakeOverLogTests
     public async Task A_thousand_take_overs_from_one_replica_are_one_line()
     {
         var lines = new Lines();
-        var log = new TakeOverLog(TimeProvider.System, lines);
+        var time = new FakeTimeProvider();
+        var log = new TakeOverLog(time, lines);
         for (var n = 0; n < 1_000; n++)
             log.Add($"s{n}", 2, "replica-a", TakeOverReasons.OwnerLost, TimeSpan.FromMilliseconds(n % 50), rerun: n % 2, refused: 0);
         log.Add("s", 2, "", TakeOverReasons.HandedOver, TimeSpan.FromMilliseconds(3), 0, 0);
 
-        await Wait.UntilAsync(() => lines.Count >= 2, "both lines");
-        Assert.Contains(lines.All, line => line.StartsWith("Took over 1000 sessions of replica-a, owner-lost, within 0.", StringComparison.Ordinal)
-            && line.EndsWith("the longest take-over took 49 ms. Calls rerun: 500, refused: 0.", StringComparison.Ordinal));
-        Assert.Contains(lines.All, line => line.StartsWith("Took over 1 sessions of no owner, handed-over", StringComparison.Ordinal));
+        await Wait.UntilAsync(
+            () =>
+            {
+                time.Advance(TimeSpan.FromSeconds(1));
+                return lines.Count >= 2;
+            },
+            "both lines");
+        Assert.Contains(lines.All, line => line.StartsWith("Took over from replica-a, owner-lost. Sessions: 1000, within 0.", StringComparison.Ordinal)
+            && line.EndsWith("Longest take-over: 49 ms. Calls rerun: 500, refused: 0.", StringComparison.Ordinal));
+        Assert.Contains(lines.All, line => line.StartsWith("Took over from no owner, handed-over. Sessions: 1, ", StringComparison.Ordinal));
         Assert.Equal(2, lines.Count);
     }
 

@@ -38,7 +38,7 @@ internal sealed partial class TakeOverLog(TimeProvider time, ILogger logger)
             await Task.Delay(Quiet, time).ConfigureAwait(false);
         while (!TryClose(owner, reason, summary));
         var (from, milliseconds) = (owner.Length > 0 ? owner : "no owner", summary.Longest.TotalMilliseconds);
-        LogMany(summary.Count, from, reason, time.GetElapsedTime(summary.First, summary.Last).TotalSeconds, milliseconds, summary.Rerun, summary.Refused);
+        LogMany(from, reason, summary.Count, time.GetElapsedTime(summary.First, summary.Last).TotalSeconds, milliseconds, summary.Rerun, summary.Refused);
     }
 
     private bool TryClose(string owner, string reason, Summary summary)
@@ -67,8 +67,8 @@ internal sealed partial class TakeOverLog(TimeProvider time, ILogger logger)
         public TimeSpan Longest { get; set; }
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Took over {Count} sessions of {Owner}, {Reason}, within {Seconds:0.0} s; the longest take-over took {Milliseconds:0} ms. Calls rerun: {Rerun}, refused: {Refused}.")]
-    private partial void LogMany(int count, string owner, string reason, double seconds, double milliseconds, int rerun, int refused);
+    [LoggerMessage(Level = LogLevel.Information, Message = "Took over from {Owner}, {Reason}. Sessions: {Count}, within {Seconds:0.0} s. Longest take-over: {Milliseconds:0} ms. Calls rerun: {Rerun}, refused: {Refused}.")]
+    private partial void LogMany(string owner, string reason, int count, double seconds, double milliseconds, int rerun, int refused);
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "Session {SessionId} taken over from {Owner}, epoch {Epoch}, {Reason}, in {Milliseconds:0.0} ms. Calls rerun: {Rerun}, refused: {Refused}.")]
     private partial void LogOne(string sessionId, string owner, long epoch, string reason, double milliseconds, int rerun, int refused);
