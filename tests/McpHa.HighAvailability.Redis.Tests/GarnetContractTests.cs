@@ -42,4 +42,7 @@ public sealed class GarnetStateHandleStoreTests(GarnetBackend garnet) : RedisSta
 
 /// <inheritdoc cref="GarnetSessionStoreTests"/>
 [Collection(GarnetCollection.Name)]
-public sealed class GarnetTaskStoreTests(GarnetBackend garnet) : RedisTaskStoreTests(garnet);
+public sealed class GarnetTaskStoreTests(GarnetBackend garnet) : RedisTaskStoreTests(garnet)
+{
+    protected override int Tasks => 1_000;
+}

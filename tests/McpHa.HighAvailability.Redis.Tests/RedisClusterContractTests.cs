@@ -42,4 +42,7 @@ public sealed class RedisClusterBroadcastLogTests(RedisClusterBackend cluster) :
 
 /// <inheritdoc cref="RedisClusterSessionStoreTests"/>
 [Collection(RedisClusterCollection.Name)]
-public sealed class RedisClusterTaskStoreTests(RedisClusterBackend cluster) : RedisTaskStoreTests(cluster);
+public sealed class RedisClusterTaskStoreTests(RedisClusterBackend cluster) : RedisTaskStoreTests(cluster)
+{
+    protected override int Tasks => 1_000;
+}
