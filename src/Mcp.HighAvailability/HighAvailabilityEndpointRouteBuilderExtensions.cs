@@ -47,6 +47,7 @@ public static class HighAvailabilityEndpointRouteBuilderExtensions
         var guard = services.GetRequiredService<AccessGuard>();
         var rate = services.GetRequiredService<RequestRate>();
         var descriptors = services.GetRequiredService<DescriptorGate>();
+        var closing = new ClosingConnections(services.GetRequiredService<LateRequests>());
 
         // Not in the group: spans and metrics would name the route with a slash at its end.
         all.MapPost(pattern, Protected(endpoint.PostAsync)).WithMetadata(new NoServerLimit());
@@ -65,7 +66,7 @@ public static class HighAvailabilityEndpointRouteBuilderExtensions
             all.WithMetadata(CrossOrigin.Metadata);
         return all;
 
-        RequestDelegate Protected(RequestDelegate serve) => guard.Wrap(descriptors.Wrap(rate.Wrap(serve)));
+        RequestDelegate Protected(RequestDelegate serve) => closing.Wrap(guard.Wrap(descriptors.Wrap(rate.Wrap(serve))));
 
         void MapLegacy(RouteGroupBuilder at, int order)
         {

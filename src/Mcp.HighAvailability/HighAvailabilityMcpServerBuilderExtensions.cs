@@ -91,6 +91,7 @@ public static class HighAvailabilityMcpServerBuilderExtensions
         services.TryAddSingleton<IClusterNotifier, ClusterNotifier>();
         services.TryAddSingleton<SessionOffers>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, SessionOffers>(static p => p.GetRequiredService<SessionOffers>()));
+        services.TryAddSingleton<LateRequests>();
         services.TryAddSingleton<ReplicaDrain>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, DrainService>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, OperationsListener>());

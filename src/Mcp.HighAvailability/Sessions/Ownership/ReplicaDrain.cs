@@ -11,8 +11,8 @@ namespace Mcp.HighAvailability.Sessions;
 /// the replica stays up, and serves on if it is the last one.
 /// </remarks>
 internal sealed partial class ReplicaDrain(
-    SessionHost host, SessionOffers offers, SelfReplica self, ReplicaDirectory directory, PeerRelay relay, IDrainedStreams listens, TimeProvider time,
-    IOptions<HighAvailabilityOptions> options, ILogger<ReplicaDrain> logger)
+    SessionHost host, SessionOffers offers, SelfReplica self, ReplicaDirectory directory, PeerRelay relay, IDrainedStreams listens, LateRequests requests,
+    TimeProvider time, IOptions<HighAvailabilityOptions> options, ILogger<ReplicaDrain> logger)
 {
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(20);
 
@@ -89,8 +89,9 @@ internal sealed partial class ReplicaDrain(
         var when = new HandOverTimes(hurry.Token, late.Token, overdue.Token, CalledOff: default);
 
         // Also those that were on their way here when it began, and come later.
+        var arriving = host.TakenOverAsync();
         Dictionary<LiveSession, Task> moving = [];
-        while (host.SessionCount > 0)
+        while (host.SessionCount > 0 || (!arriving.IsCompleted && !cancellationToken.IsCancellationRequested))
         {
             foreach (var session in host.Sessions)
             {
@@ -107,6 +108,7 @@ internal sealed partial class ReplicaDrain(
         relay.EndStreams();
         if (sessions > 0)
             LogDrained(sessions, time.GetElapsedTime(begun).TotalMilliseconds);
+        await requests.WhenCeasedAsync(overdue.Token).ConfigureAwait(false);
     }
 
     // Never throws: a session that cannot be handed over ends here, and its next request finds it elsewhere, as after a crash.
