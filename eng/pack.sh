@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Packs everything that is published: eng/pack.sh [--no-build] [--output FOLDER] [VERSION]
-#   --no-build   packs what "dotnet build -c Release" has built
+#   --no-build   packs what "dotnet build -c Release" has built, as PACK_NO_BUILD=1 in the environment does
 #   --output     folder of the packages, by default artifacts/packages
 #   VERSION      such as 1.2.3-mine.4, instead of the repository's own
 set -euo pipefail
@@ -12,6 +12,7 @@ properties=()
 # Built apart, so that programs which run are not touched. Paths of this machine stay out of the symbols.
 build=(--artifacts-path artifacts/pack)
 [ ! -e .git ] || build+=(-p:ContinuousIntegrationBuild=true)
+[ -z "${PACK_NO_BUILD:-}" ] || build=(--no-build)
 while [ $# -gt 0 ]; do
   case $1 in
     -h | --help) sed -n '2,5s/^# //p' "$0"; exit 0 ;;

@@ -18,7 +18,8 @@ public sealed class ConformanceTests(ConformanceCluster fixture, ITestOutputHelp
         BalancerWhileReplicasDie,
     }
 
-    public static TheoryData<Front> Fronts => [.. Enum.GetValues<Front>()];
+    /// <summary>Each access once: a suite that passes while replicas die needs no quiet run.</summary>
+    public static TheoryData<Front> Fronts => [Front.Nginx, Front.BalancerWhileReplicasDie];
 
     [Theory, MemberData(nameof(Fronts))]
     public Task The_released_suite_passes(Front front) => PassesAsync(Suite.Released, front);

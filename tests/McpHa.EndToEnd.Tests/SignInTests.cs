@@ -7,44 +7,18 @@ namespace McpHa.Tests;
 
 /// <summary>Real tokens, real replicas: a session is its user's, also after its owner was killed.</summary>
 [Collection(ClusterCollection.Name)] // not beside the others
-public sealed class SignInTests : IAsyncLifetime
+public sealed class SignInTests(SignInTests.SignedIn fixture) : IClassFixture<SignInTests.SignedIn>
 {
     private const string Resource = "https://mcp.example.com/mcp";
 
-    private readonly TokenIssuer _issuer = new();
-    private LabCluster? _cluster;
+    private TokenIssuer Issuer => fixture.Issuer;
 
-    private LabCluster Cluster
-    {
-        get
-        {
-            Assert.SkipWhen(LabCluster.Unavailable is not null, LabCluster.Unavailable ?? "");
-            return _cluster!;
-        }
-    }
-
-    public async ValueTask InitializeAsync()
-    {
-        if (LabCluster.Unavailable is null)
-        {
-            _cluster = await LabCluster.StartAsync(new()
-            {
-                Environment = new Dictionary<string, string?> { ["Bearer__Enabled"] = "true", ["Bearer__Authority"] = _issuer.Address, ["Bearer__Resource"] = Resource, ["HighAvailability__EnableLegacySse"] = "true" },
-            });
-        }
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        if (_cluster is not null)
-            await _cluster.DisposeAsync();
-        _issuer.Dispose();
-    }
+    private LabCluster Cluster => fixture.Cluster;
 
     [Fact]
     public async Task A_session_is_its_users_on_every_replica_and_after_the_death_of_its_owner()
     {
-        using var ada = Client(Cluster.Endpoint, _issuer.Issue("ada", Resource));
+        using var ada = Client(Cluster.Endpoint, Issuer.Issue("ada", Resource));
         var session = await ada.InitializeAsync();
         await OthersAreForbiddenAsync(session);
 
@@ -57,7 +31,7 @@ public sealed class SignInTests : IAsyncLifetime
         Assert.Equal("liftoff", (string)(await call.AnswerAsync())["result"]!["content"]![0]!["text"]!);
 
         // The same user with another token, which is what a refresh is.
-        using var refreshed = Client(Cluster.Endpoint, _issuer.Issue("ada", Resource), session);
+        using var refreshed = Client(Cluster.Endpoint, Issuer.Issue("ada", Resource), session);
         Assert.NotNull((await refreshed.CallAsync("again", "where_am_i"))["result"]);
         using var deleted = await refreshed.DeleteAsync();
         Assert.Equal(HttpStatusCode.OK, deleted.Status);
@@ -66,7 +40,7 @@ public sealed class SignInTests : IAsyncLifetime
     [Fact]
     public async Task A_session_of_the_older_transport_is_its_users_on_every_replica_and_after_the_death_of_its_owner()
     {
-        using var reader = Client(new Uri(Cluster.Endpoint, "/mcp/sse"), _issuer.Issue("ada", Resource));
+        using var reader = Client(new Uri(Cluster.Endpoint, "/mcp/sse"), Issuer.Issue("ada", Resource));
         using var stream = await reader.GetAsync();
         var address = (await stream.EventAsync(e => e.Endpoint is not null, "the address")).Endpoint!;
         await SayAsync(RawClient.Request(1, "initialize", new { protocolVersion = "2024-11-05", capabilities = new { }, clientInfo = new { name = "raw", version = "1" } }));
@@ -83,19 +57,19 @@ public sealed class SignInTests : IAsyncLifetime
 
         async Task SayAsync(string message)
         {
-            using var ada = Client(new Uri(Cluster.Endpoint, address), _issuer.Issue("ada", Resource));
+            using var ada = Client(new Uri(Cluster.Endpoint, address), Issuer.Issue("ada", Resource));
             using var said = await ada.PostAsync(message);
             Assert.Equal(HttpStatusCode.Accepted, said.Status);
         }
 
         async Task EveIsForbiddenAsync()
         {
-            var replicas = Cluster.State.Replicas.Where(r => Processes.IsAlive(r.Pid)).Select(LabCluster.EndpointOf);
+            var replicas = Cluster.State.Replicas.Where(r => Processes.IsUp(r.Pid)).Select(LabCluster.EndpointOf);
             foreach (var endpoint in replicas.Prepend(Cluster.Endpoint))
             {
-                using var eve = Client(new Uri(endpoint, address), _issuer.Issue("eve", Resource));
+                using var eve = Client(new Uri(endpoint, address), Issuer.Issue("eve", Resource));
                 using var said = await eve.PostAsync(RawClient.ToolCall(4, "where_am_i"));
-                using var listener = Client(new Uri(endpoint, "/mcp/sse"), _issuer.Issue("eve", Resource), address[(address.IndexOf('=', StringComparison.Ordinal) + 1)..]);
+                using var listener = Client(new Uri(endpoint, "/mcp/sse"), Issuer.Issue("eve", Resource), address[(address.IndexOf('=', StringComparison.Ordinal) + 1)..]);
                 using var heard = await listener.GetAsync("g1x1-0");
                 Assert.Equal((HttpStatusCode.Forbidden, HttpStatusCode.Forbidden), (said.Status, heard.Status));
             }
@@ -107,11 +81,11 @@ public sealed class SignInTests : IAsyncLifetime
     {
         foreach (var token in new[]
         {
-            null, "nonsense", _issuer.Issue("ada", "https://other.example.com"), _issuer.Issue("ada", Resource, TimeSpan.FromHours(-1)),
-            _issuer.Issue("ada", Resource, issuer: "https://evil.example.com"), _issuer.Issue("ada", Resource)[..^4] + "AAAA",
+            null, "nonsense", Issuer.Issue("ada", "https://other.example.com"), Issuer.Issue("ada", Resource, TimeSpan.FromHours(-1)),
+            Issuer.Issue("ada", Resource, issuer: "https://evil.example.com"), Issuer.Issue("ada", Resource)[..^4] + "AAAA",
         })
         {
-            foreach (var endpoint in new[] { Cluster.Endpoint, LabCluster.EndpointOf(Cluster.State.Replicas[0]) })
+            foreach (var endpoint in new[] { Cluster.Endpoint, LabCluster.EndpointOf(Cluster.State.Replicas.First(r => Processes.IsUp(r.Pid))) })
             {
                 using var client = Client(endpoint, token);
                 using var refused = await client.PostAsync(RawClient.Request(1, "initialize"));
@@ -125,10 +99,10 @@ public sealed class SignInTests : IAsyncLifetime
         {
             var metadata = JsonNode.Parse(await http.GetStringAsync(new Uri(Cluster.Endpoint, path)))!;
             Assert.Equal(Resource, (string?)metadata["resource"]);
-            Assert.Equal(_issuer.Address, (string?)metadata["authorization_servers"]![0]);
+            Assert.Equal(Issuer.Address, (string?)metadata["authorization_servers"]![0]);
         }
 
-        using var nameless = Client(Cluster.Endpoint, _issuer.Issue(null, Resource));
+        using var nameless = Client(Cluster.Endpoint, Issuer.Issue(null, Resource));
         using var unknown = await nameless.PostAsync(RawClient.Request(1, "initialize"));
         Assert.Equal(HttpStatusCode.Forbidden, unknown.Status);
     }
@@ -151,7 +125,7 @@ public sealed class SignInTests : IAsyncLifetime
         var replicas = Cluster.State.Replicas.Where(r => Processes.IsUp(r.Pid)).Select(LabCluster.EndpointOf);
         foreach (var endpoint in replicas.Prepend(Cluster.Endpoint))
         {
-            using var eve = Client(endpoint, _issuer.Issue("eve", Resource), session);
+            using var eve = Client(endpoint, Issuer.Issue("eve", Resource), session);
             using var post = await eve.PostAsync(RawClient.ToolCall(8, "where_am_i"));
             using var get = await eve.GetAsync();
             using var resume = await eve.GetAsync(lastEventId ?? "c1x1-0");
@@ -161,4 +135,39 @@ public sealed class SignInTests : IAsyncLifetime
     }
 
     private static RawClient Client(Uri endpoint, string? token, string? session = null) => new(endpoint) { SessionId = session, Token = token };
+
+    /// <summary>Three replicas that want a token, for all of these tests.</summary>
+    public sealed class SignedIn : IAsyncLifetime
+    {
+        private LabCluster? _cluster;
+
+        internal TokenIssuer Issuer { get; } = new();
+
+        public LabCluster Cluster
+        {
+            get
+            {
+                Assert.SkipWhen(LabCluster.Unavailable is not null, LabCluster.Unavailable ?? "");
+                return _cluster!;
+            }
+        }
+
+        public async ValueTask InitializeAsync()
+        {
+            if (LabCluster.Unavailable is null)
+            {
+                _cluster = await LabCluster.StartAsync(new()
+                {
+                    Environment = new Dictionary<string, string?> { ["Bearer__Enabled"] = "true", ["Bearer__Authority"] = Issuer.Address, ["Bearer__Resource"] = Resource, ["HighAvailability__EnableLegacySse"] = "true" },
+                });
+            }
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            if (_cluster is not null)
+                await _cluster.DisposeAsync();
+            Issuer.Dispose();
+        }
+    }
 }

@@ -165,12 +165,12 @@ public sealed class UpTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("-1")]
-    [InlineData("3601")]
-    [InlineData("NaN")]
-    public async Task A_time_to_restart_that_makes_no_sense_is_an_error_that_names_the_option(string seconds)
+    [InlineData(-1)]
+    [InlineData(3601)]
+    [InlineData(double.NaN)]
+    public async Task A_time_to_restart_that_makes_no_sense_is_an_error_that_names_the_option(double seconds)
     {
-        var (exitCode, output) = await LabCluster.StartAndFailAsync(new() { Arguments = ["--restart-after", seconds] });
+        var (exitCode, output) = await LabCluster.StartAndFailAsync(new() { RestartAfter = seconds });
 
         Assert.NotEqual(0, exitCode);
         Assert.Contains("--restart-after must be between 0 and 3600", output, StringComparison.Ordinal);

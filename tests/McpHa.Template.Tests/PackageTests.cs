@@ -30,6 +30,18 @@ public sealed class PackageTests(TemplateFixture template)
         Assert.All(own, dependency => Assert.Equal($"[{template.Version}]", (string)dependency.Attribute("version")!));
     }
 
+    [Fact(Explicit = true)]
+    public async Task A_release_is_built_apart_and_has_the_same_packages()
+    {
+        var folder = template.NewFolder("release");
+
+        await template.PackAsync($"{template.Version}.2", folder, build: true);
+
+        Assert.Equal(
+            Directory.GetFiles(template.Packages).Select(file => Path.GetFileName(file).Replace(template.Version, $"{template.Version}.2", StringComparison.Ordinal)).Order(),
+            Directory.GetFiles(folder).Select(Path.GetFileName).Order());
+    }
+
     [Fact]
     public void The_tool_holds_the_programs_that_it_runs()
     {

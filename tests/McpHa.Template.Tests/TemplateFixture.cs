@@ -31,11 +31,11 @@ public sealed class TemplateFixture : IAsyncLifetime
         return ValueTask.CompletedTask;
     }
 
-    /// <summary>Packs what is built.</summary>
-    internal async Task PackAsync(string version, string folder)
+    /// <summary>Packs what is built, or builds it apart first, as for a release.</summary>
+    internal async Task PackAsync(string version, string folder, bool build = false)
     {
         _versions.Add(version);
-        await DotNet.RunProgramAsync("bash", Repository.Root, "eng/pack.sh", "--no-build", "--output", folder, version);
+        await DotNet.RunProgramAsync("bash", Repository.Root, ["eng/pack.sh", .. build ? Array.Empty<string>() : ["--no-build"], "--output", folder, version]);
     }
 
     /// <summary>Generates a solution. Packages are not restored.</summary>

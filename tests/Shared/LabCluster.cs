@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Globalization;
 using System.Net.NetworkInformation;
 
 namespace McpHa.Tests;
@@ -14,8 +15,11 @@ public sealed record LabClusterOptions
     /// <summary>Connection string of a Redis; by default the cluster has one of its own.</summary>
     public string? Redis { get; init; }
 
-    /// <summary>Whether what dies is replaced, after 2 s or what <c>--restart-after</c> says.</summary>
+    /// <summary>Whether what dies is replaced, after <see cref="RestartAfter"/>.</summary>
     public bool Restart { get; init; } = true;
+
+    /// <summary>For how many seconds what dies stays down; fewer than Lab's own 2.</summary>
+    public double RestartAfter { get; init; } = 0.1;
 
     /// <summary>What an nginx is put in front of: <c>replicas</c> or <c>balancers</c>; none by default. See <see cref="LabCluster.NginxUnavailable"/>.</summary>
     public string? Nginx { get; init; }
@@ -144,6 +148,9 @@ public sealed class LabCluster : IAsyncDisposable
         return File.Exists(file) ? $"{member} says:\n{string.Join('\n', File.ReadLines(file).TakeLast(40))}" : $"{member} has no log.";
     }
 
+    /// <summary>The ends of all logs.</summary>
+    public string Logs => string.Join('\n', Directory.EnumerateFiles(Path.Combine(Folder, ".lab", "logs"), "*.log").Select(Path.GetFileNameWithoutExtension).Order().Select(member => LogOf(member!)));
+
     /// <summary>Kills a replica (<c>kill -9</c>) and returns at once.</summary>
     public void Kill(string replicaId) => Processes.Send(Find(replicaId).Pid, Processes.SigKill);
 
@@ -236,8 +243,7 @@ public sealed class LabCluster : IAsyncDisposable
             arguments.AddRange(["--redis", options.Redis]);
         if (options.Nginx is not null)
             arguments.AddRange(["--nginx", options.Nginx, "--nginx-port", $"{Port + options.Balancers}"]);
-        if (!options.Restart)
-            arguments.Add("--no-restart");
+        arguments.AddRange(options.Restart ? ["--restart-after", options.RestartAfter.ToString(CultureInfo.InvariantCulture)] : ["--no-restart"]);
         foreach (var argument in arguments.Concat(options.Arguments))
             start.ArgumentList.Add(argument);
         foreach (var (name, value) in options.Environment)

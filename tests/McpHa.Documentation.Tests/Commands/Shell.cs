@@ -29,9 +29,10 @@ internal sealed class Shell : IAsyncDisposable
     {
         // A group of its own, so that everything in it can be ended at once.
         var start = new ProcessStartInfo("setsid", ["bash", "-c", Loop]) { WorkingDirectory = folder, RedirectStandardInput = true, RedirectStandardOutput = true };
-        // Servers of the build would outlive what they are started for, or be ended under somebody else.
+        // Nodes of the build would outlive what they are started for, or be ended under somebody else.
         start.Environment["MSBUILDDISABLENODEREUSE"] = "1";
-        start.Environment["UseSharedCompilation"] = "false";
+        // The libraries are built beside the tests.
+        start.Environment["PACK_NO_BUILD"] = "1";
         start.Environment["DOTNET_NOLOGO"] = "1";
         start.Environment["DOTNET_CLI_TELEMETRY_OPTOUT"] = "1";
         _bash = new Process { StartInfo = start };

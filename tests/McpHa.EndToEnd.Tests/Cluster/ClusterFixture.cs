@@ -29,7 +29,6 @@ public sealed class ClusterFixture : IAsyncLifetime
                 Replicas = Replicas,
                 Balancers = 2,
                 Nginx = LabCluster.NginxUnavailable is null ? "replicas" : null,
-                Arguments = ["--restart-after", "0.1"],
                 // On a busy machine replicas that were all killed take longer to come back than requests are held by default.
                 Environment = new Dictionary<string, string?>
                 {
