@@ -12,7 +12,9 @@ using OpenTelemetry.Trace;
 
 namespace Microsoft.Extensions.Hosting;
 
-/// <summary>Aspire's service defaults: telemetry, health checks, service discovery, resilience. Sources and meters of high availability add themselves.</summary>
+/// <summary>
+/// Aspire's service defaults: telemetry, health checks, service discovery, resilience. Sources and meters of high availability add themselves.
+/// </summary>
 public static class Extensions
 {
     private const string HealthEndpointPath = "/health";

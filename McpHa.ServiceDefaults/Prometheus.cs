@@ -23,7 +23,10 @@ public static class Prometheus
         return builder;
     }
 
-    /// <summary>Responds with the metrics as text. It is <see langword="null"/> without <see cref="AddPrometheusMetrics"/>. Map it where only operators can read it.</summary>
+    /// <summary>
+    /// Responds with the metrics as text. It is <see langword="null"/> without <see cref="AddPrometheusMetrics"/>. Map it where only operators can
+    /// read it.
+    /// </summary>
     public static RequestDelegate? PrometheusText(this IEndpointRouteBuilder endpoints)
     {
         if (endpoints.ServiceProvider.GetService<Marker>() is null)

@@ -24,7 +24,8 @@ public sealed class ApplicationFixture : IAsyncLifetime
         foreach (var resource in builder.Resources)
             Isolate(resource);
         DevelopmentToken.Trust(builder);
-        Replicas = [.. builder.Resources.OfType<ProjectResource>().Select(project => project.Name).Where(name => name.StartsWith("server-", StringComparison.Ordinal))];
+        Replicas = [.. builder.Resources.OfType<ProjectResource>().Select(project => project.Name)
+            .Where(name => name.StartsWith("server-", StringComparison.Ordinal))];
         _application = await builder.BuildAsync();
         await _application.StartAsync().WaitAsync(_limit);
         await HealthyAsync("balancer");
@@ -34,7 +35,8 @@ public sealed class ApplicationFixture : IAsyncLifetime
 
     /// <summary>Connects the SDK's client to the balancer, in a session of its own.</summary>
     public Task<McpClient> ConnectAsync() => McpClient.CreateAsync(
-        new HttpClientTransport(new() { Endpoint = new(Application.GetEndpoint("balancer", "http"), "/mcp"), TransportMode = HttpTransportMode.StreamableHttp, AdditionalHeaders = DevelopmentToken.Headers }),
+        new HttpClientTransport(new() { Endpoint = new(Application.GetEndpoint("balancer", "http"), "/mcp"), TransportMode = HttpTransportMode.StreamableHttp,
+            AdditionalHeaders = DevelopmentToken.Headers }),
         new() { ProtocolVersion = "2025-11-25" });
 
     /// <summary>Kills the process of a replica, and waits until Aspire has started another one in its place.</summary>

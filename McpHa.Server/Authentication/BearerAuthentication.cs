@@ -28,7 +28,8 @@ public static class BearerAuthentication
             options.MapInboundClaims = false; // claims keep the names that the issuer gave them
             options.TokenValidationParameters.NameClaimType = "name";
             options.TokenValidationParameters.RoleClaimType = "roles";
-            options.Challenge = $"Bearer resource_metadata=\"{ProtectedResourceEndpointRouteBuilderExtensions.ProtectedResourceMetadataAddress(new Uri(settings.Resource!))}\"";
+            var metadata = ProtectedResourceEndpointRouteBuilderExtensions.ProtectedResourceMetadataAddress(new Uri(settings.Resource!));
+            options.Challenge = $"Bearer resource_metadata=\"{metadata}\"";
             options.Events = new JwtBearerEvents
             {
                 // An issuer that cannot be reached is not an error of this server: it refuses the token, and the log says why.

@@ -8,7 +8,9 @@ internal sealed class BearerSettings
     /// <summary>Issuer of the tokens that <c>dotnet user-jwts</c> makes on a developer's machine.</summary>
     public const string DevelopmentIssuer = "dotnet-user-jwts";
 
-    /// <summary>Whether clients need a token. Only an explicit <see langword="false"/>, with no other setting in the section, serves clients without one.</summary>
+    /// <summary>
+    /// Whether clients need a token. Only an explicit <see langword="false"/>, with no other setting in the section, serves clients without one.
+    /// </summary>
     public bool Enabled { get; set; } = true;
 
     /// <summary>
@@ -41,19 +43,22 @@ internal sealed class BearerSettings
             return section.GetChildren().FirstOrDefault(IsContradiction) is { } contradiction
                 ? throw new InvalidOperationException(
                     $"{SectionName}:{nameof(Enabled)} is false, but {contradiction.Path} is set. "
-                    + $"Set {SectionName}:{nameof(Enabled)} to true to require tokens, or remove the other settings of the section to serve clients without one.")
+                    + $"Set {SectionName}:{nameof(Enabled)} to true to require tokens, or remove the other settings of the section to serve clients " +
+                        "without one.")
                 : null;
         }
 
         if (!IsAddress(settings.Authority, plainHttp: false) && !(settings.UsesDevelopmentTokens && environment.IsDevelopment()))
-            throw Incomplete(nameof(Authority), settings.Authority, "the https address of the token issuer, such as https://login.example.com (http only for this machine)");
+            throw Incomplete(nameof(Authority), settings.Authority,
+                "the https address of the token issuer, such as https://login.example.com (http only for this machine)");
         if (!IsAddress(settings.Resource, plainHttp: true))
             throw Incomplete(nameof(Resource), settings.Resource, "the public address of this MCP endpoint, such as https://mcp.example.com/mcp");
         return settings;
     }
 
     private static bool IsContradiction(IConfigurationSection setting) =>
-        !string.Equals(setting.Key, nameof(Enabled), StringComparison.OrdinalIgnoreCase) && (!string.IsNullOrEmpty(setting.Value) || setting.GetChildren().Any());
+        !string.Equals(setting.Key, nameof(Enabled), StringComparison.OrdinalIgnoreCase) &&
+            (!string.IsNullOrEmpty(setting.Value) || setting.GetChildren().Any());
 
     private static bool IsAddress(string? value, bool plainHttp) =>
         Uri.TryCreate(value, UriKind.Absolute, out var address)

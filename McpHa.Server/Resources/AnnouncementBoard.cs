@@ -11,7 +11,7 @@ public sealed class AnnouncementBoard(IClusterNotifier notifier, IConnectionMult
     /// <summary>The resource that shows it.</summary>
     public const string Uri = "announcements://board/latest";
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan RedisTimeout = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
     private const string Key = "sample:announcement";
 
@@ -35,10 +35,10 @@ public sealed class AnnouncementBoard(IClusterNotifier notifier, IConnectionMult
         ? _latest
         : await WaitForRedisAsync(async database => (string?)await database.StringGetAsync(Key), redis, cancellationToken);
 
-    // The session lives on while Redis is away, and so should whoever needs Redis: both steps may be repeated.
+    // The session continues while Redis is away, and so must this board: both steps may be repeated.
     private static async Task<T> WaitForRedisAsync<T>(Func<IDatabase, Task<T>> step, IConnectionMultiplexer redis, CancellationToken cancellationToken)
     {
-        using var limit = new CancellationTokenSource(Patience);
+        using var limit = new CancellationTokenSource(RedisTimeout);
         while (true)
         {
             try

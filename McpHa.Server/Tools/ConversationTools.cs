@@ -29,7 +29,7 @@ public static class ConversationTools
         }, cancellationToken));
 
         if (!answer.IsAccepted)
-            return "Hello, whoever you are!";
+            return "Hello, stranger!";
         if (answer.Content is null || !answer.Content.TryGetValue("name", out var name))
             throw new McpException("The client accepted the question but sent no 'name'.");
         return $"Hello, {name}!";

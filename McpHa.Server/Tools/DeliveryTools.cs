@@ -11,7 +11,8 @@ public static class DeliveryTools
 {
     [Rerun(false)]
     [McpServerTool(Name = "deliver", Title = "Deliver", Destructive = true, Idempotent = false)]
-    [Description("Sends a delivery on its way and waits for it to arrive. It is never sent twice: if the replica is lost meanwhile, the call ends with an error that says it may have run.")]
+    [Description("Sends a delivery on its way and waits for it to arrive. It is never sent twice: if the replica is lost meanwhile, the call ends with an " +
+        "error that says it may have run.")]
     public static async Task<string> Deliver(
         DeliveryLog log,
         IReplicaContext context,

@@ -52,7 +52,8 @@ public static class TaskTools
             try
             {
                 answer = await client.ElicitAsync(
-                    new() { Message = "What is the report called?", RequestedSchema = new() { Properties = { ["title"] = new ElicitRequestParams.StringSchema { Title = "Title" } } } }, cancellation);
+                    new() { Message = "What is the report called?",
+                        RequestedSchema = new() { Properties = { ["title"] = new ElicitRequestParams.StringSchema { Title = "Title" } } } }, cancellation);
             }
             catch (InvalidOperationException)
             {

@@ -25,7 +25,9 @@ internal sealed class RedisConnection(IServiceProvider services, IOptions<RedisH
     public IConnectionMultiplexer Multiplexer => _multiplexer ??=
         services.GetService<IConnectionMultiplexer>()
         ?? throw new InvalidOperationException(
-            $"The Redis backend needs an IConnectionMultiplexer: call builder.AddRedisClient(\"{options.Value.ConnectionName}\") (package Aspire.StackExchange.Redis), or add one with services.AddSingleton<IConnectionMultiplexer>(_ => ConnectionMultiplexer.Connect(\"localhost:6379,abortConnect=false\")).");
+            $"The Redis backend needs an IConnectionMultiplexer: call builder.AddRedisClient(\"{options.Value.ConnectionName}\") (package " +
+                "Aspire.StackExchange.Redis), or add one with services.AddSingleton<IConnectionMultiplexer>(_ => " +
+                "ConnectionMultiplexer.Connect(\"localhost:6379,abortConnect=false\")).");
 
     /// <summary>Where Redis is, for messages; also when the client could not be made.</summary>
     public string Addresses => _multiplexer is { } multiplexer ? RedisFaults.Addresses(multiplexer) : "an address unknown here";
@@ -127,7 +129,8 @@ internal sealed class RedisConnection(IServiceProvider services, IOptions<RedisH
             // Asked by name: not every version of the client knows all types.
             var type = (string?)await database.ExecuteAsync("TYPE", key).WaitAsync(options.Value.CommandTimeout);
             if (type != "none" && type != RedisKeys.TypeOf(key))
-                return new($"Redis key '{key}' holds a {type} where a {RedisKeys.TypeOf(key)} belongs; something else writes it. Remove the key, or give this cluster another KeyPrefix.", fault);
+                return new($"Redis key '{key}' holds a {type} where a {RedisKeys.TypeOf(key)} belongs; something else writes it. Remove the key, or give " +
+                    "this cluster another KeyPrefix.", fault);
         }
 
         return new($"One of the Redis keys {string.Join(", ", keys)} held a value of the wrong type.", fault);

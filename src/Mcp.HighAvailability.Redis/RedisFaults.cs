@@ -7,7 +7,7 @@ namespace Mcp.HighAvailability.Redis;
 /// <summary>What exceptions of the Redis client mean.</summary>
 internal static class RedisFaults
 {
-    // Server errors that pass by themselves or by somebody's care for the server, not by a change here.
+    // Server errors that pass by themselves or by a repair of the server, not by a change here.
     private static readonly string[] Passing =
         ["NOSCRIPT", "LOADING", "READONLY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "NOREPLICAS", "MISCONF", "OOM", "BUSY", "NOAUTH", "WRONGPASS"];
 

@@ -40,7 +40,8 @@ internal static class RedisFields
 
     /// <summary>A value without a copy where its memory is a whole array.</summary>
     public static RedisValue Value(ReadOnlyMemory<byte> bytes) =>
-        System.Runtime.InteropServices.MemoryMarshal.TryGetArray(bytes, out var segment) && segment.Array is { } array && segment.Offset == 0 && segment.Count == array.Length
+        System.Runtime.InteropServices.MemoryMarshal.TryGetArray(bytes, out var segment) && segment.Array is { } array && segment.Offset == 0 &&
+            segment.Count == array.Length
             ? array
             : bytes.ToArray();
 

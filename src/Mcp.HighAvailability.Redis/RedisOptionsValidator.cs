@@ -7,7 +7,8 @@ internal sealed class RedisOptionsValidator : IValidateOptions<RedisHighAvailabi
     public ValidateOptionsResult Validate(string? name, RedisHighAvailabilityOptions options)
     {
         if (options.KeyPrefix is null || options.KeyPrefix.AsSpan().ContainsAny('{', '}'))
-            return Fail(nameof(options.KeyPrefix), "must not be null or contain braces, which mark the part of a key that Redis Cluster hashes. Use for example 'my-app:'.");
+            return Fail(nameof(options.KeyPrefix),
+                "must not be null or contain braces, which mark the part of a key that Redis Cluster hashes. Use for example 'my-app:'.");
         if (options.CommandTimeout <= TimeSpan.Zero)
             return Fail(nameof(options.CommandTimeout), "must be positive. Use for example 5 seconds.");
         if (options.StartTimeout <= TimeSpan.Zero)

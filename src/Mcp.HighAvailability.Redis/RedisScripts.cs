@@ -37,7 +37,7 @@ internal static class RedisScripts
         return 1
         """;
 
-    /// <summary>Whoever reads a handle keeps it alive.</summary>
+    /// <summary>Reading a handle keeps it alive.</summary>
     /// <remarks>KEYS: handle, applied. ARGV: lifetime.</remarks>
     public const string ReadHandle = """
         for k=1,2 do redis.pcall('PEXPIRE',KEYS[k],ARGV[1]) end
@@ -120,8 +120,8 @@ internal static class RedisScripts
 
     /// <summary>Runs every command that the scripts need on a key of its own, which it removes again.</summary>
     /// <remarks>
-    /// KEYS: check. ARGV: a channel. Answers what the server says of itself (empty without the right to ask) and the first command that failed, with its error (empty: none).
-    /// The script asks, because the client takes INFO for a command of administrators.
+    /// KEYS: check. ARGV: a channel. Answers what the server says of itself (empty without the right to ask) and the first command that failed, with its
+    /// error (empty: none). The script asks, because the client takes INFO for a command of administrators.
     /// </remarks>
     public const string Check = """
         local key=KEYS[1]

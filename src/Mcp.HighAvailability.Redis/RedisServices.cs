@@ -15,8 +15,11 @@ namespace Microsoft.Extensions.DependencyInjection;
 /// <summary>Puts the cluster on Redis.</summary>
 public static class RedisServices
 {
-    /// <summary>Keeps sessions, journals, state, tasks, broadcasts, data protection keys and the replica directory in Redis, and uses it as event bus.</summary>
-    /// <remarks>The connection is the application's <c>IConnectionMultiplexer</c>, as <c>builder.AddRedisClient("redis")</c> registers it. The application does not start when it cannot be reached.</remarks>
+    /// <summary>
+    /// Keeps sessions, journals, state, tasks, broadcasts, data protection keys and the replica directory in Redis, and uses it as event bus.
+    /// </summary>
+    /// <remarks>The connection is the application's <c>IConnectionMultiplexer</c>, as <c>builder.AddRedisClient("redis")</c> registers it. The
+    /// application does not start when it cannot be reached.</remarks>
     /// <param name="ha">The builder.</param>
     /// <param name="configure">Sets options, after the configuration section <c>HighAvailability:Redis</c> was read.</param>
     public static HighAvailabilityBuilder UseRedis(this HighAvailabilityBuilder ha, Action<RedisHighAvailabilityOptions>? configure = null)

@@ -82,8 +82,8 @@ internal static class RedisSessionScripts
     /// position of the first, payload bytes of all, and the entries. Most commits only append and end here, so that Redis has little to read. The
     /// others go on with: oldest time to keep on a touch (0: no touch), counts of removals, unread entries, changes of calls, state and handshake, then those,
     /// and perhaps how long the last take-over took. Calls and state, KEYS 3 and 4, are given only if they are changed or touched. Trims a sixteenth below
-    /// a bound that is passed, as <c>JournalTrimming</c> does, and leaves unread entries. Answers -2 position used before, -1 lost, 0 fenced, 1 and the number of trimmed
-    /// entries committed.
+    /// a bound that is passed, as <c>JournalTrimming</c> does, and leaves unread entries. Answers -2 position used before, -1 lost, 0 fenced, 1 and the
+    /// number of trimmed entries committed.
     /// </remarks>
     public const string Commit = Fence + """
         if ARGV[7]~='' and ARGV[7]~=r[5] then return 0 end
@@ -163,7 +163,8 @@ internal static class RedisSessionScripts
         """;
 
     /// <summary>Of all who saw an epoch one makes it one larger; the winner, also on repetition, reads all it needs in the same step.</summary>
-    /// <remarks>ARGV: epoch seen, new owner, lifetime. Notes who had it, who has it, why and when, as <c>RedisHops</c> reads it. Answers {-1} unknown, {0, fields of the owner} refused, {1, record, calls, journal, state} taken.</remarks>
+    /// <remarks>ARGV: epoch seen, new owner, lifetime. Notes who had it, who has it, why and when, as <c>RedisHops</c> reads it. Answers {-1} unknown,
+    /// {0, fields of the owner} refused, {1, record, calls, journal, state} taken.</remarks>
     public const string TakeOver = """
         local r=redis.call('HMGET',KEYS[1],'epoch','owner','ended')
         if r[3] then return {-1} end
@@ -260,7 +261,8 @@ internal static class RedisSessionScripts
         """;
 
     /// <summary>Reads one page of the journal and answers only what is of one stream, or of all.</summary>
-    /// <remarks>KEYS: journal. ARGV: position to start behind, stream (empty: all), page length. Answers {position of the page's last entry or 0 at the end, entries}.</remarks>
+    /// <remarks>KEYS: journal. ARGV: position to start behind, stream (empty: all), page length. Answers {position of the page's last entry or 0 at the
+    /// end, entries}.</remarks>
     public const string ReadJournal = Head + """
         local after,length=tonumber(ARGV[1]),tonumber(ARGV[3])
         local low,high=0,redis.call('LLEN',KEYS[1])

@@ -55,7 +55,8 @@ internal sealed partial class RedisStartCheck(
             if (servers.Length > 0 && servers.All(static server => server.IsReplica))
                 return ReadOnly();
 
-            var answer = (RedisValue[])(await redis.EvaluateAsync(RedisScripts.Check, [redis.Keys.Check], [redis.Keys.Topic("check").ToString()], cancellationToken))!;
+            var answer = (RedisValue[])(await redis.EvaluateAsync(RedisScripts.Check, [redis.Keys.Check], [redis.Keys.Topic("check").ToString()],
+                cancellationToken))!;
             var (info, refused) = ((string?)answer[0] ?? "", (string?)answer[1] ?? "");
             if (TooOld(info) is { } version)
                 return new($"Redis at {Where} has version {version}.", $"Use version {Oldest} or later, Valkey, or Garnet.");
@@ -66,7 +67,8 @@ internal sealed partial class RedisStartCheck(
         catch (Exception e) when (e is StoreUnavailableException or RedisConnectionException)
         {
             // A client that connects when it is made fails without an instance that could be asked for its addresses.
-            return new(e is StoreUnavailableException ? e.Message : $"Redis at {Where} cannot be reached.", $"Start Redis there, or {Set} to where it runs.") { MayPass = true, Fault = e };
+            return new(e is StoreUnavailableException ? e.Message
+                : $"Redis at {Where} cannot be reached.", $"Start Redis there, or {Set} to where it runs.") { MayPass = true, Fault = e };
         }
         catch (RedisServerException e)
         {
@@ -88,7 +90,8 @@ internal sealed partial class RedisStartCheck(
     private Problem ReadOnly() =>
         new($"Redis at {Where} is a read-only replica.", $"{char.ToUpperInvariant(Set[0])}{Set[1..]} to its primary, or to both.") { MayPass = true };
 
-    private string Set => $"set ConnectionStrings:{options.Value.ConnectionName} (as an environment variable ConnectionStrings__{options.Value.ConnectionName})";
+    private string Set =>
+        $"set ConnectionStrings:{options.Value.ConnectionName} (as an environment variable ConnectionStrings__{options.Value.ConnectionName})";
 
     private string Where =>
         configuration.GetConnectionString(options.Value.ConnectionName) is { Length: > 0 } connectionString
@@ -102,10 +105,13 @@ internal sealed partial class RedisStartCheck(
     [LoggerMessage(Level = LogLevel.Information, Message = "Waiting for Redis: {Reason}")]
     private partial void Waiting(string reason);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "The cluster's keys are in Redis at {Address} and begin with '{KeyPrefix}'. Servers and balancers that belong together need the same prefix.")]
+    [LoggerMessage(Level = LogLevel.Information,
+        Message = "The cluster's keys are in Redis at {Address} and begin with '{KeyPrefix}'. Servers and balancers that belong together need the same " +
+            "prefix.")]
     private partial void Ready(string address, string keyPrefix);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "The store is Garnet {Version}. It must run with --lua-transaction-mode, or scripts of two replicas can mix.")]
+    [LoggerMessage(Level = LogLevel.Information,
+        Message = "The store is Garnet {Version}. It must run with --lua-transaction-mode, or scripts of two replicas can mix.")]
     private partial void OnGarnet(string version);
 
     private sealed record Problem(string What, string Cure)

@@ -39,6 +39,7 @@ internal sealed partial class RedisXmlRepository(RedisConnection redis, ILogger<
     private RedisResult Share(RedisValue[] arguments) =>
         redis.EvaluateAsync(RedisScripts.ShareKeys, [redis.Keys.DataProtection], arguments, CancellationToken.None).AsTask().GetAwaiter().GetResult();
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "{Count} fields of Redis hash {Key} are no data protection keys and are ignored. Something else writes them: remove them.")]
+    [LoggerMessage(Level = LogLevel.Warning,
+        Message = "{Count} fields of Redis hash {Key} are no data protection keys and are ignored. Something else writes them: remove them.")]
     private partial void LogIgnored(int count, string key);
 }

@@ -79,11 +79,13 @@ public static class HighAvailabilityMcpServerBuilderExtensions
         services.TryAddSingleton<LegacySseEndpoint>();
         services.AddCors();
         services.TryAddSingleton(static p => new AccessGuard(
-            p.GetRequiredService<IOptions<HighAvailabilityOptions>>(), p.GetRequiredService<SelfReplica>(), p.GetRequiredService<ILogger<AccessGuard>>(), p.GetService<IConfiguration>()));
+            p.GetRequiredService<IOptions<HighAvailabilityOptions>>(), p.GetRequiredService<SelfReplica>(), p.GetRequiredService<ILogger<AccessGuard>>(),
+                p.GetService<IConfiguration>()));
         services.TryAddSingleton(static p =>
         {
             var limits = p.GetRequiredService<IOptions<LimitOptions>>().Value;
-            return new RequestRate(limits.RequestsPerSecond, limits.Burst, $"{LimitOptions.SectionName}:RequestsPerSecond", p.GetRequiredService<TimeProvider>());
+            return new RequestRate(limits.RequestsPerSecond, limits.Burst, $"{LimitOptions.SectionName}:RequestsPerSecond",
+                p.GetRequiredService<TimeProvider>());
         });
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IStartupFilter, TrustedHops>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IStartupFilter, CrossOrigin>());
@@ -145,12 +147,14 @@ public static class HighAvailabilityMcpServerBuilderExtensions
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<BroadcastOptions>, BroadcastOptionsValidator>());
         services.TryAddSingleton<PriorKnowledge>();
         services.Insert(0, ServiceDescriptor.Singleton<IConfigureOptions<KestrelServerOptions>>(static p =>
-            new ConfigureNamedOptions<KestrelServerOptions>(Options.Options.DefaultName, server => server.ConfigureEndpointDefaults(p.GetRequiredService<PriorKnowledge>().Offer))));
+            new ConfigureNamedOptions<KestrelServerOptions>(Options.Options.DefaultName, server =>
+                server.ConfigureEndpointDefaults(p.GetRequiredService<PriorKnowledge>().Offer))));
         services.AddOptions<SessionStoreOptions>().ValidateOnStart();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<SessionStoreOptions>, SessionStoreOptionsValidator>());
         services.AddOptions<LimitOptions>().ValidateOnStart();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<LimitOptions>, LimitOptionsValidator>());
-        services.AddOptions<KestrelServerOptions>().Configure<IOptions<LimitOptions>>(static (server, limits) => server.Limits.MaxRequestHeadersTotalSize = limits.Value.HeaderBytes);
+        services.AddOptions<KestrelServerOptions>().Configure<IOptions<LimitOptions>>(static (server, limits) =>
+            server.Limits.MaxRequestHeadersTotalSize = limits.Value.HeaderBytes);
         services.AddOptions<HighAvailabilityOptions>().ValidateOnStart();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<HighAvailabilityOptions>, HighAvailabilityOptionsValidator>());
         services.AddOptions<RelayOptions>().Configure<IOptions<HighAvailabilityOptions>>(static (relay, ha) => relay.KeepAlive = ha.Value.KeepAlive);
@@ -174,7 +178,8 @@ public static class HighAvailabilityMcpServerBuilderExtensions
                 catch (InvalidOperationException e)
                 {
                     throw new InvalidOperationException(
-                        $"{e.Message} SessionMode is Hybrid, Stateful or Stateless; Durability is Durable or Fast; times are written 00:00:30, addresses http://10.0.0.7:8080.", e);
+                        $"{e.Message} SessionMode is Hybrid, Stateful or Stateless; Durability is Durable or Fast; times are written 00:00:30, addresses " +
+                            "http://10.0.0.7:8080.", e);
                 }
             })));
     }

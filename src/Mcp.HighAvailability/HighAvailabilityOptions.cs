@@ -40,7 +40,8 @@ public sealed class HighAvailabilityOptions
 
     /// <summary>
     /// Whether clients of HTTP+SSE, the transport of revision 2024-11-05, are served too: <c>GET /sse</c> and <c>POST /message</c>, and the same below the path
-    /// that the server is mapped to (<c>/mcp/sse</c>, <c>/mcp/message</c>). Their session ends when nobody has listened to its stream for <see cref="HoldTime"/>. Default: no.
+    /// that the server is mapped to (<c>/mcp/sse</c>, <c>/mcp/message</c>). Their session ends when its stream had no reader for
+    /// <see cref="HoldTime"/>. Default: no.
     /// </summary>
     public bool EnableLegacySse { get; set; }
 

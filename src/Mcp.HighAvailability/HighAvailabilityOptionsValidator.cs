@@ -13,7 +13,8 @@ internal sealed class HighAvailabilityOptionsValidator : IValidateOptions<HighAv
             errors.Add("HighAvailability:ReplicaId must be 1 to 64 characters of [A-Za-z0-9-]; leave it out to have one generated.");
         if (options.AdvertisedAddress is { } address &&
             (!address.IsAbsoluteUri || address.Scheme is not ("http" or "https") || address.PathAndQuery is not ("/" or "")))
-            errors.Add("HighAvailability:AdvertisedAddress must be an absolute http or https address without a path, such as http://10.0.0.7:8080; leave it out to use what the server is bound to.");
+            errors.Add("HighAvailability:AdvertisedAddress must be an absolute http or https address without a path, such as http://10.0.0.7:8080; leave " +
+                "it out to use what the server is bound to.");
         if (!Enum.IsDefined(options.SessionMode))
             errors.Add("HighAvailability:SessionMode must be Hybrid, Stateful or Stateless.");
         if (options.EnableLegacySse && options.SessionMode == SessionMode.Stateless)
@@ -22,9 +23,11 @@ internal sealed class HighAvailabilityOptionsValidator : IValidateOptions<HighAv
             errors.Add("HighAvailability:Durability must be Durable or Fast.");
 
         if (HostRule.Split(options.AllowedHosts).Any(h => h.Contains('/', StringComparison.Ordinal) || h.Contains(':', StringComparison.Ordinal)))
-            errors.Add("HighAvailability:AllowedHosts must be host names without scheme and port, separated by semicolons, such as mcp.example.com;*.example.org.");
+            errors.Add(
+                "HighAvailability:AllowedHosts must be host names without scheme and port, separated by semicolons, such as mcp.example.com;*.example.org.");
         if (!HostRule.Split(options.AllowedOrigins).All(OriginRule.IsWellFormed))
-            errors.Add("HighAvailability:AllowedOrigins must be origins without a path, separated by semicolons, such as https://app.example.com;http://10.0.0.7:8080.");
+            errors.Add("HighAvailability:AllowedOrigins must be origins without a path, separated by semicolons, such as " +
+                "https://app.example.com;http://10.0.0.7:8080.");
 
         Between(options.DurableTimeout, TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(1), nameof(options.DurableTimeout), "00:00:05");
         Between(options.DrainTimeout, TimeSpan.Zero, TimeSpan.FromHours(1), nameof(options.DrainTimeout), "00:00:30");

@@ -41,8 +41,8 @@ public class LiveFramesTests
     {
         using var stopping = new CancellationTokenSource();
         var frames = new LiveFrames(() => "data: x\n\n"u8.ToArray(), TimeProvider.System, stopping.Token, NullLogger.Instance);
-        var viewers = Enumerable.Range(0, LiveFrames.MostViewers).Select(_ => new Viewer(frames)).ToList();
-        await Wait.UntilAsync(() => frames.Viewers == LiveFrames.MostViewers, "all viewers");
+        var viewers = Enumerable.Range(0, LiveFrames.MaxViewers).Select(_ => new Viewer(frames)).ToList();
+        await Wait.UntilAsync(() => frames.Viewers == LiveFrames.MaxViewers, "all viewers");
 
         var late = new Viewer(frames);
         await late.Served;

@@ -6,7 +6,7 @@ namespace McpHa.Tests.Conformance;
 /// <summary>The programs of <c>tests/conformance</c>, and the Node.js that runs them.</summary>
 internal static class NodePrograms
 {
-    private const int LeastVersion = 22;
+    private const int MinVersion = 22;
 
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(4);
 
@@ -15,7 +15,7 @@ internal static class NodePrograms
     /// <summary>Why they cannot run here; <see langword="null"/> if they can.</summary>
     public static string? Unavailable { get; } =
         !Directory.Exists(Path.Combine(Modules, "conformance-next")) ? "the conformance suite is not installed: run 'npm ci' in tests/conformance"
-        : Node is null ? $"Node.js {LeastVersion} or later is not installed"
+        : Node is null ? $"Node.js {MinVersion} or later is not installed"
         : null;
 
     /// <summary>Where npm has put them.</summary>
@@ -89,6 +89,6 @@ internal static class NodePrograms
             return null;
         using var process = Process.Start(new ProcessStartInfo(onPath, "--version") { RedirectStandardOutput = true })!;
         var version = process.StandardOutput.ReadToEnd().Trim().TrimStart('v').Split('.')[0];
-        return int.TryParse(version, out var major) && major >= LeastVersion ? onPath : null;
+        return int.TryParse(version, out var major) && major >= MinVersion ? onPath : null;
     }
 }

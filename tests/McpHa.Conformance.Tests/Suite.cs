@@ -6,8 +6,8 @@ namespace McpHa.Tests.Conformance;
 /// <summary>A run of the official conformance suite.</summary>
 /// <param name="Package">The version of the suite.</param>
 /// <param name="Arguments">What to run of it.</param>
-/// <param name="LeastPassed">Checks that pass at least: less would mean that the suite had not run as it should.</param>
-internal sealed record Suite(string Package, string[] Arguments, int LeastPassed)
+/// <param name="MinPassed">Checks that pass at least: less would mean that the suite had not run as it should.</param>
+internal sealed record Suite(string Package, string[] Arguments, int MinPassed)
 {
     private const string Baseline = "expected-failures.yml";
 
@@ -40,7 +40,7 @@ internal sealed record Suite(string Package, string[] Arguments, int LeastPassed
 
             var total = Regex.Match(output, @"Total: (\d+) passed, (\d+) failed|Passed: (\d+)/\d+, 0 failed");
             Assert.True(exitCode == 0 && total.Success, $"{Package} {string.Join(' ', Arguments)} ended with {exitCode}:\n{Failures(results)}\n{output}");
-            Assert.InRange(int.Parse(total.Groups[1].Success ? total.Groups[1].Value : total.Groups[3].Value, System.Globalization.CultureInfo.InvariantCulture), LeastPassed, int.MaxValue);
+            Assert.InRange(int.Parse(total.Groups[1].Success ? total.Groups[1].Value : total.Groups[3].Value, System.Globalization.CultureInfo.InvariantCulture), MinPassed, int.MaxValue);
         }
         finally
         {

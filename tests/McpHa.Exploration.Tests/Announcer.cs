@@ -43,7 +43,7 @@ internal sealed class Announcer(InMemoryBroadcastLog log)
     public bool IsBehind(ExploredReplica replica) => replica.Broadcasts.Last.Position != _head;
 
     /// <summary>The replica hears the next push.</summary>
-    public void Bring(ExploredReplica replica) => replica.Broadcasts.Hear(_pushes[replica].Dequeue());
+    public void Bring(ExploredReplica replica) => replica.Broadcasts.Receive(_pushes[replica].Dequeue());
 
     /// <summary>The replica does not hear the next push.</summary>
     public void Lose(ExploredReplica replica) => _pushes[replica].Dequeue();

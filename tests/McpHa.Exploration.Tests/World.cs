@@ -17,7 +17,7 @@ namespace McpHa.Tests;
 internal sealed class World
 {
     private const int Choices = 90;
-    private const int MostFairRounds = 4_000;
+    private const int MaxFairRounds = 4_000;
     private const int RoundsPerTick = 25;
 
     private static readonly string[] Plans = ["s", "ps", "psp", "q", "qs", "pqps", "Q", "Qs", "qqs", "pp"];
@@ -227,7 +227,7 @@ internal sealed class World
         _fair = true;
         foreach (var wire in HalfOpen)
             wire.Cut(noticed: true);
-        for (var round = 0; round < MostFairRounds && _violations.Count == 0; round++)
+        for (var round = 0; round < MaxFairRounds && _violations.Count == 0; round++)
         {
             // Whoever is alive hears of the living, and finds nobody where the dead were.
             foreach (var replica in Living.Where(_ => round % 50 == 0).Where(r => !r.Directory.Alive.Select(a => a.Id).Order().SequenceEqual(Living.Select(l => l.Id))))

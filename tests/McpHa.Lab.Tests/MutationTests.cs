@@ -7,7 +7,7 @@ namespace McpHa.Tests;
 public sealed class MutationTests : IDisposable
 {
     private const int FirstSeed = 5;
-    private const int MostRuns = 5;
+    private const int MaxRuns = 5;
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("lab-");
 
@@ -49,9 +49,9 @@ public sealed class MutationTests : IDisposable
             Assert.True(code is 0 or 1, $"chaos ended with {code}:\n{output}");
             found = [.. JsonNode.Parse(await File.ReadAllTextAsync(json))!["violations"]!.AsArray().Select(violation => (string)violation!["kind"]!)];
         }
-        while (!found.Any(expected.Contains) && ++seed < FirstSeed + MostRuns);
+        while (!found.Any(expected.Contains) && ++seed < FirstSeed + MaxRuns);
 
-        Assert.True(found.Any(expected.Contains), $"In {MostRuns} runs nothing of {string.Join(", ", expected)} was found; the last one ended with {code}:\n{output}");
+        Assert.True(found.Any(expected.Contains), $"In {MaxRuns} runs nothing of {string.Join(", ", expected)} was found; the last one ended with {code}:\n{output}");
     }
 
     [Theory]

@@ -13,7 +13,7 @@ namespace Mcp.HighAvailability.Balancer.Operations;
 internal sealed partial class OperationsEndpoint(
     ReplicaDirectory directory, OperatorKey key, TimeProvider time, ILogger<OperationsEndpoint> logger, IEventBus? bus = null)
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan OperationTimeout = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan Again = TimeSpan.FromSeconds(1);
 
     /// <summary>Answers <c>POST /operations/replicas/{name}/drain</c> and <c>…/resume</c>.</summary>
@@ -22,7 +22,7 @@ internal sealed partial class OperationsEndpoint(
         context.Response.Headers.CacheControl = "no-store";
         if (!key.IsSet || bus is null)
         {
-            await RefuseAsync(context, StatusCodes.Status404NotFound, "Operations are off at this balancer. Whoever runs it can set Balancer:Operations:Key.");
+            await RefuseAsync(context, StatusCodes.Status404NotFound, "Operations are off at this balancer. Set Balancer:Operations:Key to turn them on.");
             return;
         }
 
@@ -40,8 +40,10 @@ internal sealed partial class OperationsEndpoint(
         {
             var alive = string.Join(", ", directory.Alive.Select(replica => replica.Id));
             await (found.Count == 0
-                ? RefuseAsync(context, StatusCodes.Status404NotFound, $"No replica that is alive has this id or instance name. Alive: {(alive.Length > 0 ? alive : "none")}.")
-                : RefuseAsync(context, StatusCodes.Status409Conflict, $"Several replicas have this instance name; use an id: {string.Join(", ", found.Select(replica => replica.Id))}."));
+                ? RefuseAsync(context, StatusCodes.Status404NotFound,
+                    $"No replica that is alive has this id or instance name. Alive: {(alive.Length > 0 ? alive : "none")}.")
+                : RefuseAsync(context, StatusCodes.Status409Conflict,
+                    $"Several replicas have this instance name; use an id: {string.Join(", ", found.Select(replica => replica.Id))}."));
             return;
         }
 
@@ -69,13 +71,15 @@ internal sealed partial class OperationsEndpoint(
             if (now.Draining == operation is ReplicaOperation.Drain)
             {
                 LogDone(operation, replica.Id, context.Connection.RemoteIpAddress?.ToString() ?? "");
-                await context.Response.WriteAsJsonAsync(new OperationResult(now.Id, now.Instance, ReplicaStates.Of(now, isAlive: true), now.Sessions, now.Calls), context.RequestAborted);
+                await context.Response.WriteAsJsonAsync(
+                    new OperationResult(now.Id, now.Instance, ReplicaStates.Of(now, isAlive: true), now.Sessions, now.Calls), context.RequestAborted);
                 return;
             }
 
-            if (time.GetElapsedTime(started) > Patience)
+            if (time.GetElapsedTime(started) > OperationTimeout)
             {
-                await RefuseAsync(context, StatusCodes.Status504GatewayTimeout, "The replica did not do it in time; its log says why. Is it of a version that knows operations? Ask again.");
+                await RefuseAsync(context, StatusCodes.Status504GatewayTimeout,
+                    "The replica did not do it in time; its log says why. Is it of a version that knows operations? Ask again.");
                 return;
             }
 
@@ -94,7 +98,7 @@ internal sealed partial class OperationsEndpoint(
         }
     }
 
-    // An id is always meant, also where it is somebody else's instance name.
+    // An id wins over an equal instance name of another replica.
     private List<ReplicaInfo> Find(string name) =>
         directory.Find(name) is { } replica ? [replica] : [.. directory.Alive.Where(other => other.Instance == name)];
 
@@ -102,7 +106,7 @@ internal sealed partial class OperationsEndpoint(
     {
         ReplicaOperation.Resume when replica is { Draining: true, Stays: false } => "The replica is shutting down; that cannot be taken back.",
         ReplicaOperation.Drain when !replica.Draining && !directory.Alive.Any(other => other.Id != replica.Id && !other.Draining) =>
-            "No other replica takes sessions, so nobody could take these over. Start or resume another one first.",
+            "No other replica takes sessions. Start or resume another one first.",
         _ => null,
     };
 
@@ -123,7 +127,7 @@ internal sealed partial class OperationsEndpoint(
 
 /// <summary>How a replica is after an operation.</summary>
 /// <param name="Replica">Its id.</param>
-/// <param name="Instance">The name by which whoever started it knows it.</param>
+/// <param name="Instance">Name given by the platform that started it.</param>
 /// <param name="State">As on the page.</param>
 /// <param name="Sessions">Sessions that it has (left), as its last heartbeat says.</param>
 /// <param name="Calls">Calls that it has in work.</param>

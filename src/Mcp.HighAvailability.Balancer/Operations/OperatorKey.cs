@@ -9,7 +9,7 @@ namespace Mcp.HighAvailability.Balancer.Operations;
 /// <summary>Knows the operators' key, and keeps only its hash. How long a comparison takes says nothing of the key.</summary>
 internal sealed class OperatorKey(IOptions<BalancerOptions> options)
 {
-    public const int LeastLength = 16;
+    public const int MinLength = 16;
 
     private const string Scheme = "Bearer ";
 
@@ -26,8 +26,9 @@ internal sealed class OperatorKey(IOptions<BalancerOptions> options)
     {
         if (string.IsNullOrEmpty(key))
             return null;
-        if (key.Length < LeastLength)
-            return $"Balancer:Operations:Key has {key.Length} characters; set it to {LeastLength} random ones or more (openssl rand -hex 16), or leave it out: then nobody can drain replicas here.";
+        if (key.Length < MinLength)
+            return $"Balancer:Operations:Key has {key.Length} characters; set it to {MinLength} random ones or more (openssl rand -hex 16), or leave it " +
+                "out: without a key this balancer drains no replicas.";
 
         // What can be sent as a bearer token (RFC 6750).
         return key.All(c => char.IsAsciiLetterOrDigit(c) || "-._~+/=".Contains(c, StringComparison.Ordinal))

@@ -31,7 +31,8 @@ public static class BalancerApplication
             server.Limits.MaxRequestBodySize = balancer.Value.MaxRequestBodySize;
         });
         services.TryAddSingleton(static provider => new AccessGuard(
-            new HostRule($"{provider.GetRequiredService<IOptions<BalancerOptions>>().Value.AllowedHosts};{AccessGuard.Filtered(provider.GetService<IConfiguration>())}"),
+            new HostRule(
+                $"{provider.GetRequiredService<IOptions<BalancerOptions>>().Value.AllowedHosts};{AccessGuard.Filtered(provider.GetService<IConfiguration>())}"),
             new OriginRule("*"), // the replicas' to judge
             BalancerOptions.SectionName,
             provider.GetRequiredService<ILogger<AccessGuard>>()));
@@ -43,7 +44,8 @@ public static class BalancerApplication
         services.TryAddSingleton(static provider =>
         {
             var balancer = provider.GetRequiredService<IOptions<BalancerOptions>>().Value;
-            return new RequestBodies(new BodyBudget(balancer.MaxBodyBytes, balancer.MaxRequestBodySize, "Balancer:MaxBodyBytes", provider.GetService<IMeterFactory>()));
+            return new RequestBodies(new BodyBudget(balancer.MaxBodyBytes, balancer.MaxRequestBodySize, "Balancer:MaxBodyBytes",
+                provider.GetService<IMeterFactory>()));
         });
         services.TryAddSingleton<Timeline>();
         services.TryAddSingleton<FailoverLog>();

@@ -8,15 +8,16 @@ using Microsoft.Extensions.Options;
 namespace Mcp.HighAvailability.Balancer.Routing;
 
 /// <summary>Every request that is not for the balancer itself goes on to a replica.</summary>
-internal sealed class BalancerEndpoint(Relay.Relay relay, RoutingState state, BalancerDrain drain, RequestBodies bodies, CallMeter calls, IOptions<BalancerOptions> options)
+internal sealed class BalancerEndpoint(Relay.Relay relay, RoutingState state, BalancerDrain drain, RequestBodies bodies, CallMeter calls,
+    IOptions<BalancerOptions> options)
 {
     private const string SessionIdHeader = "Mcp-Session-Id";
     private const string ProtocolVersionHeader = "MCP-Protocol-Version";
     private const string FirstStatelessRevision = "2026-07-28";
 
     // A client that is still sending reads its 413 only when it has sent on for a while.
-    private const long MostBytesDiscarded = 64 * 1024 * 1024;
-    private static readonly TimeSpan LongestDiscard = TimeSpan.FromSeconds(5);
+    private const long MaxBytesDiscarded = 64 * 1024 * 1024;
+    private static readonly TimeSpan MaxDiscardTime = TimeSpan.FromSeconds(5);
 
     private readonly BalancerOptions _options = options.Value;
     private long _relayed;
@@ -108,13 +109,13 @@ internal sealed class BalancerEndpoint(Relay.Relay relay, RoutingState state, Ba
         await context.Response.CompleteAsync();
 
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
-        patience.CancelAfter(LongestDiscard);
+        patience.CancelAfter(MaxDiscardTime);
         try
         {
             var buffer = new byte[16 * 1024];
             long discarded = 0;
             int read;
-            while (discarded < MostBytesDiscarded && (read = await context.Request.Body.ReadAsync(buffer, patience.Token)) > 0)
+            while (discarded < MaxBytesDiscarded && (read = await context.Request.Body.ReadAsync(buffer, patience.Token)) > 0)
                 discarded += read;
         }
         catch (Exception exception) when (exception is IOException or OperationCanceledException or BadHttpRequestException)

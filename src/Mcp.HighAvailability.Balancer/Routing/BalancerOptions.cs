@@ -48,13 +48,18 @@ public sealed class BalancerOptions
     /// <summary>Address at which alone the live page is served, such as <c>http://127.0.0.1:5201</c>. Default: the balancer's own.</summary>
     public Uri? StatusAddress { get; set; }
 
-    /// <summary>Whether the page's figures are served as Prometheus text, at <c>/metrics</c> of the same address, where the application can do so. Default: true.</summary>
+    /// <summary>
+    /// Whether the page's figures are served as Prometheus text, at <c>/metrics</c> of the same address, where the application can do so. Default:
+    /// true.
+    /// </summary>
     public bool Metrics { get; set; } = true;
 
-    /// <summary>Address of the Aspire dashboard, such as <c>http://localhost:18888</c>: the page links to the traces of sessions there. Default: no links.</summary>
+    /// <summary>
+    /// Address of the Aspire dashboard, such as <c>http://localhost:18888</c>: the page links to the traces of sessions there. Default: no links.
+    /// </summary>
     public Uri? Dashboard { get; set; }
 
-    /// <summary>Who may drain and resume replicas, at the address of the live page. Default: nobody.</summary>
+    /// <summary>Access to draining and resuming of replicas, at the address of the live page. Default: off.</summary>
     public OperationsOptions Operations { get; set; } = new();
 
     /// <summary>
@@ -79,7 +84,8 @@ internal sealed class BalancerOptionsValidator : IValidateOptions<BalancerOption
         if (options.HoldTime < TimeSpan.Zero || options.HoldTime > TimeSpan.FromHours(1))
             failures.Add($"Balancer:HoldTime is {options.HoldTime}; set it between zero (no failover is waited for) and one hour, e.g. 00:00:30.");
         if (options.MaxBodyBytes < options.MaxRequestBodySize)
-            failures.Add($"Balancer:MaxBodyBytes is {options.MaxBodyBytes}; set it to Balancer:MaxRequestBodySize ({options.MaxRequestBodySize}) or more, or leave it out.");
+            failures.Add($"Balancer:MaxBodyBytes is {options.MaxBodyBytes}; set it to Balancer:MaxRequestBodySize ({options.MaxRequestBodySize}) or more, " +
+                "or leave it out.");
         if (options.MaxHeldRequests < 1)
             failures.Add($"Balancer:MaxHeldRequests is {options.MaxHeldRequests}; set it to 1 or more, for example 10000.");
         if (options.RequestsPerSecond < 0)
@@ -87,17 +93,20 @@ internal sealed class BalancerOptionsValidator : IValidateOptions<BalancerOption
         if (options.Burst < 1)
             failures.Add($"Balancer:Burst is {options.Burst}; set it to 1 or more, or leave it out.");
         if (options.StatusAddress is { } status && (!status.IsAbsoluteUri || status.Scheme is not ("http" or "https") || status.PathAndQuery != "/"))
-            failures.Add($"Balancer:StatusAddress is {status}; set it to an address with a port and without a path, such as http://127.0.0.1:5201, or leave it out.");
+            failures.Add(
+                $"Balancer:StatusAddress is {status}; set it to an address with a port and without a path, such as http://127.0.0.1:5201, or leave it out.");
         if (options.Dashboard is { } dashboard && (!dashboard.IsAbsoluteUri || dashboard.Scheme is not ("http" or "https")))
             failures.Add($"Balancer:Dashboard is {dashboard}; set it to the address of the Aspire dashboard, such as http://localhost:18888, or leave it out.");
         if (OperatorKey.Fault(options.Operations.Key) is { } fault)
             failures.Add(fault);
         if (!string.IsNullOrEmpty(options.Operations.Key) && !options.StatusPage)
-            failures.Add("Balancer:Operations:Key is set while Balancer:StatusPage is false; operations are served with the page, so turn it on (Balancer:StatusAddress can keep it from the public), or leave the key out.");
+            failures.Add("Balancer:Operations:Key is set while Balancer:StatusPage is false; operations are served with the page, so turn it on " +
+                "(Balancer:StatusAddress can keep it from the public), or leave the key out.");
         if (options.DrainTime < TimeSpan.Zero || options.DrainTime > TimeSpan.FromHours(1))
             failures.Add($"Balancer:DrainTime is {options.DrainTime}; set it between zero (nothing in front looks at /health) and one hour, e.g. 00:00:05.");
         if (options.CachedOwners < 2)
-            failures.Add($"Balancer:CachedOwners is {options.CachedOwners}; set it to 2 or more, best to the number of sessions that are used at the same time.");
+            failures.Add(
+                $"Balancer:CachedOwners is {options.CachedOwners}; set it to 2 or more, best to the number of sessions that are used at the same time.");
 
         return failures.Count > 0 ? ValidateOptionsResult.Fail(failures) : ValidateOptionsResult.Success;
     }

@@ -76,7 +76,7 @@ internal sealed class BalancerRoute(RoutingState state, string? sessionId, int b
         if (_sessionId is not null && KnownOwner(alive) is { } owner)
             return owner;
 
-        // Once everybody has been asked, the round begins again; the relay sees to it that it is not a hot one.
+        // When every replica was asked, the round begins again. The relay delays between rounds.
         if (_tried is not null && alive.All(replica => _tried.Contains(replica.Id)))
             _tried = null;
 

@@ -2,9 +2,9 @@ using Mcp.HighAvailability.Relay;
 
 namespace Mcp.HighAvailability.Balancer.Routing;
 
-/// <summary>CORS for the errors that the balancer answers by itself (413, 429, 503, …), so that a client in a browser learns what is the matter.</summary>
+/// <summary>CORS for the errors that the balancer answers by itself (413, 429, 503, …), so that a client in a browser can read the error.</summary>
 /// <remarks>
-/// For pages of every origin: which ones may use a server only its replicas know, and these answers say nothing that is anybody's. Whatever a replica
+/// For pages of every origin: only the replicas know the allowed origins, and these answers hold no data of a user. What a replica
 /// has answered is passed on with the replica's own headers.
 /// </remarks>
 internal static class ReadableErrors

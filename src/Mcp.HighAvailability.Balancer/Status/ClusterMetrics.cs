@@ -6,21 +6,29 @@ using Mcp.HighAvailability.Storage;
 
 namespace Mcp.HighAvailability.Balancer.Status;
 
-/// <summary>What the page shows, as metrics. Looked at only when somebody collects them.</summary>
-internal sealed class ClusterMetrics(ReplicaDirectory directory, BalancerEndpoint balancer, RoutingState state, FailoverLog failovers, IMeterFactory meters) : IHostedService
+/// <summary>The figures of the page as metrics. Computed only when they are collected.</summary>
+internal sealed class ClusterMetrics(ReplicaDirectory directory, BalancerEndpoint balancer, RoutingState state, FailoverLog failovers, IMeterFactory meters)
+    : IHostedService
 {
     public Task StartAsync(CancellationToken cancellationToken)
     {
         var meter = meters.Create(HighAvailabilityDiagnostics.MeterName);
         meter.CreateObservableUpDownCounter("mcp.ha.cluster.replicas", Replicas, "{replica}", "Replicas that the directory holds, by state.");
-        meter.CreateObservableUpDownCounter("mcp.ha.cluster.sessions", () => OfEach(static replica => replica.Sessions), "{session}", "Sessions of each replica, as its last heartbeat says.");
-        meter.CreateObservableUpDownCounter("mcp.ha.cluster.calls", () => OfEach(static replica => replica.Calls), "{call}", "Client requests in work at each replica, as its last heartbeat says.");
-        meter.CreateObservableUpDownCounter("mcp.ha.cluster.draining", () => OfEach(static replica => replica.Draining ? 1 : 0), "1", "1 while a replica drains, 0 while it takes sessions.");
-        meter.CreateObservableUpDownCounter("mcp.ha.directory.reachable", () => directory.RegistryAway ? 0 : 1, "1", "1 while the replica directory can be read, 0 while it cannot.");
-        meter.CreateObservableGauge("mcp.ha.directory.read.duration", () => directory.ReadTook.TotalSeconds, "s", "How long the last reading of the replica directory took.");
+        meter.CreateObservableUpDownCounter("mcp.ha.cluster.sessions", () => OfEach(static replica => replica.Sessions), "{session}",
+            "Sessions of each replica, as its last heartbeat says.");
+        meter.CreateObservableUpDownCounter("mcp.ha.cluster.calls", () => OfEach(static replica => replica.Calls), "{call}",
+            "Client requests in work at each replica, as its last heartbeat says.");
+        meter.CreateObservableUpDownCounter("mcp.ha.cluster.draining", () => OfEach(static replica => replica.Draining ? 1 : 0), "1",
+            "1 while a replica drains, 0 while it takes sessions.");
+        meter.CreateObservableUpDownCounter("mcp.ha.directory.reachable", () => directory.RegistryAway ? 0 : 1, "1",
+            "1 while the replica directory can be read, 0 while it cannot.");
+        meter.CreateObservableGauge("mcp.ha.directory.read.duration", () => directory.ReadTook.TotalSeconds, "s",
+            "How long the last reading of the replica directory took.");
         meter.CreateObservableCounter("mcp.ha.balancer.relayed", () => balancer.Relayed, "{exchange}", "Exchanges that this balancer took on.");
-        meter.CreateObservableCounter("mcp.ha.balancer.failovers", () => failovers.Total, "{exchange}", "Exchanges that went on at another replica after theirs was lost.");
-        meter.CreateObservableUpDownCounter("mcp.ha.balancer.held", () => state.Held.Count, "{exchange}", "Exchanges that this balancer holds while no replica can serve them.");
+        meter.CreateObservableCounter("mcp.ha.balancer.failovers", () => failovers.Total, "{exchange}",
+            "Exchanges that went on at another replica after theirs was lost.");
+        meter.CreateObservableUpDownCounter("mcp.ha.balancer.held", () => state.Held.Count, "{exchange}",
+            "Exchanges that this balancer holds while no replica can serve them.");
         meter.CreateObservableUpDownCounter("mcp.ha.balancer.held.size", () => state.Held.Bytes, "By", "Bytes of their request bodies.");
         return Task.CompletedTask;
     }

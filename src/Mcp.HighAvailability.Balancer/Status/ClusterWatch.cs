@@ -5,7 +5,10 @@ using Mcp.HighAvailability.Storage;
 
 namespace Mcp.HighAvailability.Balancer.Status;
 
-/// <summary>Writes the timeline of the whole cluster: who comes and goes as the directory says, and take-overs as their new owners tell of them on the event bus.</summary>
+/// <summary>
+/// Writes the timeline of the whole cluster: who comes and goes as the directory says, and take-overs as their new owners tell of them on the event
+/// bus.
+/// </summary>
 internal sealed partial class ClusterWatch(
     ReplicaDirectory directory, Timeline timeline, TimeProvider time, ILogger<ClusterWatch> logger, IEventBus? bus = null) : BackgroundService
 {
@@ -20,7 +23,7 @@ internal sealed partial class ClusterWatch(
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         var listener = bus is null ? null : new BusListener(bus, TakeOverNews.Topic, time, logger);
-        listener?.Start(Hear);
+        listener?.Start(OnMessage);
         while (!stoppingToken.IsCancellationRequested)
         {
             var changed = directory.Changed;
@@ -41,7 +44,7 @@ internal sealed partial class ClusterWatch(
             await listener.StopAsync();
     }
 
-    private ValueTask Hear(ReadOnlyMemory<byte> message)
+    private ValueTask OnMessage(ReadOnlyMemory<byte> message)
     {
         if (TakeOverNews.Read(message.Span) is { } news)
             timeline.Add(TimelineKind.TakenOver, news.From, news.To, news.Reason, news.Took);

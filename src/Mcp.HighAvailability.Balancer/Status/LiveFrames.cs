@@ -2,12 +2,12 @@ using System.Globalization;
 
 namespace Mcp.HighAvailability.Balancer.Status;
 
-/// <summary>Sends the live page to everybody who looks: rendered once per second for all of them, and not at all while nobody does.</summary>
+/// <summary>Sends the live page to all viewers. It is rendered once per second for all of them, and not at all without viewers.</summary>
 /// <remarks>A viewer that reads slowly gets the newest frame when it is ready for one, and costs the others nothing.</remarks>
 internal sealed partial class LiveFrames(Func<byte[]> render, TimeProvider time, CancellationToken stopping, ILogger logger)
 {
     /// <summary>Viewers at the same time; further ones are told to come back.</summary>
-    public const int MostViewers = 100;
+    public const int MaxViewers = 100;
 
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(10);
@@ -23,7 +23,7 @@ internal sealed partial class LiveFrames(Func<byte[]> render, TimeProvider time,
     {
         try
         {
-            if (Interlocked.Increment(ref _viewers) > MostViewers)
+            if (Interlocked.Increment(ref _viewers) > MaxViewers)
             {
                 context.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
                 context.Response.Headers.RetryAfter = RetryAfter.TotalSeconds.ToString(CultureInfo.InvariantCulture);

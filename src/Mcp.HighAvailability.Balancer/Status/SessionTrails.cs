@@ -7,10 +7,10 @@ using Microsoft.Extensions.Options;
 
 namespace Mcp.HighAvailability.Balancer.Status;
 
-/// <summary>What is known of a session that somebody asked for.</summary>
+/// <summary>Answer to the lookup of a session.</summary>
 /// <param name="State">One of <see cref="LookupStates"/>.</param>
 /// <param name="Session">Its id, shortened.</param>
-/// <param name="Owner">Who has it; empty: nobody at this moment.</param>
+/// <param name="Owner">Replica that owns it; empty while it has no owner.</param>
 /// <param name="OwnerState">How that replica is.</param>
 /// <param name="Epoch">How often it was taken over, plus one.</param>
 /// <param name="ProtocolVersion">Revision of MCP that it speaks.</param>
@@ -19,7 +19,8 @@ namespace Mcp.HighAvailability.Balancer.Status;
 /// <param name="Trace">Where to see the trace, if <c>Balancer:Dashboard</c> says where the dashboard is.</param>
 /// <param name="Hops">Changes of its owner, oldest first; the last 20.</param>
 internal sealed record LookupAnswer(
-    string State, string Session = "", string Owner = "", string OwnerState = "", long Epoch = 0, string ProtocolVersion = "", DateTimeOffset? Created = null, string TraceId = "",
+    string State, string Session = "", string Owner = "", string OwnerState = "", long Epoch = 0, string ProtocolVersion = "", DateTimeOffset? Created =
+        null, string TraceId = "",
     Uri? Trace = null, IReadOnlyList<HopStatus>? Hops = null);
 
 internal sealed record HopStatus(long Epoch, string From, string To, string Reason, DateTimeOffset Time, double? TookMs);
@@ -35,7 +36,10 @@ internal static class LookupStates
     public const string Damaged = "damaged";
 }
 
-/// <summary>Looks one session up, for who knows its id. That is all that is asked for: it tells where a session is and was, and nothing of its user or content.</summary>
+/// <summary>
+/// Looks one session up, for who knows its id. That is all that is asked for: it tells where a session is and was, and nothing of its user or
+/// content.
+/// </summary>
 internal sealed class SessionTrails(ReplicaDirectory directory, IOptions<BalancerOptions> options, ISessionLookup? lookup = null)
 {
     // Enough to recognise it, too little to use it.

@@ -28,7 +28,7 @@ internal sealed record RedisStatus(bool Reachable, DateTimeOffset? AwaySince, do
 
 /// <summary>A replica, as its last heartbeat says.</summary>
 /// <param name="Id">Its id, new at every start.</param>
-/// <param name="Instance">The name by which whoever started it knows it.</param>
+/// <param name="Instance">Name given by the platform that started it.</param>
 /// <param name="Address">Where peers and balancers reach it.</param>
 /// <param name="ProcessId">Operating system process id.</param>
 /// <param name="State">One of <see cref="ReplicaStates"/>.</param>
@@ -39,7 +39,8 @@ internal sealed record RedisStatus(bool Reachable, DateTimeOffset? AwaySince, do
 /// <param name="Version">Version of the server program.</param>
 /// <param name="HeartbeatAgeMs">Time since its last heartbeat.</param>
 internal sealed record ReplicaStatus(
-    string Id, string Instance, string Address, int ProcessId, string State, bool Stays, int Sessions, int Calls, DateTimeOffset Started, string Version, long HeartbeatAgeMs)
+    string Id, string Instance, string Address, int ProcessId, string State, bool Stays, int Sessions, int Calls, DateTimeOffset Started, string Version,
+        long HeartbeatAgeMs)
 {
     [JsonIgnore]
     public bool IsLost => State == ReplicaStates.Lost;

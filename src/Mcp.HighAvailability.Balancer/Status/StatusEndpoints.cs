@@ -8,13 +8,15 @@ using Microsoft.Extensions.Options;
 
 namespace Mcp.HighAvailability.Balancer.Status;
 
-/// <summary>Everything that is for people and not for MCP clients, at one place: the page, the same as JSON and as Prometheus text, the lookup, operations.</summary>
+/// <summary>
+/// Everything that is for people and not for MCP clients, at one place: the page, the same as JSON and as Prometheus text, the lookup, operations.
+/// </summary>
 internal sealed class StatusEndpoints(
     StatusReport report, SessionTrails trails, OperatorKey key, OperationsEndpoint operations, TimeProvider time, IHostApplicationLifetime lifetime,
     IOptions<BalancerOptions> options, ILogger<StatusEndpoints> logger, IEventBus? bus = null)
 {
     // An id and its name.
-    private const int MostLookupBytes = 1024;
+    private const int MaxLookupBytes = 1024;
 
     private readonly StatusPage _page = new(key.IsSet, trails.IsPossible);
 
@@ -26,7 +28,8 @@ internal sealed class StatusEndpoints(
     public void Map(IEndpointRouteBuilder endpoints, Func<RequestDelegate, RequestDelegate> protect, RequestDelegate relayed, RequestDelegate? metrics)
     {
         if (key.IsSet && bus is null)
-            throw new InvalidOperationException("Balancer:Operations:Key needs an event bus to reach replicas by: call builder.Services.AddRedisReplicaRegistry(), or leave the key out.");
+            throw new InvalidOperationException(
+                "Balancer:Operations:Key needs an event bus to reach replicas by: call builder.Services.AddRedisReplicaRegistry(), or leave the key out.");
 
         var place = StatusPlace.Of(endpoints, options.Value.StatusAddress);
         var frames = new LiveFrames(() => _page.RenderEvent(report.Take()), time, lifetime.ApplicationStopping, logger);
@@ -71,13 +74,14 @@ internal sealed class StatusEndpoints(
             LookupStates.Away => StatusCodes.Status503ServiceUnavailable,
             _ => StatusCodes.Status200OK,
         };
-        await (StatusFormats.Of(context.Request) is StatusFormat.Json ? StatusPage.WriteJsonAsync(context, answer) : _page.WriteHtmlAsync(context, report.Take(), answer));
+        await (StatusFormats.Of(context.Request) is StatusFormat.Json ? StatusPage.WriteJsonAsync(context, answer)
+            : _page.WriteHtmlAsync(context, report.Take(), answer));
     }
 
     // Null: it cannot be read as a form.
     private static async ValueTask<string?> ReadIdAsync(HttpContext context)
     {
-        if (!context.Request.HasFormContentType || context.Request.ContentLength is not <= MostLookupBytes)
+        if (!context.Request.HasFormContentType || context.Request.ContentLength is not <= MaxLookupBytes)
             return null;
         try
         {

@@ -17,7 +17,8 @@ internal static class StatusFormats
 
         var accept = request.Headers.Accept.ToString();
         return accept.Contains("text/event-stream", StringComparison.OrdinalIgnoreCase) ? StatusFormat.None
-            : accept.Contains("application/json", StringComparison.OrdinalIgnoreCase) && !accept.Contains("text/html", StringComparison.OrdinalIgnoreCase) ? StatusFormat.Json
+            : accept.Contains("application/json", StringComparison.OrdinalIgnoreCase) && !accept.Contains("text/html", StringComparison.OrdinalIgnoreCase)
+                ? StatusFormat.Json
             : StatusFormat.Html;
     }
 }

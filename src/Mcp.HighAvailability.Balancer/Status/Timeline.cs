@@ -54,20 +54,21 @@ internal enum TimelineKind
 /// <summary>Something that happened, once or several times within seconds.</summary>
 /// <param name="Time">When (of several the first), UTC.</param>
 /// <param name="Kind">What.</param>
-/// <param name="Replica">To whom; of sessions who had them before.</param>
+/// <param name="Replica">Replica that the entry is about; of sessions their former owner.</param>
 /// <param name="To">Who has the sessions now.</param>
 /// <param name="Reason">Why they were taken over.</param>
 /// <param name="Count">How often.</param>
 /// <param name="TypicalMs">The median of the pauses.</param>
 /// <param name="LongestMs">The longest pause.</param>
 internal sealed record TimelineEntry(
-    DateTimeOffset Time, TimelineKind Kind, string Replica = "", string To = "", string Reason = "", int Count = 1, double? TypicalMs = null, double? LongestMs = null);
+    DateTimeOffset Time, TimelineKind Kind, string Replica = "", string To = "", string Reason = "", int Count = 1, double? TypicalMs =
+        null, double? LongestMs = null);
 
 /// <summary>The last things that happened in the cluster. What belongs together is one entry: one death moves thousands of sessions.</summary>
 internal sealed class Timeline(TimeProvider time)
 {
     private const int Kept = 100;
-    private const int MostPauses = 512;
+    private const int MaxPauses = 512;
     private static readonly TimeSpan Together = TimeSpan.FromSeconds(10);
 
     private readonly LinkedList<Item> _items = new();
@@ -92,7 +93,8 @@ internal sealed class Timeline(TimeProvider time)
         lock (_items)
         {
             var item = _items.FirstOrDefault(item =>
-                item.First.Kind == kind && item.First.Replica == from && item.First.To == to && item.First.Reason == reason && time.GetElapsedTime(item.Last, now) < Together);
+                item.First.Kind == kind && item.First.Replica == from && item.First.To == to && item.First.Reason == reason &&
+                    time.GetElapsedTime(item.Last, now) < Together);
             if (item is null)
                 Keep(item = new(new(time.GetUtcNow(), kind, from, to, reason), now));
             item.Note(pause.TotalMilliseconds, now);
@@ -123,9 +125,9 @@ internal sealed class Timeline(TimeProvider time)
             _longest = Math.Max(_longest, milliseconds);
 
             // Of very many a sample that all of them are equally likely to be in.
-            if (_pauses.Count < MostPauses)
+            if (_pauses.Count < MaxPauses)
                 _pauses.Add(milliseconds);
-            else if (Random.Shared.Next(_count) is var slot && slot < MostPauses)
+            else if (Random.Shared.Next(_count) is var slot && slot < MaxPauses)
                 _pauses[slot] = milliseconds;
         }
 

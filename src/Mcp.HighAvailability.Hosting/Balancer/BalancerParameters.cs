@@ -25,5 +25,6 @@ internal static class BalancerParameters
         "Host names by which clients reach the balancer, such as mcp.example.com;*.example.org. It answers other names with 403. localhost always works.");
 
     private static IResourceBuilder<ParameterResource>? Find(this IDistributedApplicationBuilder builder, string name) =>
-        builder.Resources.OfType<ParameterResource>().FirstOrDefault(parameter => parameter.Name == name) is { } known ? builder.CreateResourceBuilder(known) : null;
+        builder.Resources.OfType<ParameterResource>().FirstOrDefault(parameter => parameter.Name == name) is { } known ? builder.CreateResourceBuilder(known)
+            : null;
 }

@@ -36,7 +36,8 @@ internal static class ClusterInheritance
         if (cluster.Store is null)
         {
             throw new McpHostingException(
-                $"Cluster '{cluster.Name}' has no store. Add .WithReference(builder.AddMcpStore(\"redis\")), or mark your own resource with .AsMcpStore() before you refer to it.");
+                $"Cluster '{cluster.Name}' has no store. Add .WithReference(builder.AddMcpStore(\"redis\")), or mark your own resource with .AsMcpStore() " +
+                    "before you refer to it.");
         }
     }
 }

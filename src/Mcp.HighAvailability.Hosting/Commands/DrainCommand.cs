@@ -26,14 +26,16 @@ internal sealed class DrainCommand(ClusterOperations operations)
 
     public static Task ValidateAsync(InputsDialogValidationContext context)
     {
-        if (context.Inputs.TryGetByName(Timeout, out var input) && !string.IsNullOrEmpty(input.Value) && (!int.TryParse(input.Value, out var seconds) || seconds is < 0 or > MaxTimeout))
+        if (context.Inputs.TryGetByName(Timeout, out var input) && !string.IsNullOrEmpty(input.Value) &&
+            (!int.TryParse(input.Value, out var seconds) || seconds is < 0 or > MaxTimeout))
             context.AddValidationError(input, $"{Timeout} is '{input.Value}'; set it to a whole number from 0 to {MaxTimeout}.");
         return Task.CompletedTask;
     }
 
     public async Task<ExecuteCommandResult> DrainAsync(RunningReplica replica, ExecuteCommandContext context)
     {
-        var timeout = TimeSpan.FromSeconds(context.Arguments?.GetString(Timeout) is { Length: > 0 } text && int.TryParse(text, out var given) ? given : DefaultTimeout);
+        var timeout = TimeSpan.FromSeconds(context.Arguments?.GetString(Timeout) is { Length: > 0 } text && int.TryParse(text, out var given) ? given
+            : DefaultTimeout);
         var started = Stopwatch.GetTimestamp();
         var before = await operations.FindAsync(replica.Id, context.CancellationToken);
         var after = await operations.DrainAsync(replica.Id, timeout, context.CancellationToken);
@@ -42,7 +44,8 @@ internal sealed class DrainCommand(ClusterOperations operations)
         var result = new DrainResult(replica.Id, after.IsEmpty, moved, after.Sessions, after.Calls, seconds);
         return after.IsEmpty
             ? Success($"{replica.Id} is drained. {Count(moved, "session")} moved to other replicas in {seconds:0.0} s. Resume takes it back.", result)
-            : Success($"{replica.Id} drains. {Count(after.Sessions, "session")} left; {Count(after.Calls, "call")} in progress finish first. The cluster page shows the rest.", result);
+            : Success($"{replica.Id} drains. {Count(after.Sessions, "session")} left; {Count(after.Calls, "call")} in progress finish first. The cluster " +
+                "page shows the rest.", result);
     }
 
     public async Task<ExecuteCommandResult> ResumeAsync(RunningReplica replica, ExecuteCommandContext context)

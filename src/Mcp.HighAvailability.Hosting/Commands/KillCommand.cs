@@ -42,10 +42,12 @@ internal sealed class KillCommand(ProjectResource resource, ClusterOperations op
             await process.WaitForExitAsync(context.CancellationToken).WaitAsync(_exitTimeout, context.CancellationToken);
         }
 
-        var others = (await operations.TryReportAsync(context.CancellationToken)).Where(other => other.TakesSessions && other.Id != replica.Id).Select(other => other.Id).ToList();
+        var others = (await operations.TryReportAsync(context.CancellationToken)).Where(other => other.TakesSessions && other.Id != replica.Id)
+            .Select(other => other.Id).ToList();
         var result = new KillResult(replica.Id, before?.ProcessId ?? pid, before?.Sessions ?? 0, before?.Calls ?? 0, others, restarts);
         return Success(
-            $"{replica.Id} is dead: process {result.ProcessId} was killed with {Count(result.Sessions, "session")} and {Count(result.Calls, "call")} in progress. "
+            $"{replica.Id} is dead: process {result.ProcessId} was killed with {Count(result.Sessions, "session")} and {Count(result.Calls, "call")} in " +
+                "progress. "
             + $"They continue in {(others.Count > 0 ? string.Join(", ", others) : "the next replica that starts")}; the cluster page shows the take-overs. "
             + (restarts ? $"{resource.Name} restarts in a moment." : $"Start brings {resource.Name} back."),
             result);

@@ -29,7 +29,8 @@ internal static class ReplicaCommands
             .WithReplicaCommand("kill", "Kill process", kill.KillAsync, new()
             {
                 Description = "Ends its process at once, as kill -9 does. Its sessions continue in the other replicas.",
-                ConfirmationMessage = "Kill the process of this replica without a warning? Sessions, and calls that may run again, continue in the other replicas.",
+                ConfirmationMessage = "Kill the process of this replica without a warning? Sessions, and calls that may run again, continue in the other " +
+                    "replicas.",
                 IconName = "HeartBroken",
                 Arguments = KillCommand.Arguments,
             });

@@ -24,5 +24,6 @@ internal sealed record RunningReplica(string Id, int? ProcessId)
     }
 
     private static int? ProcessIdOf(CustomResourceSnapshot replica) =>
-        replica.Properties.FirstOrDefault(property => property.Name == ProcessIdProperty)?.Value is { } pid ? Convert.ToInt32(pid, CultureInfo.InvariantCulture) : null;
+        replica.Properties.FirstOrDefault(property => property.Name == ProcessIdProperty)?.Value is { } pid
+            ? Convert.ToInt32(pid, CultureInfo.InvariantCulture) : null;
 }

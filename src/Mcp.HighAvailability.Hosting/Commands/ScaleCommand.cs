@@ -70,7 +70,8 @@ internal sealed class ScaleCommand(McpClusterResource cluster)
                 return CommandResults.Failure($"{replica} did not stop: {result.Message}");
         }
 
-        return Success($"{cluster.Name} has {Count(wanted, "replica")}.{List("Started", starting)}{List("Drained and stopped", stopping)}", new ScaleResult(wanted, starting, stopping));
+        return Success($"{cluster.Name} has {Count(wanted, "replica")}.{List("Started", starting)}{List("Drained and stopped", stopping)}",
+            new ScaleResult(wanted, starting, stopping));
     }
 
     // A stop hands the sessions over as well. The drain gives calls in progress more time.

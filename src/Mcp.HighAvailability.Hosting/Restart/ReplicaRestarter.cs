@@ -73,12 +73,14 @@ internal sealed partial class ReplicaRestarter(
     }
 
     private static string Cause(CustomResourceSnapshot replica) =>
-        replica.State?.Text == KnownResourceStates.FailedToStart ? "failed to start" : $"ended with exit code {replica.ExitCode?.ToString(null as IFormatProvider) ?? "unknown"}";
+        replica.State?.Text == KnownResourceStates.FailedToStart ? "failed to start" : $"ended with exit code " +
+            $"{replica.ExitCode?.ToString(null as IFormatProvider) ?? "unknown"}";
 
     [LoggerMessage(LogLevel.Warning, "Replica {Name} {Cause}. It restarts in {Seconds} s ({Number} of {Max} in a row).")]
     private partial void LogRestart(string name, string cause, double seconds, int number, int max);
 
-    [LoggerMessage(LogLevel.Error, "Replica {Name} {Cause}, too often in a row. It stays down. Read its log, then start it in the dashboard or with 'aspire resource {Name} start'.")]
+    [LoggerMessage(LogLevel.Error,
+        "Replica {Name} {Cause}, too often in a row. It stays down. Read its log, then start it in the dashboard or with 'aspire resource {Name} start'.")]
     private partial void LogGivenUp(string name, string cause);
 
     [LoggerMessage(LogLevel.Error, "Replica {Name} did not start again: {Message} Start it in the dashboard or with 'aspire resource {Name} start'.")]

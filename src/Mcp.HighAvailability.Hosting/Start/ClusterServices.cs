@@ -14,7 +14,8 @@ internal static class ClusterServices
     {
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.TryAddSingleton<ReplicaRestarter>();
-        builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, ReplicaRestarter>(services => services.GetRequiredService<ReplicaRestarter>()));
+        builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, ReplicaRestarter>(services =>
+            services.GetRequiredService<ReplicaRestarter>()));
         builder.Services.AddSingleton<IHostedService>(services => ActivatorUtilities.CreateInstance<StartReport>(services, cluster));
         builder.Services.AddSingleton<IHostedService>(services => ActivatorUtilities.CreateInstance<ClusterStatus>(services, cluster));
     }

@@ -8,7 +8,8 @@ namespace Mcp.HighAvailability.Hosting.Start;
 
 /// <summary>Says on the console which store was chosen, what the start waits for, and where the cluster is when it is ready.</summary>
 internal sealed partial class StartReport(
-    McpClusterResource cluster, ResourceNotificationService notifications, TimeProvider time, ILogger<StartReport> logger) : IHostedLifecycleService, IDisposable
+    McpClusterResource cluster, ResourceNotificationService notifications, TimeProvider time, ILogger<StartReport> logger)
+        : IHostedLifecycleService, IDisposable
 {
     private static readonly TimeSpan _interval = TimeSpan.FromSeconds(4);
 

@@ -50,7 +50,8 @@ internal static partial class GarnetStore
                 garnet.IsReady = true;
                 return Task.CompletedTask;
             })
-            .OnResourceStopped((_, stopped, cancellationToken) => garnet.IsReady ? Task.CompletedTask : GiveUpAsync(garnet, settings, stopped.Services, cancellationToken));
+            .OnResourceStopped((_, stopped, cancellationToken) =>
+                garnet.IsReady ? Task.CompletedTask : GiveUpAsync(garnet, settings, stopped.Services, cancellationToken));
     }
 
     /// <summary>Ends the application, which cannot work without its store, and names the cures.</summary>
@@ -73,7 +74,8 @@ internal static partial class GarnetStore
     }
 
     [LoggerMessage(LogLevel.Critical,
-        "Store '{Name}' did not start: the .NET tool {Package} {Version} cannot be run. Start Docker or Podman, install redis-server, or set ConnectionStrings:{Name} to an "
+        "Store '{Name}' did not start: the .NET tool {Package} {Version} cannot be run. Start Docker or Podman, install redis-server, or set " +
+            "ConnectionStrings:{Name} to an "
         + "existing Redis. Output of the tool:\n{Output}")]
     private static partial void LogNotStarted(ILogger logger, string name, string package, string version, string output);
 }

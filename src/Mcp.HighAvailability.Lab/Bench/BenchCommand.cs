@@ -12,11 +12,14 @@ internal static class BenchCommand
     {
         var rounds = new Option<int>("--rounds") { Description = "Rounds; in each, every subject has its turn.", DefaultValueFactory = _ => 5 };
         var seconds = new Option<double>("--seconds") { Description = "Length of one turn.", DefaultValueFactory = _ => 1 };
-        var kills = new Option<int>("--kills") { Description = "Kills of a replica with a call in flight; half as many fall silent, a fifth also has idle streams.", DefaultValueFactory = _ => 12 };
+        var kills = new Option<int>("--kills") { Description = "Kills of a replica with a call in flight; half as many fall silent, a fifth also has idle " +
+            "streams.", DefaultValueFactory = _ => 12 };
         var sessions = new Option<int>("--sessions") { Description = "Idle sessions whose memory is measured.", DefaultValueFactory = _ => 2_000 };
         var streams = new Option<int>("--streams") { Description = "GET streams through one balancer.", DefaultValueFactory = _ => 1_000 };
-        var only = new Option<string?>("--only") { Description = $"Measure some of {string.Join(',', BenchOptions.Parts)}. Default: {string.Join(',', BenchOptions.DefaultParts)}.", HelpName = "LIST" };
-        var other = new Option<string?>("--other") { Description = "Folder of another build of Lab, whose replica is measured as 'other' beside 'replica'.", HelpName = "FOLDER" };
+        var only = new Option<string?>("--only") { Description = $"Measure some of {string.Join(',', BenchOptions.Parts)}. Default: " +
+            $"{string.Join(',', BenchOptions.DefaultParts)}.", HelpName = "LIST" };
+        var other = new Option<string?>("--other") { Description = "Folder of another build of Lab, whose replica is measured as 'other' beside 'replica'.",
+            HelpName = "FOLDER" };
         var json = new Option<FileInfo?>("--json") { Description = "Write the report to this file.", HelpName = "FILE" };
 
         Positive(rounds);
@@ -33,7 +36,8 @@ internal static class BenchCommand
                 result.AddError("'other' needs the folder of another build. Name it with --other.");
         });
 
-        var command = new Command(Name, "Measures throughput, processor time, memory and failover beside what else could be used; starts and ends all it needs.")
+        var command = new Command(Name,
+            "Measures throughput, processor time, memory and failover beside what else could be used; starts and ends all it needs.")
         {
             rounds, seconds, kills, sessions, streams, only, other, json,
         };

@@ -43,7 +43,8 @@ internal sealed record BenchOptions(
         if (RedisServer.Executable is null)
             throw new LabException("redis-server is not on PATH. Install it: apt-get install redis-server.");
         if (Nginx.Executable is null && Subjects.FirstOrDefault(plan => plan.NeedsNginx) is { } plan)
-            throw new LabException($"'{plan.Key}' needs nginx, which is not installed. Install it (apt-get install nginx), or leave the subject out with --only.");
+            throw new LabException(
+                $"'{plan.Key}' needs nginx, which is not installed. Install it (apt-get install nginx), or leave the subject out with --only.");
         if (Only.Contains(StreamsPart))
             Bench.Streams.StreamRun.CheckLimit(Streams);
     }

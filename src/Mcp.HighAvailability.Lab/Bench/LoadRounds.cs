@@ -44,7 +44,8 @@ internal sealed class LoadRounds(BenchOptions options, Action<string> say)
             }
 
             return [.. subjects.Select(subject => new SubjectReport(
-                subject.Plan.Key, subject.Plan.Title, [.. subject.Plan.Loads.Select(load => new LoadReport(load.Kind, load.Connections, turns[subject][load]))]))];
+                subject.Plan.Key, subject.Plan.Title, [.. subject.Plan.Loads.Select(load =>
+                    new LoadReport(load.Kind, load.Connections, turns[subject][load]))]))];
         }
         finally
         {

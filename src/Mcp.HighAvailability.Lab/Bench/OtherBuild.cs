@@ -10,7 +10,8 @@ internal sealed record OtherBuild(string Assembly)
     private const string Client = "StackExchange.Redis";
 
     /// <summary>The Redis client of that build.</summary>
-    public string Name => $"{Client} {FileVersionInfo.GetVersionInfo(Path.Combine(Path.GetDirectoryName(Assembly)!, Client + ".dll")).ProductVersion?.Split('+')[0]}";
+    public string Name =>
+        $"{Client} {FileVersionInfo.GetVersionInfo(Path.Combine(Path.GetDirectoryName(Assembly)!, Client + ".dll")).ProductVersion?.Split('+')[0]}";
 
     /// <summary>Finds the build in a folder.</summary>
     /// <exception cref="LabException">There is none.</exception>
@@ -19,6 +20,7 @@ internal sealed record OtherBuild(string Assembly)
         var assembly = Path.GetFullPath(Path.Combine(folder, Path.GetFileName(typeof(OtherBuild).Assembly.Location)));
         return File.Exists(assembly)
             ? new(assembly)
-            : throw new LabException($"{assembly} is missing: build it with 'dotnet build src/Mcp.HighAvailability.Lab -c Release -p:RedisClient=VERSION --artifacts-path FOLDER'.");
+            : throw new LabException(
+                $"{assembly} is missing: build it with 'dotnet build src/Mcp.HighAvailability.Lab -c Release -p:RedisClient=VERSION --artifacts-path FOLDER'.");
     }
 }

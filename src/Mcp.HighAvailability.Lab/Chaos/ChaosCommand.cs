@@ -28,17 +28,23 @@ internal static class ChaosCommand
         var balancers = Number("--balancers", "Number of balancers; clients may use any of them.", 2, 1, 10);
         var sessions = Number("--sessions", "Number of sessions of the C# client.", 100, 0, 10_000);
         var typescript = Number("--typescript", "Number of further sessions, of the unmodified TypeScript client (needs Node.js).", 0, 0, 1_000);
-        var rate = Number("--rate", "Calls per second of all clients together, on average. Few enough, and pauses show the cluster and not the machine.", 120, 1, 100_000);
+        var rate = Number("--rate", "Calls per second of all clients together, on average. Few enough, and pauses show the cluster and not the machine.", 120,
+            1, 100_000);
         var minutes = new Option<double?>("--minutes") { Description = "How long to inject faults. Default: 5.", HelpName = "N" };
         var faults = new Option<int?>("--faults") { Description = "How many faults to inject, instead of --minutes.", HelpName = "N" };
         var seed = new Option<int?>("--seed") { Description = "Decides all choices; printed by every run. Default: another one each time.", HelpName = "N" };
-        var kinds = new Option<string?>("--faults-of") { Description = $"Kinds of fault: some of {string.Join(',', FaultForms.Names.Keys)}. Default: all that can be had here.", HelpName = "LIST" };
-        var spacing = new Option<double>("--spacing") { Description = "Seconds from one fault to the next, on average, where nothing has to be waited for.", HelpName = "SECONDS", DefaultValueFactory = _ => 1 };
+        var kinds = new Option<string?>("--faults-of") { Description = $"Kinds of fault: some of {string.Join(',', FaultForms.Names.Keys)}. Default: all " +
+            "that can be had here.", HelpName = "LIST" };
+        var spacing = new Option<double>("--spacing") { Description = "Seconds from one fault to the next, on average, where nothing has to be waited for.",
+            HelpName = "SECONDS", DefaultValueFactory = _ => 1 };
         var direct = new Option<bool>("--direct") { Description = "No balancer: nginx, round robin, straight in front of the replicas." };
-        var server = new Option<Uri?>("--server") { Description = "MCP endpoint that somebody else runs. Clients only: breaking it is up to you.", HelpName = "URL", CustomParser = ReadUrl };
+        var server = new Option<Uri?>("--server") { Description = "MCP endpoint of a server that runs already. Clients only: you break the server.",
+            HelpName = "URL", CustomParser = ReadUrl };
         var project = new Option<string?>("--project") { Description = "Your own server project instead of the sample.", HelpName = "PATH" };
-        var workload = new Option<FileInfo?>("--workload") { Description = "JSON file that lists the tools to call, where it is not the sample that serves.", HelpName = "FILE" };
-        var mutate = new Option<string?>("--mutate") { Description = $"Switch a safeguard off, to see that the checker finds out: {string.Join(", ", Mutation.Names)}.", HelpName = "NAME" };
+        var workload = new Option<FileInfo?>("--workload") { Description = "JSON file that lists the tools to call, where it is not the sample that serves.",
+            HelpName = "FILE" };
+        var mutate = new Option<string?>("--mutate") { Description = $"Switch a safeguard off, to see that the checker finds out: " +
+            $"{string.Join(", ", Mutation.Names)}.", HelpName = "NAME" };
         var json = new Option<FileInfo?>("--json") { Description = "Write the report to this file, for machines.", HelpName = "FILE" };
         var html = new Option<FileInfo?>("--html") { Description = "Write the report to this file, for people.", HelpName = "FILE" };
         var endWithParent = new Option<bool>("--end-with-parent") { Description = "End when the process that started Lab ends.", Hidden = true };
@@ -63,7 +69,8 @@ internal static class ChaosCommand
 
         var command = new Command(Name, "Breaks a cluster under load, in every way that it promises to survive, and checks what its clients saw.")
         {
-            replicas, balancers, sessions, typescript, rate, minutes, faults, seed, kinds, spacing, direct, server, project, workload, mutate, json, html, endWithParent,
+            replicas, balancers, sessions, typescript, rate, minutes, faults, seed, kinds, spacing, direct, server, project, workload, mutate, json, html,
+                endWithParent,
         };
         command.Validators.Add(result =>
         {
@@ -73,7 +80,8 @@ internal static class ChaosCommand
                 Exclude(result, server, option, "nothing is started or broken by Lab there");
             if (IsGiven(result, project) && !IsGiven(result, workload))
                 result.AddError("--project needs --workload: name a JSON file that lists the tools of your server.");
-            if (result.GetResult(sessions) is { } given && Value(given) == "0" && (result.GetResult(typescript) is not { } further || Value(further) is null or "0"))
+            if (result.GetResult(sessions) is { } given && Value(given) == "0" &&
+                (result.GetResult(typescript) is not { } further || Value(further) is null or "0"))
                 result.AddError("--sessions 0 needs some --typescript sessions: without sessions there is nothing to check.");
         });
         command.SetAction((result, cancellationToken) =>
@@ -82,7 +90,8 @@ internal static class ChaosCommand
             var isDirect = result.GetValue(direct);
             List<FaultKind> all = chosen.Length > 0
                 ? [.. chosen.Select(kind => FaultForms.Names[kind]).Distinct().Order()]
-                : [.. Enum.GetValues<FaultKind>().Where(kind => kind == FaultKind.Balancer ? !isDirect : RedisServer.Executable is not null || !FaultForms.HitsStore(kind))];
+                : [.. Enum.GetValues<FaultKind>().Where(kind =>
+                    kind == FaultKind.Balancer ? !isDirect : RedisServer.Executable is not null || !FaultForms.HitsStore(kind))];
             var count = result.GetValue(faults);
             var number = result.GetValue(seed) ?? Random.Shared.Next(1, 1_000_000);
             return ChaosRun.RunAsync(

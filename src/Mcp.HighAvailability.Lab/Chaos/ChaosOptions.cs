@@ -38,7 +38,7 @@ internal sealed record ChaosOptions
     /// <summary>Whether clients get at the replicas without a balancer of ours.</summary>
     public required bool Direct { get; init; }
 
-    /// <summary>A server that somebody else runs and breaks; <see langword="null"/>: a cluster of our own.</summary>
+    /// <summary>A server that runs already and is broken from outside; <see langword="null"/>: a cluster that this run starts.</summary>
     public required Uri? Server { get; init; }
 
     /// <summary>Project of the user's own server; <see langword="null"/>: the sample.</summary>

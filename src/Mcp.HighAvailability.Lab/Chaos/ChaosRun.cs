@@ -67,7 +67,7 @@ internal sealed class ChaosRun(ChaosOptions options, RunLog log)
             Directory.Exists(cluster.DeliveryLog) ? [.. Directory.GetFiles(cluster.DeliveryLog).SelectMany(File.ReadLines)] : [];
     }
 
-    /// <summary>A server of somebody else.</summary>
+    /// <summary>A server that this run did not start.</summary>
     private async Task<IReadOnlyList<string>> WatchAsync(Uri server, CancellationToken cancellationToken)
     {
         Say($"Only watching {server}: nothing is broken from here, that is up to you. Ctrl-C ends it.");
@@ -76,10 +76,12 @@ internal sealed class ChaosRun(ChaosOptions options, RunLog log)
     }
 
     /// <summary>Lets the clients work while something goes on.</summary>
-    private async Task DriveAsync(IReadOnlyList<Uri> route, Func<CancellationToken, Task> meanwhile, Func<IReadOnlyList<string>> deliveries, CancellationToken cancellationToken)
+    private async Task DriveAsync(IReadOnlyList<Uri> route, Func<CancellationToken, Task> meanwhile, Func<IReadOnlyList<string>> deliveries,
+        CancellationToken cancellationToken)
     {
         await using var fleet = new Fleet(
-            new FleetOptions(options.Sessions, options.TypeScript, options.Rate, options.Seed) { WorkloadFile = options.Workload, HasDeliveryLog = options.Server is null }, route, _history);
+            new FleetOptions(options.Sessions, options.TypeScript, options.Rate, options.Seed) { WorkloadFile = options.Workload,
+                HasDeliveryLog = options.Server is null }, route, _history);
         Say($"Opening {options.Sessions + options.TypeScript} sessions.");
         await fleet.StartAsync(cancellationToken);
         _toCheck = fleet.ToCheck(options.Direct);
@@ -157,7 +159,8 @@ internal sealed class ChaosRun(ChaosOptions options, RunLog log)
         if (OperatingSystem.IsWindows())
             throw new LabException("chaos needs replicas as processes and signals, which Lab has on Linux and macOS only: use WSL, or --server.");
         if (RedisServer.Executable is null && options.Kinds.Any(FaultForms.HitsStore))
-            throw new LabException("Faults of the store need redis-server, because Garnet keeps its data in memory: install it, or leave redis-* out of --faults-of.");
+            throw new LabException(
+                "Faults of the store need redis-server, because Garnet keeps its data in memory: install it, or leave redis-* out of --faults-of.");
         if (options.Direct && Nginx.Executable is null)
             throw new LabException("--direct needs nginx: install it (apt-get install nginx, brew install nginx), or leave out --direct.");
         if (options.Kinds.Contains(FaultKind.Balancer) && (options.Direct || options.Balancers < 2))
@@ -186,7 +189,8 @@ internal sealed class ChaosRun(ChaosOptions options, RunLog log)
         var events = _history.Snapshot();
         var ended = events.OfType<CallEnded>().ToList();
         var errors = ended.Where(call => call.Outcome.Kind is not (OutcomeKind.Result or OutcomeKind.Cancelled)).CountBy(call => Counts.Name(call.Outcome));
-        return string.Create(CultureInfo.InvariantCulture, $"({ended.Count:N0} calls, errors: {(errors.Any() ? string.Join(", ", errors.Select(error => $"{error.Value} {error.Key}")) : "none")})");
+        return string.Create(CultureInfo.InvariantCulture,
+            $"({ended.Count:N0} calls, errors: {(errors.Any() ? string.Join(", ", errors.Select(error => $"{error.Value} {error.Key}")) : "none")})");
     }
 
     private void Say(string line)

@@ -6,7 +6,9 @@ using Mcp.HighAvailability.Lab.Chaos.Report;
 
 namespace Mcp.HighAvailability.Lab.Chaos;
 
-/// <summary>Looks at the history while the run goes on, so that nobody waits an hour for what was wrong in the first minute. The verdict is that of the end.</summary>
+/// <summary>
+/// Checks the history while the run goes on, so that an early violation is reported early. The check at the end decides.
+/// </summary>
 /// <param name="history">What happens.</param>
 /// <param name="deliveries">Marks of the runs of <c>deliver</c>.</param>
 /// <param name="toCheck">What there is to check.</param>

@@ -13,7 +13,8 @@ internal static partial class Autogroup
     {
         try
         {
-            return int.TryParse(Nice().Match(File.ReadAllText(PathOf(process))).Groups[1].Value, CultureInfo.InvariantCulture, out var priority) ? priority : null;
+            return int.TryParse(Nice().Match(File.ReadAllText(PathOf(process))).Groups[1].Value, CultureInfo.InvariantCulture, out var priority) ? priority
+                : null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -80,7 +80,7 @@ internal sealed class ChildProcess : IAsyncDisposable
         if (int.TryParse(line, CultureInfo.InvariantCulture, out var code))
             return code;
 
-        // Somebody ended the guardian: nobody would end the child when Lab ends.
+        // The guardian has ended, so the child would outlive Lab.
         Signals.Send(Id, Signal.Kill);
         return 128 + (int)Signal.Kill;
     }

@@ -51,7 +51,8 @@ internal static class Guardian
         if (SetSid is not null)
             start.ArgumentList.Add("/bin/sh");
 
-        string[] script = ["-c", Script, "guardian", SetSid is null ? "" : "-", spec.LogFile, SetSid is null || priority == 0 ? "" : priority.ToString(CultureInfo.InvariantCulture), spec.FileName];
+        string[] script = ["-c", Script, "guardian", SetSid is null ? "" : "-", spec.LogFile, SetSid is null || priority == 0 ? ""
+            : priority.ToString(CultureInfo.InvariantCulture), spec.FileName];
         foreach (var argument in script.Concat(spec.Arguments))
             start.ArgumentList.Add(argument);
         foreach (var (name, value) in spec.Environment)

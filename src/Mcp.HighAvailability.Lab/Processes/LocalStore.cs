@@ -1,13 +1,17 @@
 namespace Mcp.HighAvailability.Lab.Processes;
 
-/// <summary>The store that Lab starts: <c>redis-server</c> where it is installed, otherwise Garnet, which needs nothing but the .NET SDK and keeps its data in memory.</summary>
+/// <summary>
+/// The store that Lab starts: <c>redis-server</c> where it is installed, otherwise Garnet, which needs nothing but the .NET SDK and keeps its data in
+/// memory.
+/// </summary>
 /// <param name="Garnet">Garnet's program; <see langword="null"/> for <c>redis-server</c>.</param>
 internal sealed record LocalStore(string? Garnet)
 {
     private static readonly NuGetPackage Package = new("garnet-server", "2.2.8", Path.Combine("tools", "net10.0", "any", "GarnetServer.dll"));
 
     /// <summary>What it is, and why.</summary>
-    public string Description => Garnet is null ? "a redis-server of their own" : $"a Garnet {Package.Version} of their own, because redis-server is not installed";
+    public string Description => Garnet is null ? "a redis-server of their own" : $"a Garnet {Package.Version} of their own, because redis-server is not " +
+        "installed";
 
     /// <summary>Finds the store, and restores Garnet's package where it is needed and not there.</summary>
     /// <exception cref="LabException">There is no <c>redis-server</c>, and the package cannot be restored.</exception>
@@ -20,7 +24,8 @@ internal sealed record LocalStore(string? Garnet)
         return await Package.FindAsync(log, say, cancellationToken) is { } program
             ? new(program)
             : throw new LabException(
-                $"There is no store to run the cluster on: redis-server is not installed, and {Package.Id} {Package.Version} could not be restored (see {log}). "
+                $"There is no store to run the cluster on: redis-server is not installed, and {Package.Id} {Package.Version} could not be restored (see " +
+                    $"{log}). "
                 + "Install redis-server, name an existing Redis with --redis, or make NuGet reachable.");
     }
 

@@ -62,7 +62,7 @@ internal static class Nginx
             scgi_temp_path "{{folder}}/scgi";
 
             upstream servers {
-                # Round robin. One that failed is left out for a moment; not longer, because when all have failed nobody is asked.
+                # Round robin. A replica that failed is left out for a moment only: when all have failed, nginx answers 502.
         {{string.Join('\n', servers.Select(server => $"        server {server.Authority} max_fails=1 fail_timeout=1s;"))}}
                 keepalive 64;
             }

@@ -40,7 +40,8 @@ internal sealed record NuGetPackage(string Id, string Version, string Program)
             return null;
 
         using var assets = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(folder, "obj", "project.assets.json"), cancellationToken));
-        return assets.RootElement.GetProperty("packageFolders").EnumerateObject().Select(packages => ProgramIn(packages.Name)).FirstOrDefault(program => program is not null);
+        return assets.RootElement.GetProperty("packageFolders").EnumerateObject().Select(packages => ProgramIn(packages.Name))
+            .FirstOrDefault(program => program is not null);
     }
 
     private string? ProgramIn(string packages)

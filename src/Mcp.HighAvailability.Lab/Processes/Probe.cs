@@ -6,12 +6,12 @@ namespace Mcp.HighAvailability.Lab.Processes;
 /// <summary>Asks a program once whether it is ready. No answer is an answer.</summary>
 internal static class Probe
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(5);
 
-    // No proxy, no pool: every question goes to whoever listens on the port now.
+    // No proxy, no pool: every request goes to the process that listens on the port now.
     private static readonly HttpClient Http = new(new SocketsHttpHandler { UseProxy = false, PooledConnectionLifetime = TimeSpan.Zero })
     {
-        Timeout = Patience,
+        Timeout = AnswerTimeout,
     };
 
     /// <summary>Whether <c>/health</c> of a web program answers 200.</summary>
@@ -45,16 +45,16 @@ internal static class Probe
     /// <summary>Whether a Redis without password answers PING, which it refuses while it loads its data.</summary>
     public static async Task<bool> RedisAsync(int port, CancellationToken cancellationToken)
     {
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        patience.CancelAfter(Patience);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(AnswerTimeout);
         try
         {
             using var client = new TcpClient();
-            await client.ConnectAsync("127.0.0.1", port, patience.Token);
+            await client.ConnectAsync("127.0.0.1", port, limit.Token);
             var stream = client.GetStream();
-            await stream.WriteAsync("PING\r\n"u8.ToArray(), patience.Token);
+            await stream.WriteAsync("PING\r\n"u8.ToArray(), limit.Token);
             var answer = new byte[7];
-            await stream.ReadExactlyAsync(answer, patience.Token);
+            await stream.ReadExactlyAsync(answer, limit.Token);
             return Encoding.ASCII.GetString(answer) == "+PONG\r\n";
         }
         catch (Exception e) when (e is SocketException or IOException or OperationCanceledException && !cancellationToken.IsCancellationRequested)

@@ -10,7 +10,7 @@ internal sealed class ProcessCluster : IAsyncDisposable
     // Nothing here looks at the health of balancers.
     private static readonly TimeSpan BalancerDrainTime = TimeSpan.FromSeconds(1);
 
-    // Behind nginx nobody but nginx notices that a replica is frozen: it must not take long.
+    // Behind nginx only nginx notices a frozen replica, so its time-out is short.
     private static readonly TimeSpan KeepAliveBehindNginx = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan SilenceBehindNginx = TimeSpan.FromSeconds(5);
 
@@ -80,7 +80,7 @@ internal sealed class ProcessCluster : IAsyncDisposable
     private IEnumerable<Member> All => [.. _stores, .. _replicas, .. _balancers, .. _fronts];
 
     /// <summary>How long everything that is told to end together may take for what it has under way.</summary>
-    public TimeSpan Patience => StopGrace;
+    public TimeSpan StopTimeout => StopGrace;
 
     /// <summary>What this cluster is, in one line.</summary>
     public static string Describe(UpOptions options, LocalStore? store) =>
@@ -94,7 +94,7 @@ internal sealed class ProcessCluster : IAsyncDisposable
         if (_options.Redis is not null)
             await RedisConnection.CheckAsync(_options.Redis);
 
-        // Whoever fails first decides: no need to wait for the others.
+        // The first failure decides; the others are not waited for.
         using var failing = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         foreach (IEnumerable<Member> wave in (IEnumerable<Member>[])[_stores, [.. _replicas, .. _balancers], _fronts])
         {

@@ -9,7 +9,7 @@ internal sealed record Telemetry(Uri OtlpGrpc)
         environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = OtlpGrpc.GetLeftPart(UriPartial.Authority);
         environment["OTEL_EXPORTER_OTLP_PROTOCOL"] = "grpc";
 
-        // Shorter than the defaults: somebody is watching.
+        // Shorter than the defaults: a person is watching.
         environment["OTEL_BSP_SCHEDULE_DELAY"] = "1000";
         environment["OTEL_BLRP_SCHEDULE_DELAY"] = "1000";
         environment["OTEL_METRIC_EXPORT_INTERVAL"] = "5000";

@@ -13,7 +13,8 @@ internal static class UpCommand
         var balancers = Count("--balancers", "Number of balancers; further ones listen on the ports after --port.", 1, 1, 10);
         var port = Count("--port", "Port of the first balancer on 127.0.0.1.", 5200, 1, 65_535);
         var redis = new Option<string?>("--redis") { Description = "Connection string of a Redis to use instead of starting one.", HelpName = "CONNECTION" };
-        var restartAfter = new Option<double>("--restart-after") { Description = "Seconds after which what dies is started again.", DefaultValueFactory = static _ => 2, HelpName = "SECONDS" };
+        var restartAfter = new Option<double>("--restart-after") { Description = "Seconds after which what dies is started again.",
+            DefaultValueFactory = static _ => 2, HelpName = "SECONDS" };
         restartAfter.Validators.Add(static result =>
         {
             if (double.TryParse(result.Tokens.SingleOrDefault()?.Value, CultureInfo.InvariantCulture, out var given) && given is not (>= 0 and <= 3600))
@@ -23,7 +24,8 @@ internal static class UpCommand
         var dashboard = new Option<bool>("--dashboard") { Description = "Start the Aspire dashboard; all processes export their telemetry to it." };
         var nginx = new Option<string?>("--nginx")
         {
-            Description = "Start an nginx that hands requests to one replica after the other, past the balancers; or, with 'balancers', to one balancer after the other.",
+            Description = "Start an nginx that hands requests to one replica after the other, past the balancers; or, with 'balancers', to one balancer " +
+                "after the other.",
             HelpName = "replicas|balancers",
             Arity = ArgumentArity.ZeroOrOne,
         };
@@ -31,7 +33,8 @@ internal static class UpCommand
         var nginxPort = Count("--nginx-port", "Port of nginx on 127.0.0.1.", 5300, 1, 65_535);
         var project = new Option<string?>("--project")
         {
-            Description = "Project (or built .dll) of a server of your own to run in the place of the sample; it serves /mcp and takes its Redis from ConnectionStrings:redis.",
+            Description = "Project (or built .dll) of a server of your own to run in the place of the sample; it serves /mcp and takes its Redis from " +
+                "ConnectionStrings:redis.",
             HelpName = "PATH",
         };
         var endWithParent = new Option<bool>("--end-with-parent") { Description = "End when the process that started Lab ends.", Hidden = true };

@@ -49,7 +49,7 @@ internal sealed class UpSession
             view.Say($"  logs           {Path.Combine(_options.Folder, "logs")}");
             view.Say($"ready {cluster.ToFile().Endpoint}");
             await view.RunAsync(cluster, cancellationToken);
-            view.Say($"stopping; what is under way may take up to {cluster.Patience.TotalSeconds:0} s");
+            view.Say($"stopping; what is under way may take up to {cluster.StopTimeout.TotalSeconds:0} s");
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {

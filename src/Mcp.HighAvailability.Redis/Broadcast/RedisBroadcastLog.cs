@@ -9,7 +9,8 @@ namespace Mcp.HighAvailability.Redis;
 /// <summary>The log in three keys of one hash slot; time is that of Redis.</summary>
 internal sealed partial class RedisBroadcastLog(RedisConnection redis, IOptions<BroadcastOptions> options, ILogger<RedisBroadcastLog> logger) : IBroadcastLog
 {
-    public async ValueTask<BroadcastEntry?> AppendAsync(BroadcastPublication publication, BroadcastPosition known, CancellationToken cancellationToken = default)
+    public async ValueTask<BroadcastEntry?> AppendAsync(BroadcastPublication publication, BroadcastPosition known,
+        CancellationToken cancellationToken = default)
     {
         var bounds = options.Value;
         publication.Validate(bounds);
@@ -48,6 +49,7 @@ internal sealed partial class RedisBroadcastLog(RedisConnection redis, IOptions<
 
     private static string Incarnation(BroadcastPosition position) => position.Incarnation.ToString("x", System.Globalization.CultureInfo.InvariantCulture);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "An entry of the broadcast log cannot be read and is skipped. Something else writes the key, or a newer version runs.")]
+    [LoggerMessage(Level = LogLevel.Warning,
+        Message = "An entry of the broadcast log cannot be read and is skipped. Something else writes the key, or a newer version runs.")]
     private partial void LogUnreadable();
 }

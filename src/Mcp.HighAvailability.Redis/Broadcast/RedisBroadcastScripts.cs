@@ -2,8 +2,8 @@ namespace Mcp.HighAvailability.Redis;
 
 /// <summary>The scripts of the broadcast log.</summary>
 /// <remarks>
-/// KEYS of both: log (hash: incarnation, number, tail, run, bytes), entries (list), ids (hash: id = position). The entries end at <c>number</c> and their numbers are
-/// contiguous. <c>tail</c> is the position of the newest entry. <c>run</c> is the server's run id at the last append.
+/// KEYS of both: log (hash: incarnation, number, tail, run, bytes), entries (list), ids (hash: id = position). The entries end at <c>number</c> and their
+/// numbers are contiguous. <c>tail</c> is the position of the newest entry. <c>run</c> is the server's run id at the last append.
 /// </remarks>
 internal static class RedisBroadcastScripts
 {
@@ -50,7 +50,8 @@ internal static class RedisBroadcastScripts
         """;
 
     /// <summary>A log that is behind what its reader knows has lost entries, so a new incarnation begins.</summary>
-    /// <remarks>ARGV: 1 and 2 incarnation and number that the caller knows, 3 incarnation to begin if one must. Answers the head and the entries behind it.</remarks>
+    /// <remarks>ARGV: 1 and 2 incarnation and number that the caller knows, 3 incarnation to begin if one must. Answers the head and the entries behind
+    /// it.</remarks>
     public const string Read = """
         local log=redis.call('HMGET',KEYS[1],'incarnation','number')
         local incarnation,number=log[1],tonumber(log[2] or 0)

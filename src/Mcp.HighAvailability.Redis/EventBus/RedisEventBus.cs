@@ -42,7 +42,7 @@ internal sealed partial class RedisEventBus(RedisConnection redis, ILogger<Redis
         }
         catch when (!_subscribers.ContainsKey(topic))
         {
-            // The client keeps the queue, which nobody can reach any more, and would fill it.
+            // The client keeps the unreachable queue and would fill it.
             await EndAsync(topic, subscriber => subscriber.UnsubscribeAsync(channel));
             throw;
         }

@@ -13,7 +13,8 @@ internal static class RedisCommit
 
     public static RedisValue[] Arguments(SessionCommit commit, SessionStoreOptions options, DateTimeOffset now)
     {
-        var onlyAppends = !commit.Touch && commit.Remove.Count == 0 && commit.Unread.Count == 0 && commit.Calls.Count == 0 && commit.State.Count == 0 && commit.Handshake.Count == 0 && commit.TakeOverTook is null;
+        var onlyAppends = !commit.Touch && commit.Remove.Count == 0 && commit.Unread.Count == 0 && commit.Calls.Count == 0 && commit.State.Count == 0 &&
+            commit.Handshake.Count == 0 && commit.TakeOverTook is null;
         var appends = commit.Append.Count;
         var more = appends == 0 ? Fixed : Fixed + OfAppends + appends;
         var arguments = new RedisValue[onlyAppends ? more : more + LengthOfMore(commit)];
@@ -44,7 +45,8 @@ internal static class RedisCommit
     }
 
     private static int LengthOfMore(SessionCommit commit) =>
-        More + commit.Remove.Count + commit.Unread.Count + RedisChanges.Length(commit.Calls) + RedisChanges.Length(commit.State) + RedisChanges.Length(commit.Handshake) + (commit.TakeOverTook is null ? 0 : 1);
+        More + commit.Remove.Count + commit.Unread.Count + RedisChanges.Length(commit.Calls) + RedisChanges.Length(commit.State) + RedisChanges.Length(
+            commit.Handshake) + (commit.TakeOverTook is null ? 0 : 1);
 
     private static void WriteMore(SessionCommit commit, RedisValue[] arguments, int at, long oldest)
     {

@@ -4,7 +4,9 @@ using Mcp.HighAvailability.Storage;
 
 namespace Mcp.HighAvailability.Redis;
 
-/// <summary>Changes of the owner as text, the way that the scripts write them: a line each of epoch, from, to, reason, Unix ms and how long it took in ms.</summary>
+/// <summary>
+/// Changes of the owner as text, the way that the scripts write them: a line each of epoch, from, to, reason, Unix ms and how long it took in ms.
+/// </summary>
 internal static class RedisHops
 {
     private const string Unknown = "-";
@@ -14,7 +16,8 @@ internal static class RedisHops
         var text = new StringBuilder();
         foreach (var hop in hops)
         {
-            text.Append(CultureInfo.InvariantCulture, $"{hop.Epoch} {(hop.From.Length > 0 ? hop.From : Unknown)} {hop.To} {hop.Reason} {hop.Time.ToUnixTimeMilliseconds()} ")
+            text.Append(CultureInfo.InvariantCulture,
+                $"{hop.Epoch} {(hop.From.Length > 0 ? hop.From : Unknown)} {hop.To} {hop.Reason} {hop.Time.ToUnixTimeMilliseconds()} ")
                 .Append(hop.Took is { } took ? Milliseconds(took) : Unknown).Append('\n');
         }
 
@@ -34,5 +37,6 @@ internal static class RedisHops
             : null;
 
     private static TimeSpan? Duration(string took) =>
-        double.TryParse(took, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var ms) && ms < TimeSpan.MaxValue.TotalMilliseconds ? TimeSpan.FromMilliseconds(ms) : null;
+        double.TryParse(took, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var ms) && ms < TimeSpan.MaxValue.TotalMilliseconds
+            ? TimeSpan.FromMilliseconds(ms) : null;
 }

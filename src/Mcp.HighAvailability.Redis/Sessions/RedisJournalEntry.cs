@@ -61,7 +61,8 @@ internal static class RedisJournalEntry
     }
 
     private static long Number(RedisKey key, ref Memory<byte> rest) =>
-        long.TryParse(Word(key, ref rest).Span, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : throw RedisFaults.InvalidRecord(key);
+        long.TryParse(Word(key, ref rest).Span, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number
+            : throw RedisFaults.InvalidRecord(key);
 
     private static Memory<byte> Word(RedisKey key, ref Memory<byte> rest)
     {

@@ -98,5 +98,6 @@ internal static class RedisSessionRecord
     }
 
     public static long Number(RedisKey key, RedisValue value) =>
-        long.TryParse((string?)value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? number : throw RedisFaults.InvalidRecord(key);
+        long.TryParse((string?)value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? number
+            : throw RedisFaults.InvalidRecord(key);
 }

@@ -6,7 +6,8 @@ using StackExchange.Redis;
 namespace Mcp.HighAvailability.Redis;
 
 /// <summary>Keeps sessions in Redis: every write is one script under the fence, every method one command.</summary>
-internal sealed class RedisSessionStore(RedisConnection redis, IOptions<SessionStoreOptions> options, TimeProvider time, SessionMetrics? metrics = null) : ISessionStore
+internal sealed class RedisSessionStore(RedisConnection redis, IOptions<SessionStoreOptions> options, TimeProvider time, SessionMetrics? metrics = null)
+    : ISessionStore
 {
     // What the commit script answers to a position that was used before.
     private const long PositionTaken = -2;

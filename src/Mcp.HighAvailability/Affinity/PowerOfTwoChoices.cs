@@ -6,7 +6,7 @@ namespace Mcp.HighAvailability.Affinity;
 /// <summary>Spreads new work: of two replicas picked at random the less loaded one gets it. Thread-safe.</summary>
 /// <remarks>
 /// Load is what the replica reported in its last heartbeat plus what this process gave it since; without the second part all
-/// work of a second would go to whoever reported the smallest number.
+/// work of a second would go to the replica that reported the smallest number.
 /// </remarks>
 public sealed class PowerOfTwoChoices
 {

@@ -2,7 +2,7 @@ using Mcp.HighAvailability.Storage;
 
 namespace Mcp.HighAvailability.Affinity;
 
-/// <summary>Highest random weight hashing: everybody who sees the same replicas chooses the same one for a key, without talking.</summary>
+/// <summary>Highest random weight hashing: all processes that see the same replicas choose the same one for a key, without messages.</summary>
 /// <remarks>When a replica goes, only the keys that were its own move; when one comes, it takes an even share from all.</remarks>
 public static class Rendezvous
 {

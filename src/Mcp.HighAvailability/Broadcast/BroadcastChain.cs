@@ -68,7 +68,9 @@ internal sealed class BroadcastChain(BroadcastOptions options)
         return at > Last.Ordinal ? null : _kept[(int)(at - First) + _start];
     }
 
-    /// <summary>Finds a position. <see langword="null"/>: it is not known here; after a read of the log, <see cref="LocateUnknown"/> says what that means.</summary>
+    /// <summary>
+    /// Finds a position. <see langword="null"/>: it is not known here; after a read of the log, <see cref="LocateUnknown"/> says what that means.
+    /// </summary>
     public BroadcastLocation? Locate(BroadcastPosition position)
     {
         if (!IsRead)

@@ -71,7 +71,7 @@ internal sealed partial class BroadcastFollower(
     public void Remove(IBroadcastReader reader) => _readers.TryRemove(reader, out _);
 
     /// <summary>Takes in an entry that was pushed or appended.</summary>
-    public void Hear(BroadcastEntry entry)
+    public void Receive(BroadcastEntry entry)
     {
         bool grown, missing;
         lock (_gate)
@@ -148,7 +148,7 @@ internal sealed partial class BroadcastFollower(
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         var listener = new BusListener(bus, IBroadcastLog.Topic, time, logger);
-        listener.Start(HearAsync);
+        listener.Start(ReceiveAsync);
         var away = false;
         try
         {
@@ -187,10 +187,10 @@ internal sealed partial class BroadcastFollower(
         await over.CancelAsync().ConfigureAwait(false);
     }
 
-    private ValueTask HearAsync(ReadOnlyMemory<byte> payload)
+    private ValueTask ReceiveAsync(ReadOnlyMemory<byte> payload)
     {
         if (BroadcastEntry.TryRead(payload, out var entry))
-            Hear(entry);
+            Receive(entry);
         return ValueTask.CompletedTask;
     }
 

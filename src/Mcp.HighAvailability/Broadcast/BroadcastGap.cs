@@ -12,7 +12,8 @@ internal static class BroadcastGap
 
     /// <summary>The text of the notice.</summary>
     public const string Text =
-        "Notifications to all sessions may be missing here: the server no longer keeps them. List tools, prompts and resources again, and read the resources that you subscribed to.";
+        "Notifications to all sessions may be missing here: the server no longer keeps them. List tools, prompts and resources again, and read the " +
+            "resources that you subscribed to.";
 
     /// <summary>A <c>notifications/message</c> of level warning, UTF-8.</summary>
     public static ReadOnlySpan<byte> Notice => Message;

@@ -14,7 +14,8 @@ internal sealed class BroadcastPublisher(IBroadcastLog log, BroadcastFollower fo
     /// <see cref="HighAvailabilityOptions.DurableTimeout"/> for a store that is away.
     /// </summary>
     /// <param name="kind">See <see cref="BroadcastPublication.Kind"/>.</param>
-    /// <param name="id">See <see cref="BroadcastPublication.Id"/>. Inside a call: <see cref="CallScope.NamePublication"/>, so that a rerun does not publish it again.</param>
+    /// <param name="id">See <see cref="BroadcastPublication.Id"/>. Inside a call: <see cref="CallScope.NamePublication"/>, so that a rerun does not
+    /// publish it again.</param>
     /// <param name="payload">The content.</param>
     /// <param name="cancellationToken">Gives up waiting; the broadcast may have been published.</param>
     /// <exception cref="StoreUnavailableException">The store was away for too long. The broadcast may have been published.</exception>
@@ -28,7 +29,7 @@ internal sealed class BroadcastPublisher(IBroadcastLog log, BroadcastFollower fo
             try
             {
                 if (await log.AppendAsync(publication, follower.Head, cancellationToken).ConfigureAwait(false) is { } entry)
-                    follower.Hear(entry);
+                    follower.Receive(entry);
                 return;
             }
             catch (StoreUnavailableException) when (time.GetElapsedTime(begun) < options.Value.DurableTimeout)

@@ -5,11 +5,13 @@ namespace Mcp.HighAvailability;
 
 /// <summary>Tells clients something, wherever in the cluster their sessions are. Inject it anywhere.</summary>
 /// <remarks>
-/// <para>A notification is appended to a log in the store, which gives it its place in one order for the whole cluster. Every session gets it once, also if it has no stream at
-/// the moment or its owner dies; a session that comes back after the log's retention (<see cref="Storage.BroadcastOptions"/>) is told that there is a gap. Clients of
-/// revision 2026-07-28 hear it on their <c>subscriptions/listen</c> streams, log messages excepted.</para>
+/// <para>A notification is appended to a log in the store, which gives it its place in one order for the whole cluster. Every session gets it once, also
+/// if it has no stream at the moment or its owner dies; a session that comes back after the log's retention (<see cref="Storage.BroadcastOptions"/>)
+/// is told that there is a
+/// gap. Clients of revision 2026-07-28 hear it on their <c>subscriptions/listen</c> streams, log messages excepted.</para>
 /// <para>A tool that publishes and is run again after the loss of its replica does not publish twice.</para>
-/// <para>While the store is away, a call waits up to <see cref="HighAvailabilityOptions.DurableTimeout"/>, then it throws <see cref="Storage.StoreUnavailableException"/>.</para>
+/// <para>While the store is away, a call waits up to <see cref="HighAvailabilityOptions.DurableTimeout"/>, then it throws
+/// <see cref="Storage.StoreUnavailableException"/>.</para>
 /// </remarks>
 public interface IClusterNotifier
 {

@@ -7,7 +7,8 @@ namespace Mcp.HighAvailability.Cluster;
 
 /// <summary>Finds the name that servers and balancers of one application share: the setting, otherwise the program's name without its role.</summary>
 internal sealed partial class ApplicationName(
-    IOptions<HighAvailabilityOptions> options, IConfiguration? configuration = null, IHostEnvironment? environment = null) : IPostConfigureOptions<ClusterOptions>
+    IOptions<HighAvailabilityOptions> options, IConfiguration? configuration = null, IHostEnvironment? environment = null)
+        : IPostConfigureOptions<ClusterOptions>
 {
     private const string Setting = $"{HighAvailabilityOptions.SectionName}:{nameof(HighAvailabilityOptions.Application)}";
 

@@ -22,7 +22,10 @@ public sealed class ClusterOptions
 
     internal const int MaxApplicationLength = 64;
 
-    /// <summary>The application that this process belongs to, see <see cref="HighAvailabilityOptions.Application"/>. Empty: replicas of every one are accepted.</summary>
+    /// <summary>
+    /// The application that this process belongs to, see <see cref="HighAvailabilityOptions.Application"/>. Empty: replicas of every one are
+    /// accepted.
+    /// </summary>
     internal string Application { get; set; } = "";
 
     /// <summary>Age from which a heartbeat is missing: one interval, and half of one for delays.</summary>
@@ -39,7 +42,8 @@ internal sealed class ClusterOptionsValidator : IValidateOptions<ClusterOptions>
         List<string> failures = [];
         if (!ApplicationName.IsValid(options.Application))
         {
-            failures.Add($"HighAvailability:Application is '{options.Application}'; use at most {ClusterOptions.MaxApplicationLength} characters of [A-Za-z0-9._-], "
+            failures.Add(
+                $"HighAvailability:Application is '{options.Application}'; use at most {ClusterOptions.MaxApplicationLength} characters of [A-Za-z0-9._-], "
                 + "the same on servers and balancers.");
         }
 

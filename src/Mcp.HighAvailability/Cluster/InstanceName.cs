@@ -2,7 +2,7 @@ using Microsoft.Extensions.Configuration;
 
 namespace Mcp.HighAvailability.Cluster;
 
-/// <summary>How whoever started this process calls it.</summary>
+/// <summary>Name given to this process by the platform that started it.</summary>
 internal static class InstanceName
 {
     private const string Attribute = "service.instance.id";

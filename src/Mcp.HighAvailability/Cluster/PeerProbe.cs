@@ -16,9 +16,9 @@ public sealed class PeerProbe : IDisposable
     /// <summary>Request header: id of the replica that is meant. Without it the path belongs to the application. Relays pass no such header on.</summary>
     internal const string Header = "Mcp-Ha-Probe";
 
-    private const int MostBytes = 1024;
+    private const int MaxBytes = 1024;
 
-    // Patience is counted in slices by this process's own timers: when it stands still itself, or is starved of processor time, it loses
+    // The time-out is counted in slices by this process's own timers: when it stands still itself, or is starved of processor time, it loses
     // one slice, and what has arrived meanwhile is read before the next.
     private const int Slices = 9;
 
@@ -26,7 +26,7 @@ public sealed class PeerProbe : IDisposable
     private readonly TimeProvider _time;
     private readonly HttpMessageInvoker _http;
 
-    /// <summary>Creates the probe; it asks nobody by itself.</summary>
+    /// <summary>Creates the probe. It sends nothing by itself.</summary>
     public PeerProbe(IOptions<ClusterOptions> options, TimeProvider time)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -60,7 +60,10 @@ public sealed class PeerProbe : IDisposable
         return answer;
     }
 
-    /// <summary>Asks a replica over a connection that is kept, without a time limit: probes are frequent, and an established connection shows as well that it lives.</summary>
+    /// <summary>
+    /// Asks a replica over a connection that is kept, without a time limit: probes are frequent, and an established connection shows as well that it
+    /// lives.
+    /// </summary>
     /// <exception cref="OperationCanceledException">The caller gave up; the connection is closed.</exception>
     internal async Task<ProbeAnswer> ProbeAsync(ReplicaInfo replica, CancellationToken cancellationToken)
     {
@@ -85,7 +88,7 @@ public sealed class PeerProbe : IDisposable
                 return new ProbeAnswer.Unreachable(Refused: true);
             if ((int)response.StatusCode >= 500)
                 return new ProbeAnswer.Unreachable(Refused: false); // what stands before it does not reach it either
-            if (response.StatusCode != HttpStatusCode.OK || response.Content.Headers.ContentLength is not (> 0 and <= MostBytes))
+            if (response.StatusCode != HttpStatusCode.OK || response.Content.Headers.ContentLength is not (> 0 and <= MaxBytes))
                 return new ProbeAnswer.Unclear();
 
             var body = await response.Content.ReadAsByteArrayAsync(cancellationToken).ConfigureAwait(false);
@@ -109,7 +112,7 @@ public sealed class PeerProbe : IDisposable
         SocketErrorCode: SocketError.ConnectionRefused,
     };
 
-    // Nobody is suspected for what this process or this machine lacks.
+    // A lack of resources in this process or machine is no evidence against a peer.
     private static bool IsOurs(Exception exception) =>
         exception is HttpRequestException { HttpRequestError: HttpRequestError.NameResolutionError }
         || exception.InnerException is SocketException

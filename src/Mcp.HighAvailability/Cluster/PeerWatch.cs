@@ -116,8 +116,8 @@ internal sealed partial class PeerWatch : IDisposable
         foreach (var replica in watched)
         {
             if (!_suspicions.TryGetValue(replica.Info.Id, out var suspicion))
-                _suspicions.Add(replica.Info.Id, suspicion = new(replica.LastHeard));
-            if (suspicion.Tick(pace, replica.LastHeard))
+                _suspicions.Add(replica.Info.Id, suspicion = new(replica.LastReceived));
+            if (suspicion.Tick(pace, replica.LastReceived))
                 _view.Doubt(replica.Info.Id, false);
             else if (suspicion.TryBegin(_stopped.Token) is { } probe)
                 _ = ProbeAsync(replica.Info, suspicion, probe);

@@ -20,6 +20,6 @@ public abstract record ProbeAnswer
     public sealed record Unclear : ProbeAnswer;
 
     /// <summary>It cannot be reached from here, or did not answer in time, or something else answers at its address.</summary>
-    /// <param name="Refused">Known at once and for certain: nobody listens there, or another replica does.</param>
+    /// <param name="Refused">Certain: no process listens there, or another replica does.</param>
     public sealed record Unreachable(bool Refused) : ProbeAnswer;
 }

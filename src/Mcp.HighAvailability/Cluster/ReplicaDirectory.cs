@@ -7,7 +7,7 @@ namespace Mcp.HighAvailability.Cluster;
 
 /// <summary>Who is alive, where, and who is draining: one view per process, kept by heartbeats through the <see cref="IReplicaRegistry"/>.</summary>
 /// <remarks>
-/// While the registry is away the last view stays as it is: nobody is given up for a silence that may be our own. Refused connections and
+/// While the registry is away the last view stays as it is: no replica is given up for a silence that may be our own. Refused connections and
 /// replicas in use that do not answer when asked directly count all the time. This process's own replica is never given up.
 /// </remarks>
 public sealed partial class ReplicaDirectory : BackgroundService
@@ -40,7 +40,7 @@ public sealed partial class ReplicaDirectory : BackgroundService
     // Replicas of another application that the log names already; guarded by _reading.
     private HashSet<string> _strangers = [];
 
-    /// <summary>Creates the directory; it knows nobody until it runs (or is refreshed).</summary>
+    /// <summary>Creates the directory. It is empty until it runs or is refreshed.</summary>
     public ReplicaDirectory(
         IReplicaRegistry registry,
         IOptions<ClusterOptions> options,
@@ -60,16 +60,20 @@ public sealed partial class ReplicaDirectory : BackgroundService
         _sweep = time.CreateTimer(static state => ((ReplicaDirectory)state!).Sweep(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
-    /// <summary>All replicas that are alive now: heartbeat not overdue, not reported unreachable since. Includes draining ones and this process's own.</summary>
+    /// <summary>
+    /// All replicas that are alive now: heartbeat not overdue, not reported unreachable since. Includes draining ones and this process's own.
+    /// </summary>
     public IReadOnlyList<ReplicaInfo> Alive => _view.Alive;
 
     /// <summary>Completes when a replica next joins, starts or ceases to drain, or is lost. Take it before looking at <see cref="Alive"/>.</summary>
     public Task Changed => _view.Changed;
 
-    /// <summary>How often the registry was away and came back. Whoever relies on messages of that time must look again.</summary>
+    /// <summary>How often the registry was away and came back. Users of messages of that time must read again.</summary>
     public int Outages { get; private set; }
 
-    /// <summary>How often the heartbeat was missing (<c>ClusterOptions.MissingAfter</c>) when the next one arrived: others may have given this replica up.</summary>
+    /// <summary>
+    /// How often the heartbeat was missing (<c>ClusterOptions.MissingAfter</c>) when the next one arrived: others may have given this replica up.
+    /// </summary>
     public int Lapses => Volatile.Read(ref _lapses);
 
     /// <summary>The registry could not be read last time. Known after <c>Overdue</c> less <c>HeartbeatInterval</c> at the latest.</summary>
@@ -89,7 +93,7 @@ public sealed partial class ReplicaDirectory : BackgroundService
 
     /// <summary>
     /// The run of the store, if all replicas that are alive, or may be without the store's having heard of them, have checked their sessions in it:
-    /// what the store does not know then, nobody has. The empty string where nothing can be lost; <see langword="null"/> when it cannot be told.
+    /// what the store does not know then is lost. The empty string where nothing can be lost; <see langword="null"/> when it cannot be told.
     /// </summary>
     /// <remarks>
     /// As of the last reading. A look into the store lies within the run if this is the same before it and after a <see cref="RefreshAsync"/>
@@ -106,10 +110,15 @@ public sealed partial class ReplicaDirectory : BackgroundService
     /// <summary>All replicas that the registry holds, lost ones included, with the time since their last heartbeat. For display.</summary>
     public IReadOnlyList<RegisteredReplica> Known() => _view.Known(Now);
 
-    /// <summary>Takes a replica out of <see cref="Alive"/> at once, because a connection to it was refused, until it beats and (with a <see cref="PeerProbe"/>) answers again.</summary>
+    /// <summary>
+    /// Takes a replica out of <see cref="Alive"/> at once, because a connection to it was refused, until it beats and (with a
+    /// <see cref="PeerProbe"/>) answers again.
+    /// </summary>
     public void ReportUnreachable(string replicaId) => _view.Suspect(replicaId, Now);
 
-    /// <summary>Probes a replica because connecting to it took too long, or an exchange with it broke; takes it out of <see cref="Alive"/> if it is lost.</summary>
+    /// <summary>
+    /// Probes a replica because connecting to it took too long, or an exchange with it broke; takes it out of <see cref="Alive"/> if it is lost.
+    /// </summary>
     public void ReportSlow(string replicaId)
     {
         _view.Doubt(replicaId, true);
@@ -150,7 +159,7 @@ public sealed partial class ReplicaDirectory : BackgroundService
         await _reading.WaitAsync(cancellationToken);
         try
         {
-            if (_lastReadAsked < asked) // otherwise somebody's reading that began after this call has just ended
+            if (_lastReadAsked < asked) // otherwise another reading that began after this call has just ended
                 await BeatAsync(cancellationToken);
         }
         finally
@@ -186,7 +195,7 @@ public sealed partial class ReplicaDirectory : BackgroundService
         }
     }
 
-    /// <summary>Stops beating and takes this replica out of the registry, so that nobody has to wait for its silence.</summary>
+    /// <summary>Stops beating and removes this replica from the registry, so that no peer waits for its silence.</summary>
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
         await base.StopAsync(cancellationToken);
@@ -283,7 +292,8 @@ public sealed partial class ReplicaDirectory : BackgroundService
     }
 
     private bool IsStranger(ReplicaInfo replica) =>
-        _options.Application.Length > 0 && replica.Application.Length > 0 && !replica.Application.Equals(_options.Application, StringComparison.OrdinalIgnoreCase);
+        _options.Application.Length > 0 && replica.Application.Length > 0 &&
+            !replica.Application.Equals(_options.Application, StringComparison.OrdinalIgnoreCase);
 
     private async Task SleepAsync(CancellationToken cancellationToken)
     {
@@ -327,16 +337,20 @@ public sealed partial class ReplicaDirectory : BackgroundService
     [LoggerMessage(Level = LogLevel.Information, Message = "Replica {ReplicaId} lost: {Reason}. Its sessions move on demand.")]
     private partial void LogLost(string replicaId, string reason);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Replica {ReplicaId} at {Address} belongs to application '{Other}', not to '{Application}', and is refused. If both belong together, set HighAvailability:Application to one name; if not, to two, and give them different key prefixes.")]
+    [LoggerMessage(Level = LogLevel.Warning,
+        Message = "Replica {ReplicaId} at {Address} belongs to application '{Other}', not to '{Application}', and is refused. If both belong together, " +
+            "set HighAvailability:Application to one name; if not, to two, and give them different key prefixes.")]
     private partial void LogStranger(string replicaId, Uri address, string other, string application);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The replica registry is away. The last view of the cluster is kept; nobody is given up for missing heartbeats meanwhile.")]
+    [LoggerMessage(Level = LogLevel.Warning,
+        Message = "The replica registry is away. The last view of the cluster is kept; no replica is given up for missing heartbeats.")]
     private partial void LogAway(Exception exception);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "The replica registry is back; {Alive} replicas are alive.")]
     private partial void LogBack(int alive);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The store was restarted, replaced or emptied: every replica checks whether its sessions are still there.")]
+    [LoggerMessage(Level = LogLevel.Warning,
+        Message = "The store was restarted, replaced or emptied: every replica checks whether its sessions are still there.")]
     private partial void LogRun();
 
     [LoggerMessage(Level = LogLevel.Error, Message = "A heartbeat failed unexpectedly; the next one follows.")]

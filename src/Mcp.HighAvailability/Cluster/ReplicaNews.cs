@@ -2,7 +2,10 @@ using Mcp.HighAvailability.Storage;
 
 namespace Mcp.HighAvailability.Cluster;
 
-/// <summary>Tells other replicas over the event bus that something about this one has changed, and hears the same of them. It only saves the time until the next heartbeat.</summary>
+/// <summary>
+/// Tells other replicas over the event bus that something about this one has changed, and hears the same of them. It only saves the time until the
+/// next heartbeat.
+/// </summary>
 /// <param name="bus">The event bus.</param>
 /// <param name="heard">Called when another replica, or this one, has told something.</param>
 internal sealed class ReplicaNews(IEventBus bus, Action heard) : IAsyncDisposable
@@ -26,7 +29,7 @@ internal sealed class ReplicaNews(IEventBus bus, Action heard) : IAsyncDisposabl
                     return ValueTask.CompletedTask;
                 }, cancellationToken);
 
-                // Whoever joined between the last reading and this subscription has said so to nobody here.
+                // A replica that joined between the last reading and this subscription was not announced here.
                 heard();
             }
 
@@ -50,5 +53,6 @@ internal sealed class ReplicaNews(IEventBus bus, Action heard) : IAsyncDisposabl
     /// <summary>Hears nothing more.</summary>
     public ValueTask DisposeAsync() => _subscription?.DisposeAsync() ?? default;
 
-    private ValueTask PublishAsync(CancellationToken cancellationToken) => bus.PublishAsync(ReplicaDirectory.Topic, ReadOnlyMemory<byte>.Empty, cancellationToken);
+    private ValueTask PublishAsync(CancellationToken cancellationToken) =>
+        bus.PublishAsync(ReplicaDirectory.Topic, ReadOnlyMemory<byte>.Empty, cancellationToken);
 }

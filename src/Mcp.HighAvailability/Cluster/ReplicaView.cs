@@ -47,7 +47,7 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId, bool h
                     continue;
                 var missed = IsMissed(entry, now);
                 if (missed || entry.Doubted || entry.Use.IsOpen)
-                    (watched ??= []).Add(new(entry.Info, entry.Use.LastHeard, missed, now - entry.LastBeat >= options.MissingAfter));
+                    (watched ??= []).Add(new(entry.Info, entry.Use.LastReceived, missed, now - entry.LastBeat >= options.MissingAfter));
             }
 
             return watched ?? (IReadOnlyList<WatchedReplica>)[];
@@ -83,15 +83,15 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId, bool h
 
     // By the clock of the registry, so this process's own delays do not matter. Without a recent reading nothing is known.
     private bool IsMissed(Entry entry, TimeSpan now) =>
-        entry.Heard == _lastRead && entry.AgeRead >= options.MissingAfter && now - _lastRead <= options.MissingAfter;
+        entry.LastListed == _lastRead && entry.AgeRead >= options.MissingAfter && now - _lastRead <= options.MissingAfter;
 
-    /// <summary>Replicas that were unreachable and may be back: they have beaten since, or nobody knows whether they have.</summary>
+    /// <summary>Replicas that were unreachable and may be back: they have beaten since, or that is unknown.</summary>
     public IReadOnlyList<ReplicaInfo> Suspected(bool registryAway) =>
         Where(entry => entry.Suspected is not null && !entry.Left && (registryAway || entry.HasBeaten));
 
     /// <summary>
     /// Replicas that were alive when the registry lost its data, and of which it has not heard since. They may have no more than a slow connection to it,
-    /// and sessions that nobody else has.
+    /// and sessions that no other replica has.
     /// </summary>
     public IReadOnlyList<ReplicaInfo> Awaited()
     {
@@ -136,7 +136,7 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId, bool h
                 entry.Info = replica;
                 entry.LastBeat = after - age;
                 entry.AgeRead = age;
-                entry.Heard = after;
+                entry.LastListed = after;
 
                 // The beat was certainly not before this, so it is news of a replica that was unreachable earlier.
                 if (entry.Suspected < before - age)
@@ -154,17 +154,17 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId, bool h
 
                 // Gone from the registry: left in good order if it was shutting down; otherwise the registry has lost its data, and
                 // the replica has the usual time to write itself back.
-                if (entry.Heard != after && entry.Info is { Draining: true, Stays: false })
+                if (entry.LastListed != after && entry.Info is { Draining: true, Stays: false })
                     entry.Left = true;
             }
 
             if (self is not null)
-                _entries[self.Id] = new Entry(self) { LastBeat = after, Heard = after };
+                _entries[self.Id] = new Entry(self) { LastBeat = after, LastListed = after };
 
             Publish(after);
-            foreach (var entry in _entries.Values.Where(entry => entry.Left || (entry.Alive && entry.Heard == after)))
+            foreach (var entry in _entries.Values.Where(entry => entry.Left || (entry.Alive && entry.LastListed == after)))
                 _awaited.Remove(entry.Info.Id);
-            foreach (var id in _entries.Where(pair => pair.Value.Heard != after && !pair.Value.Alive).Select(pair => pair.Key).ToList())
+            foreach (var id in _entries.Where(pair => pair.Value.LastListed != after && !pair.Value.Alive).Select(pair => pair.Key).ToList())
                 _entries.Remove(id);
         }
 
@@ -176,7 +176,7 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId, bool h
     {
         lock (_lock)
         {
-            _entries[self.Id] = new Entry(self) { LastBeat = now, Heard = now };
+            _entries[self.Id] = new Entry(self) { LastBeat = now, LastListed = now };
             Publish(now);
         }
 
@@ -250,8 +250,8 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId, bool h
             onLost?.Invoke(loss.Id, loss.Reason);
     }
 
-    // Between readings a replica ages by our clock, but for one interval only: after that a reading is missing, and nobody
-    // knows whether the replica has beaten since.
+    // Between readings a replica ages by our clock, but for one interval only: after that a reading is missing, and whether the replica has beaten since
+    // is unknown.
     private TimeSpan Silence(Entry entry, TimeSpan now)
     {
         var until = _lastRead + options.HeartbeatInterval is { } limit && limit < now ? limit : now;
@@ -284,10 +284,11 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId, bool h
         var before = _published;
         var list = _entries.Values.Where(entry => entry.Alive).Select(entry => entry.Info).OrderBy(info => info.Id, StringComparer.Ordinal).ToArray();
         changed = list.Length != before.Alive.Length
-            || list.Zip(before.Alive).Any(pair => pair.First.Id != pair.Second.Id || pair.First.Draining != pair.Second.Draining || pair.First.Stays != pair.Second.Stays);
+            || list.Zip(before.Alive).Any(pair => pair.First.Id != pair.Second.Id || pair.First.Draining != pair.Second.Draining ||
+                pair.First.Stays != pair.Second.Stays);
         _published = new Published(list, _entries.Values.Where(entry => entry.Alive).ToDictionary(entry => entry.Info.Id, StringComparer.Ordinal));
 
-        // After the new view is out, so that whoever is woken sees it. Callbacks run elsewhere: they may be thousands.
+        // After the new view is out, so that woken waiters see it. Callbacks run elsewhere: they may be thousands.
         foreach (var source in lost)
             _ = source.CancelAsync();
 
@@ -311,7 +312,7 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId, bool h
         public TimeSpan LastBeat;
         public TimeSpan AgeRead; // of the heartbeat, when the registry was read last
         public TimeSpan Floor = TimeSpan.MinValue;
-        public TimeSpan Heard;
+        public TimeSpan LastListed;
         public TimeSpan? Suspected;
         public ReplicaLoss Reason;
         public bool HasBeaten; // since it was suspected
@@ -326,7 +327,7 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId, bool h
 
 /// <summary>A replica that is alive and watched.</summary>
 /// <param name="Info">The replica.</param>
-/// <param name="LastHeard">When bytes arrived from it last, see <see cref="ReplicaUse.LastHeard"/>.</param>
+/// <param name="LastReceived">When bytes arrived from it last, see <see cref="ReplicaUse.LastReceived"/>.</param>
 /// <param name="BeatMissed">A recent reading shows that its heartbeat is missing.</param>
 /// <param name="BeatDue">Its heartbeat may be missing; a reading would tell.</param>
-internal readonly record struct WatchedReplica(ReplicaInfo Info, long LastHeard, bool BeatMissed, bool BeatDue);
+internal readonly record struct WatchedReplica(ReplicaInfo Info, long LastReceived, bool BeatMissed, bool BeatDue);

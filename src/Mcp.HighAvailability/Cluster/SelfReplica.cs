@@ -22,7 +22,7 @@ internal sealed class SelfReplica(
 
     public string Id { get; } = options.Value.ReplicaId is { Length: > 0 } id ? id : "r" + RandomNumberGenerator.GetHexString(8, lowercase: true);
 
-    /// <summary>The name by which whoever started the process knows it.</summary>
+    /// <summary>Name given by the platform that started the process.</summary>
     public string Instance { get; } = InstanceName.Of(configuration);
 
     /// <summary>Shows that a request comes from a relay of this cluster: only readers of the registry know it.</summary>

@@ -32,11 +32,14 @@ internal sealed class StoreRuns(ClusterOptions options, TimeProvider time)
         return _seen > 1;
     }
 
-    /// <summary>Whoever relies on the store must look again.</summary>
+    /// <summary>Copies of stored data must be checked again.</summary>
     public void Interrupt() =>
         Interlocked.Exchange(ref _interrupted, new(TaskCreationOptions.RunContinuationsAsynchronously)).TrySetResult();
 
-    /// <summary>The present run, if all have checked their sessions in it; the empty string where nothing can be lost; <see langword="null"/> when it cannot be told.</summary>
+    /// <summary>
+    /// The present run, if all have checked their sessions in it; the empty string where nothing can be lost; <see langword="null"/> when it cannot
+    /// be told.
+    /// </summary>
     /// <param name="others">All replicas that are alive, and those of which it is not known, without this process's own.</param>
     public string? Settled(IEnumerable<ReplicaInfo> others)
     {

@@ -39,7 +39,7 @@ internal static class CallTrace
         if (copy[Meta] is not JsonObject kept)
             copy[Meta] = kept = [];
 
-        // The span of the request itself ends with its replica and may be lost with it; whoever has sent the request lives on.
+        // The span of the request itself ends with its replica and may be lost with it; the span of the sender stays.
         kept[Kept] = current.HasRemoteParent && current.ParentId is { Length: > 0 } sender ? sender : current.Id;
         if (current.TraceStateString is { Length: > 0 } state)
             kept[TraceState] = state;
@@ -48,7 +48,7 @@ internal static class CallTrace
 
     /// <summary>
     /// Lets a call that is run again be part of the trace that <see cref="Keep"/> has noted: below the request that caused the take-over when that is of the
-    /// same trace, as a relay's next attempt is; otherwise below whoever sent the call.
+    /// same trace, as a relay's next attempt is; otherwise below the sender of the call.
     /// </summary>
     public static void Rejoin(JsonRpcRequest request, ActivityContext cause)
     {
@@ -60,7 +60,9 @@ internal static class CallTrace
             : kept;
     }
 
-    /// <summary>Lets what a server makes of a client's notification be part of the request that brought it, unless its client has put another trace there.</summary>
+    /// <summary>
+    /// Lets what a server makes of a client's notification be part of the request that brought it, unless its client has put another trace there.
+    /// </summary>
     public static void Join(JsonRpcMessage message)
     {
         if (SessionTrace.IsOn && Activity.Current?.Id is { } request)

@@ -41,7 +41,8 @@ internal sealed class SessionMetrics
         _replayed = _meter.CreateCounter<long>("mcp.ha.events.replayed", "{event}", "Messages sent again from the journal.");
         _trimmed = _meter.CreateCounter<long>("mcp.ha.events.trimmed", "{event}", "Messages taken out of the journal because of its bounds or their age.");
         _overdue = _meter.CreateCounter<long>("mcp.ha.calls.overdue", "{call}", "Answers that could not be stored in time, because the store was away.");
-        _givenUp = _meter.CreateCounter<long>("mcp.ha.events.given_up", "{event}", "Notifications dropped because too much of their session waited for a store that was away.");
+        _givenUp = _meter.CreateCounter<long>("mcp.ha.events.given_up", "{event}",
+            "Notifications dropped because too much of their session waited for a store that was away.");
         _forwards = _meter.CreateCounter<long>("mcp.ha.forwards", "{request}", "Requests forwarded to the session's owner.");
         _fenced = _meter.CreateCounter<long>("mcp.ha.writes.fenced", "{write}", "Writes refused because another replica owns the session.");
         _rerun = _meter.CreateCounter<long>("mcp.ha.calls.rerun", "{call}", "Calls run again after their replica was lost.");
@@ -57,7 +58,8 @@ internal sealed class SessionMetrics
     {
         _meter.CreateObservableUpDownCounter("mcp.ha.sessions", sessions, "{session}", "Sessions that this replica owns.");
         _meter.CreateObservableUpDownCounter("mcp.ha.calls", calls, "{call}", "Client requests in work.");
-        _meter.CreateObservableUpDownCounter("mcp.ha.requests.held", held, "{request}", "Requests that wait in this replica for their session's owner or for the store.");
+        _meter.CreateObservableUpDownCounter("mcp.ha.requests.held", held, "{request}",
+            "Requests that wait in this replica for their session's owner or for the store.");
     }
 
     public void Created() => _created.Add(1);

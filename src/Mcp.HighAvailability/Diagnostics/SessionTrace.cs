@@ -8,10 +8,10 @@ namespace Mcp.HighAvailability.Diagnostics;
 /// The one trace that a session has: short spans from every process that has to do with it, all children of <see cref="SpanNames.Create"/>, whose
 /// id is kept in the session's record. Requests stay in traces of their own; both sides link to each other.
 /// </summary>
-/// <remarks>Invariant: while nobody listens, or the session was not sampled, nothing here allocates.</remarks>
+/// <remarks>Invariant: without a listener, or when the session was not sampled, nothing here allocates.</remarks>
 internal static class SessionTrace
 {
-    /// <summary>Whether anybody listens to the library's spans at all.</summary>
+    /// <summary>Whether the library's spans have a listener.</summary>
     public static bool IsOn => HighAvailabilityDiagnostics.Source.HasListeners();
 
     /// <summary>Begins the trace of a new session, linked to the request that opens it, which stays in its client's trace.</summary>

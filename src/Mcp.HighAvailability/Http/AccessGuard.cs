@@ -8,7 +8,10 @@ using Microsoft.Extensions.Options;
 
 namespace Mcp.HighAvailability.Http;
 
-/// <summary>Refuses requests that a browser was tricked into: of a foreign <c>Host</c> (DNS rebinding) or a foreign <c>Origin</c>; and of users who cannot be told apart.</summary>
+/// <summary>
+/// Refuses requests that a browser was tricked into: of a foreign <c>Host</c> (DNS rebinding) or a foreign <c>Origin</c>; and of users who cannot be
+/// told apart.
+/// </summary>
 internal sealed partial class AccessGuard(HostRule hosts, OriginRule origins, string section, ILogger<AccessGuard> logger)
 {
     public AccessGuard(IOptions<HighAvailabilityOptions> options, SelfReplica self, ILogger<AccessGuard> logger, IConfiguration? configuration = null)
@@ -32,11 +35,14 @@ internal sealed partial class AccessGuard(HostRule hosts, OriginRule origins, st
     {
         var request = context.Request;
         if (!TrustedHops.IsTrusted(context) && !hosts.Allows(request.Host))
-            return $"this server does not answer to the host '{HttpAnswers.Printable(request.Host.Value ?? "")}'. Whoever runs it can add the name to {section}:AllowedHosts.";
+            return $"this server does not answer to the host '{HttpAnswers.Printable(request.Host.Value ?? "")}'. Its operator can add the name to " +
+                $"{section}:AllowedHosts.";
         if (!origins.Allows(request.Headers.Origin, request.Host))
-            return $"pages of the origin '{HttpAnswers.Printable(request.Headers.Origin.ToString())}' may not use this server. Whoever runs it can add the origin to {section}:AllowedOrigins.";
+            return $"pages of the origin '{HttpAnswers.Printable(request.Headers.Origin.ToString())}' may not use this server. Its operator can add the " +
+                $"origin to {section}:AllowedOrigins.";
         if (UserKey.IsMissing(context.User))
-            return "the user who has signed in has no subject, so sessions could not be told apart. Whoever runs this server can have the authentication handler add a 'sub' or name identifier claim.";
+            return "the user who has signed in has no subject, so sessions could not be told apart. Have the authentication handler add a 'sub' or name " +
+                "identifier claim.";
         return null;
     }
 

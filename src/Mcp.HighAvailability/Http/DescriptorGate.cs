@@ -20,7 +20,8 @@ internal sealed class DescriptorGate(Descriptors descriptors)
     };
 
     private static bool IsOfOpenSession(HttpRequest request) =>
-        !HttpMethods.IsGet(request.Method) && (request.Headers.ContainsKey(RelayHeaders.SessionId) || request.Query.ContainsKey(LegacySseEndpoint.SessionParameter));
+        !HttpMethods.IsGet(request.Method) && (request.Headers.ContainsKey(RelayHeaders.SessionId) ||
+            request.Query.ContainsKey(LegacySseEndpoint.SessionParameter));
 
     private Task RefuseAsync(HttpContext context)
     {
@@ -30,6 +31,7 @@ internal sealed class DescriptorGate(Descriptors descriptors)
         if (context.Request.Headers.ContainsKey(HaHeaders.Relay) && !context.Request.Headers.ContainsKey(RelayHeaders.SessionId))
             context.Response.Headers[HaHeaders.Transient] = "1";
         return HttpAnswers.FullAsync(
-            context, $"it has used up its file descriptors ({descriptors.Limit}). Raise the limit (ulimit -n, LimitNOFILE= of systemd, --ulimit nofile= of Docker), or add an instance.");
+            context, $"it has used up its file descriptors ({descriptors.Limit}). Raise the limit (ulimit -n, LimitNOFILE= of systemd, --ulimit nofile= " +
+                "of Docker), or add an instance.");
     }
 }

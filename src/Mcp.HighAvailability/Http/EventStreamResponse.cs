@@ -69,7 +69,8 @@ internal sealed class EventStreamResponse(HttpContext context)
 
     /// <summary>Sends what was written. <see langword="false"/>: the connection is gone.</summary>
     public async ValueTask<bool> FlushAsync(CancellationToken cancellationToken) =>
-        await context.Response.BodyWriter.FlushAsync(cancellationToken).ConfigureAwait(false) is { IsCompleted: false, IsCanceled: false } && !context.RequestAborted.IsCancellationRequested;
+        await context.Response.BodyWriter.FlushAsync(cancellationToken).ConfigureAwait(false) is { IsCompleted: false, IsCanceled: false } &&
+            !context.RequestAborted.IsCancellationRequested;
 
     private void Write(ReadOnlySpan<byte> bytes) => context.Response.BodyWriter.Write(bytes);
 

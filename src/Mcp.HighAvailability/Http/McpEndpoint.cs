@@ -89,7 +89,8 @@ internal sealed class McpEndpoint(
         else if (IsServedWithoutSession(message))
             await stateless.PostAsync(context, message, version).ConfigureAwait(false);
         else
-            await HttpAnswers.BadRequestAsync(context, "This request needs a session: open one with 'initialize' and send the Mcp-Session-Id that it returns.", id: id).ConfigureAwait(false);
+            await HttpAnswers.BadRequestAsync(context, "This request needs a session: open one with 'initialize' and send the Mcp-Session-Id that it returns.",
+                id: id).ConfigureAwait(false);
     }
 
     public async Task GetAsync(HttpContext context)
@@ -107,7 +108,8 @@ internal sealed class McpEndpoint(
         SseEventId after = default;
         if (lastEventId.Length > 0 && !SseEventId.TryParse(lastEventId, out after))
         {
-            await HttpAnswers.BadRequestAsync(context, "The Last-Event-ID was not given by this server. Send the id of the last event exactly as it was received, or leave the header out to open a new stream.").ConfigureAwait(false);
+            await HttpAnswers.BadRequestAsync(context, "The Last-Event-ID was not given by this server. Send the id of the last event exactly as it was " +
+                "received, or leave the header out to open a new stream.").ConfigureAwait(false);
             return;
         }
 
@@ -136,7 +138,8 @@ internal sealed class McpEndpoint(
     // Some clients open a session and never send its id. Methods that change a session, and answers to a server request, have no meaning without one.
     private bool IsServedWithoutSession(JsonRpcMessage message) => _options is { SessionlessRequests: true, SessionMode: SessionMode.Hybrid } && message switch
     {
-        JsonRpcRequest request => request.Method is not (RequestMethods.LoggingSetLevel or RequestMethods.ResourcesSubscribe or RequestMethods.ResourcesUnsubscribe),
+        JsonRpcRequest request => request.Method is not (
+            RequestMethods.LoggingSetLevel or RequestMethods.ResourcesSubscribe or RequestMethods.ResourcesUnsubscribe),
         JsonRpcNotification => true,
         _ => false,
     };
@@ -167,7 +170,8 @@ internal sealed class McpEndpoint(
             try
             {
                 var user = UserKey.Of(context.User);
-                if (await limits.RefuseSessionAsync(context, user, id).ConfigureAwait(false) || await limits.RefuseInitializeAsync(context, initialize).ConfigureAwait(false))
+                if (await limits.RefuseSessionAsync(context, user, id).ConfigureAwait(false) || await limits.RefuseInitializeAsync(context, initialize)
+                    .ConfigureAwait(false))
                     return;
                 initialize.Id = id;
                 var (session, answer) = await host.OpenAsync(initialize, body, user, context.RequestAborted).ConfigureAwait(false);
@@ -225,10 +229,12 @@ internal sealed class McpEndpoint(
                 context.Response.StatusCode = StatusCodes.Status204NoContent;
                 return true;
             case Resumption.Trimmed:
-                await HttpAnswers.BadRequestAsync(context, "The events after this Last-Event-ID are no longer kept, so the stream cannot be resumed without a gap. Repeat the request, or open a new GET stream.", JsonRpc.HistoryTrimmed).ConfigureAwait(false);
+                await HttpAnswers.BadRequestAsync(context, "The events after this Last-Event-ID are no longer kept, so the stream cannot be resumed " +
+                    "without a gap. Repeat the request, or open a new GET stream.", JsonRpc.HistoryTrimmed).ConfigureAwait(false);
                 return true;
             case Resumption.Unknown:
-                await HttpAnswers.BadRequestAsync(context, "The Last-Event-ID does not belong to this session. Send the id of the last event exactly as it was received, or leave the header out to open a new stream.").ConfigureAwait(false);
+                await HttpAnswers.BadRequestAsync(context, "The Last-Event-ID does not belong to this session. Send the id of the last event exactly as " +
+                    "it was received, or leave the header out to open a new stream.").ConfigureAwait(false);
                 return true;
             default:
                 return false;
@@ -242,7 +248,8 @@ internal sealed class McpEndpoint(
         var version = context.Request.Headers[McpHeaders.ProtocolVersion].ToString();
         if (version == McpHeaders.Stateless || _options.SessionMode == SessionMode.Stateless)
         {
-            await HttpAnswers.MethodNotAllowedAsync(context, $"{method} belongs to sessions, and there is none here: revision 2026-07-28 and stateless servers use POST alone.").ConfigureAwait(false);
+            await HttpAnswers.MethodNotAllowedAsync(context,
+                $"{method} belongs to sessions, and there is none here: revision 2026-07-28 and stateless servers use POST alone.").ConfigureAwait(false);
             return false;
         }
 

@@ -17,7 +17,8 @@ internal static class MessageBody
         if (!context.Request.HasJsonContentType())
         {
             await HttpAnswers.ErrorAsync(
-                context, StatusCodes.Status415UnsupportedMediaType, JsonRpc.BadRequest, "Unsupported Media Type: send the header 'Content-Type: application/json'.").ConfigureAwait(false);
+                context, StatusCodes.Status415UnsupportedMediaType, JsonRpc.BadRequest,
+                    "Unsupported Media Type: send the header 'Content-Type: application/json'.").ConfigureAwait(false);
             return null;
         }
 
@@ -27,7 +28,8 @@ internal static class MessageBody
             context.Response.Headers.AcceptEncoding = "identity";
             await HttpAnswers.ErrorAsync(
                 context, StatusCodes.Status415UnsupportedMediaType, JsonRpc.BadRequest,
-                $"Unsupported Media Type: the body is encoded ('{HttpAnswers.Printable(encoding)}'). Send it as it is, without the header 'Content-Encoding'.").ConfigureAwait(false);
+                $"Unsupported Media Type: the body is encoded ('{HttpAnswers.Printable(encoding)}'). Send it as it is, without the header 'Content-Encoding'.")
+                    .ConfigureAwait(false);
             return null;
         }
 
@@ -42,7 +44,8 @@ internal static class MessageBody
                     await HttpAnswers.TooLargeAsync(context, limit).ConfigureAwait(false);
                     break;
                 case BodyOutcome.OverBudget:
-                    await HttpAnswers.FullAsync(context, $"it holds {bodies.Budget.Limit} bytes of request bodies ({bodies.Budget.Setting}).").ConfigureAwait(false);
+                    await HttpAnswers.FullAsync(context, $"it holds {bodies.Budget.Limit} bytes of request bodies ({bodies.Budget.Setting}).")
+                        .ConfigureAwait(false);
                     break;
             }
 
@@ -55,7 +58,10 @@ internal static class MessageBody
         }
     }
 
-    /// <summary>Reads the message of a body, and the body as it is to be kept: without forms that only some readers know. <see langword="null"/>: it was refused.</summary>
+    /// <summary>
+    /// Reads the message of a body, and the body as it is to be kept: without forms that only some readers know. <see langword="null"/>: it was
+    /// refused.
+    /// </summary>
     public static async ValueTask<(JsonRpcMessage Message, byte[] Body)?> ParseAsync(HttpContext context, byte[] body)
     {
         RequestId id = default;
@@ -84,7 +90,8 @@ internal static class MessageBody
 
         // Clients take a JSON-RPC error out of a 200 alone. A notification has no answer, and revision 2026-07-28 wants 400 for its '_meta'.
         var id = (message as JsonRpcRequest)?.Id ?? default;
-        var status = answers && message is JsonRpcRequest && !(check.OfMeta && version == McpHeaders.Stateless) ? StatusCodes.Status200OK : StatusCodes.Status400BadRequest;
+        var status = answers && message is JsonRpcRequest && !(check.OfMeta && version == McpHeaders.Stateless) ? StatusCodes.Status200OK
+            : StatusCodes.Status400BadRequest;
         await HttpAnswers.ErrorAsync(context, status, (int)McpErrorCode.InvalidParams, problem, id).ConfigureAwait(false);
         return null;
     }

@@ -8,7 +8,7 @@ internal static class MessageMembers
 {
     public const string Problem = "A member of the message is there twice: send each once.";
 
-    /// <summary>Whether everything is there once that anybody here looks at, whatever the request: <c>params</c> and its <c>_meta</c>.</summary>
+    /// <summary>Whether the members that every request is judged by occur once: <c>params</c> and its <c>_meta</c>.</summary>
     public static bool AreThereOnce(JsonRpcMessage message)
     {
         var parameters = ParamsOf(message);

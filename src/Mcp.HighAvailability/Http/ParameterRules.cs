@@ -38,7 +38,8 @@ internal static class ParameterRules
     private static readonly FrozenDictionary<string, MethodRule> Notifications = new Dictionary<string, MethodRule>(StringComparer.Ordinal)
     {
         [NotificationMethods.CancelledNotification] = MethodRule.Of<CancelledNotificationParams>("requestId?: id", "reason?: string"),
-        [NotificationMethods.ProgressNotification] = MethodRule.Of<ProgressNotificationParams>("progressToken: id", "progress: number", "total?: number", "message?: string"),
+        [NotificationMethods.ProgressNotification] = MethodRule.Of<ProgressNotificationParams>("progressToken: id", "progress: number", "total?: number",
+            "message?: string"),
     }.ToFrozenDictionary(StringComparer.Ordinal);
 
     private static readonly MethodRule Common = MethodRule.Of<RequestParams>("_meta?: map", "_meta.progressToken?: id");

@@ -7,7 +7,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Mcp.HighAvailability.Http;
 
-/// <summary>The route of a request that a peer has to serve: to the owner, and when the owner is lost to whoever owns the session then.</summary>
+/// <summary>The route of a request that a peer has to serve: to the owner, and when the owner is lost to the next owner.</summary>
 /// <remarks>When that is this replica, an open response goes on through its own address: it is spliced the same way in all cases.</remarks>
 internal sealed class PeerRoute(
     SessionHost host, SelfReplica self, TimeProvider time, string? sessionId, ReplicaInfo first, HttpContext context) : IRelayRoute

@@ -8,9 +8,8 @@ namespace Mcp.HighAvailability.Http;
 
 /// <summary>Answers peers and balancers who ask this replica directly whether it is there (<see cref="PeerProbe"/>).</summary>
 /// <remarks>
-/// In front of the application's own pipeline, because those who ask know the replica's address and nothing of its path base, and have no
-/// user to sign in. Whoever does not name the replica by its id gets past it and finds what the application has there; whoever
-/// does learns two flags.
+/// In front of the application's own pipeline, because the callers know the replica's address but not its path base, and have no
+/// user to sign in. A request that does not name the replica by its id passes on to the application. A request that does learns two flags.
 /// </remarks>
 internal sealed class ProbeEndpoint(SelfReplica self, ReplicaDirectory directory) : IStartupFilter
 {

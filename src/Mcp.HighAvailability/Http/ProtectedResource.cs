@@ -25,16 +25,18 @@ public static class ProtectedResourceEndpointRouteBuilderExtensions
         return new(resource, WellKnown + resource.AbsolutePath.TrimEnd('/'));
     }
 
-    /// <summary>Serves the metadata to anybody, at the address of its resource (RFC 9728, section 3.1) and at the root.</summary>
+    /// <summary>Serves the metadata without sign-in, at the address of its resource (RFC 9728, section 3.1) and at the root.</summary>
     /// <exception cref="ArgumentException"><see cref="ProtectedResourceMetadata.Resource"/> is no absolute address.</exception>
     public static IEndpointConventionBuilder MapProtectedResource(this IEndpointRouteBuilder endpoints, ProtectedResourceMetadata metadata)
     {
         ArgumentNullException.ThrowIfNull(endpoints);
         ArgumentNullException.ThrowIfNull(metadata);
         if (!Uri.TryCreate(metadata.Resource, UriKind.Absolute, out var resource))
-            throw new ArgumentException("ProtectedResourceMetadata.Resource must be the public address of the MCP endpoint, such as https://mcp.example.com/mcp.", nameof(metadata));
+            throw new ArgumentException(
+                "ProtectedResourceMetadata.Resource must be the public address of the MCP endpoint, such as https://mcp.example.com/mcp.", nameof(metadata));
 
-        var json = System.Text.Json.JsonSerializer.SerializeToUtf8Bytes(metadata, McpJsonUtilities.ProtocolOptions.GetTypeInfo(typeof(ProtectedResourceMetadata)));
+        var json = System.Text.Json.JsonSerializer.SerializeToUtf8Bytes(metadata,
+            McpJsonUtilities.ProtocolOptions.GetTypeInfo(typeof(ProtectedResourceMetadata)));
         var guard = endpoints.ServiceProvider.GetRequiredService<AccessGuard>();
         var group = endpoints.MapGroup(WellKnown);
         foreach (var path in new[] { "", resource.AbsolutePath.TrimEnd('/') }.Distinct())

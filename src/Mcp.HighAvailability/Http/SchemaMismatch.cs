@@ -3,7 +3,10 @@ using System.Text.Json;
 
 namespace Mcp.HighAvailability.Http;
 
-/// <summary>Finds the first argument that does not fit a tool's input schema: one that is missing, of the wrong type, or not among the values of an enumeration.</summary>
+/// <summary>
+/// Finds the first argument that does not fit a tool's input schema: one that is missing, of the wrong type, or not among the values of an
+/// enumeration.
+/// </summary>
 /// <remarks>Not a validator: it looks for the reason of a call that has failed, and passes over what it does not know.</remarks>
 internal static class SchemaMismatch
 {
@@ -48,7 +51,8 @@ internal static class SchemaMismatch
                     .Select(member => Find(Member(Member(rules, "properties"), member.Name), member.Value, $"{name}.{member.Name}", depth - 1))
                     .FirstOrDefault(problem => problem is not null);
             case JsonValueKind.Array:
-                return value.EnumerateArray().Select((item, index) => Find(Member(rules, "items"), item, $"{name}[{index}]", depth - 1)).FirstOrDefault(problem => problem is not null);
+                return value.EnumerateArray().Select((item, index) => Find(Member(rules, "items"), item, $"{name}[{index}]", depth - 1))
+                    .FirstOrDefault(problem => problem is not null);
             default:
                 return null;
         }

@@ -43,7 +43,8 @@ internal sealed class SessionGate(
     {
         if (sessionId.Length == 0)
         {
-            await HttpAnswers.BadRequestAsync(context, "The Mcp-Session-Id header is missing: open a session with 'initialize' and send the id that it returns.", id: id).ConfigureAwait(false);
+            await HttpAnswers.BadRequestAsync(context,
+                "The Mcp-Session-Id header is missing: open a session with 'initialize' and send the id that it returns.", id: id).ConfigureAwait(false);
             return;
         }
 
@@ -79,11 +80,13 @@ internal sealed class SessionGate(
                     Identify(context, session, legacy);
                     if (await TryServeAsync(context, session, serve).ConfigureAwait(false) is not { } away)
                         return;
-                    if (away.Length > 0 && !await HoldAsync(context, started, away, id, HttpMethods.IsPost(context.Request.Method) ? _storeTime : null).ConfigureAwait(false))
+                    if (away.Length > 0 && !await HoldAsync(context, started, away, id, HttpMethods.IsPost(context.Request.Method) ? _storeTime : null)
+                        .ConfigureAwait(false))
                         return;
                     break;
                 case Ownership.Damaged { Reason: var damage }:
-                    await HttpAnswers.ErrorAsync(context, StatusCodes.Status500InternalServerError, (int)McpErrorCode.InternalError, damage, id).ConfigureAwait(false);
+                    await HttpAnswers.ErrorAsync(context, StatusCodes.Status500InternalServerError, (int)McpErrorCode.InternalError, damage, id)
+                        .ConfigureAwait(false);
                     return;
                 case Ownership.Peer { Replica: var owner } when silent == owner.Id:
                     silent = "";
@@ -113,7 +116,9 @@ internal sealed class SessionGate(
             ? TakeOverFor.Stream
             : TakeOverFor.Call;
 
-    /// <summary>Lets a peer answer, and whoever comes after it when it is lost. <see langword="false"/>: that is this replica, and nothing was answered.</summary>
+    /// <summary>
+    /// Lets a peer answer, or the next owner when that peer is lost. <see langword="false"/>: this replica is the next owner; nothing was answered.
+    /// </summary>
     public Task<bool> PassOnAsync(HttpContext context, string? sessionId, ReadOnlyMemory<byte> body, ReplicaInfo peer)
     {
         metrics.Forwarded();
@@ -131,7 +136,9 @@ internal sealed class SessionGate(
         return relay.RelayAsync(context, exchange, new PeerRoute(host, self, time, sessionId, peer, context), context.RequestAborted);
     }
 
-    /// <summary>Names the session to the client (HTTP+SSE does so in its first event alone) and on the request's span, its owner and its trace to a relay.</summary>
+    /// <summary>
+    /// Names the session to the client (HTTP+SSE does so in its first event alone) and on the request's span, its owner and its trace to a relay.
+    /// </summary>
     public void Identify(HttpContext context, LiveSession session, bool legacy = false)
     {
         if (!legacy)

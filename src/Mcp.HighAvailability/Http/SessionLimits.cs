@@ -19,7 +19,8 @@ internal sealed class SessionLimits(SessionHost host, IOptions<LimitOptions>? op
         if (host.SessionCount >= _limits.Sessions)
             await HttpAnswers.FullAsync(context, $"it has {_limits.Sessions} sessions ({LimitOptions.SectionName}:Sessions).", id).ConfigureAwait(false);
         else if (user.Length > 0 && host.SessionsOf(user) >= _limits.SessionsPerUser)
-            await HttpAnswers.TooManyAsync(context, $"{_limits.SessionsPerUser} sessions of one user ({LimitOptions.SectionName}:SessionsPerUser). End some with DELETE.", id).ConfigureAwait(false);
+            await HttpAnswers.TooManyAsync(context, $"{_limits.SessionsPerUser} sessions of one user ({LimitOptions.SectionName}:SessionsPerUser). End " +
+                "some with DELETE.", id).ConfigureAwait(false);
         else
             return false;
         return true;
@@ -29,15 +30,21 @@ internal sealed class SessionLimits(SessionHost host, IOptions<LimitOptions>? op
     {
         var (subscriptions, bytes) = session.RecordedWith(request);
         if (session.Calls.Count >= _limits.CallsPerSession && !IsKnown())
-            await HttpAnswers.TooManyAsync(context, $"{_limits.CallsPerSession} calls of one session in flight ({LimitOptions.SectionName}:CallsPerSession).", request.Id).ConfigureAwait(false);
+            await HttpAnswers.TooManyAsync(context, $"{_limits.CallsPerSession} calls of one session in flight ({LimitOptions.SectionName}:CallsPerSession).",
+                request.Id).ConfigureAwait(false);
         else if (session.Calls.Count > 0 && session.Calls.Bytes + length > _limits.CallBytesPerSession && !IsKnown())
-            await HttpAnswers.TooManyAsync(context, $"{_limits.CallBytesPerSession} bytes of requests of one session in flight ({LimitOptions.SectionName}:CallBytesPerSession).", request.Id).ConfigureAwait(false);
+            await HttpAnswers.TooManyAsync(context, $"{_limits.CallBytesPerSession} bytes of requests of one session in flight " +
+                $"({LimitOptions.SectionName}:CallBytesPerSession).", request.Id).ConfigureAwait(false);
         else if (session.IsBehind && !IsKnown())
-            await HttpAnswers.UnavailableAsync(context, "too many answers of this session wait for the store (HighAvailability:PendingEntries, HighAvailability:Sessions:JournalBytes). This request has not run.", request.Id).ConfigureAwait(false);
+            await HttpAnswers.UnavailableAsync(context, "too many answers of this session wait for the store (HighAvailability:PendingEntries, " +
+                "HighAvailability:Sessions:JournalBytes). This request has not run.", request.Id).ConfigureAwait(false);
         else if (subscriptions > _limits.SubscriptionsPerSession)
-            await HttpAnswers.TooManyAsync(context, $"{_limits.SubscriptionsPerSession} subscriptions of one session ({LimitOptions.SectionName}:SubscriptionsPerSession).", request.Id).ConfigureAwait(false);
+            await HttpAnswers.TooManyAsync(context, $"{_limits.SubscriptionsPerSession} subscriptions of one session " +
+                $"({LimitOptions.SectionName}:SubscriptionsPerSession).", request.Id).ConfigureAwait(false);
         else if (bytes > _limits.HandshakeBytesPerSession)
-            await HttpAnswers.TooManyAsync(context, $"{bytes} bytes would be recorded of the session with this request, more than {_limits.HandshakeBytesPerSession} ({LimitOptions.SectionName}:HandshakeBytesPerSession). Unsubscribe from some resources.", request.Id).ConfigureAwait(false);
+            await HttpAnswers.TooManyAsync(context, $"{bytes} bytes would be recorded of the session with this request, more than " +
+                $"{_limits.HandshakeBytesPerSession} ({LimitOptions.SectionName}:HandshakeBytesPerSession). Unsubscribe from some resources.", request.Id)
+                .ConfigureAwait(false);
         else
             return false;
         return true;
@@ -53,7 +60,8 @@ internal sealed class SessionLimits(SessionHost host, IOptions<LimitOptions>? op
             return false;
         await HttpAnswers.ErrorAsync(
             context, StatusCodes.Status413PayloadTooLarge, (int)McpErrorCode.InvalidParams,
-            $"'clientInfo' and 'capabilities' take {bytes} bytes; at most {_limits.HandshakeBytesPerSession} are kept ({LimitOptions.SectionName}:HandshakeBytesPerSession). Send less, or raise the limit.", initialize.Id).ConfigureAwait(false);
+            $"'clientInfo' and 'capabilities' take {bytes} bytes; at most {_limits.HandshakeBytesPerSession} are kept " +
+                $"({LimitOptions.SectionName}:HandshakeBytesPerSession). Send less, or raise the limit.", initialize.Id).ConfigureAwait(false);
         return true;
     }
 
@@ -61,7 +69,8 @@ internal sealed class SessionLimits(SessionHost host, IOptions<LimitOptions>? op
     {
         if (session.ReaderCount < _limits.StreamsPerSession)
             return false;
-        await HttpAnswers.TooManyAsync(context, $"{_limits.StreamsPerSession} open streams of one session ({LimitOptions.SectionName}:StreamsPerSession).").ConfigureAwait(false);
+        await HttpAnswers.TooManyAsync(context, $"{_limits.StreamsPerSession} open streams of one session ({LimitOptions.SectionName}:StreamsPerSession).")
+            .ConfigureAwait(false);
         return true;
     }
 }

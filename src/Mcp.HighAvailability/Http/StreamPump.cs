@@ -10,7 +10,8 @@ namespace Mcp.HighAvailability.Http;
 
 /// <summary>Carries one stream of a session to one HTTP response.</summary>
 /// <remarks>Invariant: positions go up on a response, so what is both journaled and posted is sent once.</remarks>
-internal sealed class StreamPump(HttpContext context, LiveSession session, StreamSubscription reader, KeepAliveClock keepAlive, Diagnostics.SessionMetrics metrics)
+internal sealed class StreamPump(HttpContext context, LiveSession session, StreamSubscription reader, KeepAliveClock keepAlive,
+    Diagnostics.SessionMetrics metrics)
 {
     private const string Unstored = "The call has run, and the store is away: its answer could not be stored in time (HighAvailability:DurableTimeout).";
     private const int BroadcastsAtOnce = 32;
@@ -101,7 +102,8 @@ internal sealed class StreamPump(HttpContext context, LiveSession session, Strea
                         return true;
                     case StreamItemKind.Overdue when _response.Started && !context.Request.Headers.ContainsKey(HaHeaders.Relay):
                         metrics.Overdue();
-                        _response.WriteEvent(new SseEventId(reader.Stream!.Id, _position), JsonRpc.Serialize(JsonRpc.Error(_requestId, JsonRpc.MayHaveRun, Unstored)));
+                        _response.WriteEvent(new SseEventId(reader.Stream!.Id, _position),
+                            JsonRpc.Serialize(JsonRpc.Error(_requestId, JsonRpc.MayHaveRun, Unstored)));
                         await _response.FlushAsync(gone).ConfigureAwait(false);
                         return true;
                     case StreamItemKind.Overdue:
@@ -113,7 +115,8 @@ internal sealed class StreamPump(HttpContext context, LiveSession session, Strea
                     case StreamItemKind.Completed when _caughtUp && !_response.Started:
                         await HttpAnswers.ErrorAsync(
                             context, StatusCodes.Status400BadRequest, JsonRpc.HistoryTrimmed,
-                            "This request was answered before, and its answer is no longer kept. It was not run again. Send a new request.", _requestId).ConfigureAwait(false);
+                            "This request was answered before, and its answer is no longer kept. It was not run again. Send a new request.", _requestId)
+                                .ConfigureAwait(false);
                         return true;
                     case StreamItemKind.Completed when _caughtUp && IsCall && !_answered && !session.WasWithdrawn(reader.Stream!.Id):
                         // Not a clean end: the client would wait for the answer. It resumes, and is told what has become of it.
@@ -148,7 +151,7 @@ internal sealed class StreamPump(HttpContext context, LiveSession session, Strea
 
     private bool Moved()
     {
-        // Not a clean end: whoever reads must know that there is more, elsewhere. A client that has had an id knows it by that, also of a
+        // Not a clean end: the reader must know that there is more, at the next owner. A client that has had an id knows it by that, also of a
         // clean end, which in good order it gets.
         var knows = session.HandedOver && _idSent && !context.Request.Headers.ContainsKey(HaHeaders.Relay);
         if (_response.Started && !knows)

@@ -8,7 +8,9 @@ namespace Mcp.HighAvailability.Http;
 /// <summary>Refuses cursors that this server cannot have given. The SDK answers them with an empty page, as if the list ended there.</summary>
 internal static class UnknownCursors
 {
-    /// <summary>Adds to every list whose pages are not the user's own: such a list has one page. Innermost, because a filter of the user may serve pages.</summary>
+    /// <summary>
+    /// Adds to every list whose pages are not the user's own: such a list has one page. Innermost, because a filter of the user may serve pages.
+    /// </summary>
     public static void AddTo(McpServerOptions options)
     {
         var (filters, handlers) = (options.Filters.Request, options.Handlers);
@@ -22,10 +24,12 @@ internal static class UnknownCursors
             filters.ListResourceTemplatesFilters.Add(Refuse);
     }
 
-    private static McpRequestHandler<TParams, TResult> Refuse<TParams, TResult>(McpRequestHandler<TParams, TResult> next) where TParams : PaginatedRequestParams =>
+    private static McpRequestHandler<TParams, TResult> Refuse<TParams, TResult>(McpRequestHandler<TParams, TResult> next) where TParams
+        : PaginatedRequestParams =>
         (request, cancellationToken) => request.Params?.Cursor is { Length: > 0 } cursor
             ? throw new McpProtocolException(
-                $"'params.cursor' ('{HttpAnswers.Printable(cursor)}') was not given by this server. Send the 'nextCursor' of the page before, or leave it out for the first page.",
+                $"'params.cursor' ('{HttpAnswers.Printable(cursor)}') was not given by this server. Send the 'nextCursor' of the page before, or leave it " +
+                    "out for the first page.",
                 McpErrorCode.InvalidParams)
             : next(request, cancellationToken);
 }

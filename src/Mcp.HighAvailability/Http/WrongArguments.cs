@@ -56,18 +56,21 @@ internal static class WrongArguments
             var missing = (request.MatchedPrimitive as McpServerPrompt)?.ProtocolPrompt.Arguments?
                 .FirstOrDefault(argument => argument.Required == true && request.Params?.Arguments?.ContainsKey(argument.Name) != true);
             if (missing is not null)
-                throw new McpProtocolException($"'params.arguments.{missing.Name}' is missing. The prompt '{request.Params?.Name}' requires it.", McpErrorCode.InvalidParams);
+                throw new McpProtocolException($"'params.arguments.{missing.Name}' is missing. The prompt '{request.Params?.Name}' requires it.",
+                    McpErrorCode.InvalidParams);
             try
             {
                 return await next(request, cancellationToken).ConfigureAwait(false);
             }
             catch (Exception e) when (MayBeOfBinding(e) && request.Params?.Arguments is { Count: > 0 })
             {
-                throw new McpProtocolException($"An argument of the prompt '{request.Params.Name}' has a value that cannot be read.", e, McpErrorCode.InvalidParams);
+                throw new McpProtocolException($"An argument of the prompt '{request.Params.Name}' has a value that cannot be read.", e,
+                    McpErrorCode.InvalidParams);
             }
         };
 
-    private static McpRequestHandler<ReadResourceRequestParams, ReadResourceResult> Explain(McpRequestHandler<ReadResourceRequestParams, ReadResourceResult> next) =>
+    private static McpRequestHandler<ReadResourceRequestParams,
+        ReadResourceResult> Explain(McpRequestHandler<ReadResourceRequestParams, ReadResourceResult> next) =>
         async (request, cancellationToken) =>
         {
             try
@@ -76,7 +79,8 @@ internal static class WrongArguments
             }
             catch (Exception e) when (MayBeOfBinding(e) && request.MatchedPrimitive is McpServerResource { IsTemplated: true })
             {
-                throw new McpProtocolException($"'params.uri' has a part that cannot be read: '{HttpAnswers.Printable(request.Params!.Uri)}'.", e, McpErrorCode.InvalidParams);
+                throw new McpProtocolException($"'params.uri' has a part that cannot be read: '{HttpAnswers.Printable(request.Params!.Uri)}'.", e,
+                    McpErrorCode.InvalidParams);
             }
         };
 

@@ -3,7 +3,9 @@ using Mcp.HighAvailability.Diagnostics;
 
 namespace Mcp.HighAvailability.Limits;
 
-/// <summary>Counts the bytes of request bodies that this process holds, from their arrival to the end of their requests, and refuses more than the limit.</summary>
+/// <summary>
+/// Counts the bytes of request bodies that this process holds, from their arrival to the end of their requests, and refuses more than the limit.
+/// </summary>
 internal sealed class BodyBudget
 {
     private const long MaxDefault = 1024L * 1024 * 1024;
@@ -22,7 +24,8 @@ internal sealed class BodyBudget
         var meter = meters?.Create(HighAvailabilityDiagnostics.MeterName);
         meter?.CreateObservableUpDownCounter("mcp.ha.bodies.size", () => Held, "By", "Request bodies that this process holds.");
         meter?.CreateObservableUpDownCounter("mcp.ha.bodies.limit", () => Limit, "By", "Most bytes of request bodies that this process holds.");
-        _refused = meter?.CreateCounter<long>("mcp.ha.bodies.refused", "{request}", "Requests that were refused because this process holds too many bytes of bodies.");
+        _refused = meter?.CreateCounter<long>("mcp.ha.bodies.refused", "{request}",
+            "Requests that were refused because this process holds too many bytes of bodies.");
     }
 
     /// <summary>A quarter of the memory that this process may use (container and heap limits count), at most 1 GiB.</summary>

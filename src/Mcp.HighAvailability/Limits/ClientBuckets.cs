@@ -4,7 +4,8 @@ using System.Threading.RateLimiting;
 namespace Mcp.HighAvailability.Limits;
 
 /// <summary>A token bucket per client, refilled when it is used: no timer runs, and no work is done for clients that are silent.</summary>
-/// <remarks>Two generations: a used bucket moves to the young one. A bucket is forgotten only after a time in which it fills up, so nothing is lost with it.</remarks>
+/// <remarks>Two generations: a used bucket moves to the young one. A bucket is forgotten only after a time in which it fills up, so nothing is lost with
+/// it.</remarks>
 internal sealed class ClientBuckets
 {
     private static readonly TimeSpan MinGeneration = TimeSpan.FromMinutes(1);

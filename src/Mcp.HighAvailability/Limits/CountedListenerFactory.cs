@@ -5,7 +5,8 @@ using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 namespace Mcp.HighAvailability.Limits;
 
 /// <summary>Kestrel's sockets, with every connection counted. None is accepted while too few descriptors are left; clients then wait to be connected.</summary>
-internal sealed class CountedListenerFactory(SocketTransportFactory sockets, Descriptors descriptors) : IConnectionListenerFactory, IConnectionListenerFactorySelector
+internal sealed class CountedListenerFactory(SocketTransportFactory sockets, Descriptors descriptors)
+    : IConnectionListenerFactory, IConnectionListenerFactorySelector
 {
     public async ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default) =>
         new Listener(await sockets.BindAsync(endpoint, cancellationToken).ConfigureAwait(false), descriptors);

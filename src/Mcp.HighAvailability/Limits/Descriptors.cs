@@ -7,7 +7,9 @@ using Microsoft.Extensions.Logging;
 
 namespace Mcp.HighAvailability.Limits;
 
-/// <summary>Counts the file descriptors of this process and says what may still be opened. A process without any left dies: a new thread needs one, too.</summary>
+/// <summary>
+/// Counts the file descriptors of this process and says what may still be opened. A process without any left dies: a new thread needs one, too.
+/// </summary>
 /// <remarks>
 /// <para>
 /// Three marks below the limit (<c>ulimit -n</c>): above the first new streams and sessions are refused, above the second every request, and at the third
@@ -40,9 +42,11 @@ internal sealed partial class Descriptors
         var reserve = Math.Clamp(Limit / 8, Math.Min(48, Limit / 4), 512);
         (StreamMark, CallMark, ConnectionMark) = (Limit - reserve, Limit - (reserve / 2), Limit - (reserve / 4));
         var meter = meters?.Create(HighAvailabilityDiagnostics.MeterName);
-        meter?.CreateObservableUpDownCounter("mcp.ha.descriptors.limit", () => Limit, "{descriptor}", "Most file descriptors of this process; 0 where that is not known.");
+        meter?.CreateObservableUpDownCounter("mcp.ha.descriptors.limit", () => Limit, "{descriptor}",
+            "Most file descriptors of this process; 0 where that is not known.");
         meter?.CreateObservableUpDownCounter("mcp.ha.descriptors.used", () => Used, "{descriptor}", "File descriptors of this process.");
-        _refused = meter?.CreateCounter<long>("mcp.ha.descriptors.refused", "{request}", "Requests that were refused because too few file descriptors are left.");
+        _refused = meter?.CreateCounter<long>("mcp.ha.descriptors.refused", "{request}",
+            "Requests that were refused because too few file descriptors are left.");
     }
 
     /// <summary>Most descriptors; 0 where that is not known, and nothing is refused.</summary>
@@ -135,6 +139,8 @@ internal sealed partial class Descriptors
         return int.TryParse(soft, CultureInfo.InvariantCulture, out var limit) ? limit : 0;
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "{Used} of {Limit} file descriptors are in use: new streams and sessions are refused, calls of open sessions go on. Raise the limit (ulimit -n, LimitNOFILE= of systemd, --ulimit nofile= of Docker), or add an instance.")]
+    [LoggerMessage(Level = LogLevel.Warning,
+        Message = "{Used} of {Limit} file descriptors are in use: new streams and sessions are refused, calls of open sessions go on. Raise the limit " +
+            "(ulimit -n, LimitNOFILE= of systemd, --ulimit nofile= of Docker), or add an instance.")]
     private partial void LogRefused(int used, int limit);
 }

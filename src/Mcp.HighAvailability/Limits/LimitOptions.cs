@@ -3,8 +3,9 @@ using Microsoft.Extensions.Options;
 namespace Mcp.HighAvailability.Limits;
 
 /// <summary>
-/// What one client may take of a replica. Bound from the configuration section <c>HighAvailability:Limits</c>. Whoever is at a limit is told so, with
-/// <c>Retry-After</c>; nobody else notices. Besides: <see cref="HighAvailabilityOptions.MaxRequestBodySize"/>, and what is kept of a session's journal
+/// What one client may take of a replica. Bound from the configuration section <c>HighAvailability:Limits</c>. A client at a limit gets an error with
+/// <c>Retry-After</c>; other clients notice nothing. Besides: <see cref="HighAvailabilityOptions.MaxRequestBodySize"/>, and what is kept of a session's
+/// journal
 /// (<c>HighAvailability:Sessions</c>).
 /// </summary>
 /// <remarks>Counted per replica and without a lock, so a few requests that come at the same moment may get past.</remarks>
@@ -13,7 +14,10 @@ public sealed class LimitOptions
     /// <summary>Name of the configuration section.</summary>
     public const string SectionName = HighAvailabilityOptions.SectionName + ":Limits";
 
-    /// <summary>Sessions in one replica; beyond it <c>initialize</c> is answered with 503. Sessions of lost replicas are taken over all the same. Default: 100,000.</summary>
+    /// <summary>
+    /// Sessions in one replica; beyond it <c>initialize</c> is answered with 503. Sessions of lost replicas are taken over all the same. Default:
+    /// 100,000.
+    /// </summary>
     public int Sessions { get; set; } = 100_000;
 
     /// <summary>Sessions of one signed-in user in one replica; beyond it <c>initialize</c> is answered with 429. Default: 1,000.</summary>
@@ -40,7 +44,9 @@ public sealed class LimitOptions
     /// </summary>
     public int CallBytesPerSession { get; set; } = 16 * 1024 * 1024;
 
-    /// <summary>Requests that wait in one replica for an owner or a store that cannot be reached; beyond it they are answered with 503. Default: 10,000.</summary>
+    /// <summary>
+    /// Requests that wait in one replica for an owner or a store that cannot be reached; beyond it they are answered with 503. Default: 10,000.
+    /// </summary>
     public int HeldRequests { get; set; } = 10_000;
 
     /// <summary>

@@ -10,11 +10,11 @@ namespace Mcp.HighAvailability.Limits;
 
 /// <summary>How often one client may ask. Nothing at all while there is no limit.</summary>
 /// <remarks>
-/// An address of a private network is most likely that of a balancer or proxy, and everybody's behind it: the default does not count those.
+/// An address of a private network is most likely that of a balancer or proxy, and of all clients behind it: the default does not count those.
 /// </remarks>
 /// <param name="perSecond">Requests per second of one client; 0: no limit; <see langword="null"/>: the default.</param>
 /// <param name="burst">Requests that may come at once; default: twice as many.</param>
-/// <param name="setting">The setting to name to whoever meets the limit.</param>
+/// <param name="setting">The setting that the answer at the limit names.</param>
 /// <param name="time">When clients that are silent are forgotten.</param>
 internal sealed class RequestRate(int? perSecond, int? burst, string setting, TimeProvider? time = null)
 {

@@ -22,14 +22,16 @@ internal sealed class StatelessCalls(IOptions<LimitOptions>? options = null)
         if (Interlocked.Increment(ref _count) > _limits.StatelessCalls)
         {
             Interlocked.Decrement(ref _count);
-            await HttpAnswers.FullAsync(context, $"it serves {_limits.StatelessCalls} requests without a session ({LimitOptions.SectionName}:StatelessCalls).", id).ConfigureAwait(false);
+            await HttpAnswers.FullAsync(context, $"it serves {_limits.StatelessCalls} requests without a session ({LimitOptions.SectionName}:StatelessCalls).",
+                id).ConfigureAwait(false);
             return false;
         }
 
         if (user.Length > 0 && _users.AddOrUpdate(user, 1, static (_, count) => count + 1) > _limits.StatelessCallsPerUser)
         {
             Exit(user);
-            await HttpAnswers.TooManyAsync(context, $"{_limits.StatelessCallsPerUser} requests of one user without a session ({LimitOptions.SectionName}:StatelessCallsPerUser).", id).ConfigureAwait(false);
+            await HttpAnswers.TooManyAsync(context, $"{_limits.StatelessCallsPerUser} requests of one user without a session " +
+                $"({LimitOptions.SectionName}:StatelessCallsPerUser).", id).ConfigureAwait(false);
             return false;
         }
 

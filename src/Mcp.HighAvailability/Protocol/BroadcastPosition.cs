@@ -42,6 +42,8 @@ public readonly record struct BroadcastPosition(long Incarnation, long Number)
     /// <inheritdoc/>
     public override string ToString() => IsNone ? "0" : string.Create(CultureInfo.InvariantCulture, $"{Incarnation:x}.{Number}");
 
-    /// <summary>Whether an entry at this position has everything before it up to <paramref name="earlier"/>, as far as numbers of one incarnation tell.</summary>
+    /// <summary>
+    /// Whether an entry at this position has everything before it up to <paramref name="earlier"/>, as far as numbers of one incarnation tell.
+    /// </summary>
     internal bool Covers(BroadcastPosition earlier) => earlier.IsNone || Incarnation == earlier.Incarnation && Number >= earlier.Number;
 }

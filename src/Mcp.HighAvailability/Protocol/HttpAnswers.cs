@@ -13,20 +13,24 @@ internal static class HttpAnswers
         ErrorAsync(context, StatusCodes.Status400BadRequest, code, message, id);
 
     public static Task NotAcceptableAsync(HttpContext context, string accept) =>
-        ErrorAsync(context, StatusCodes.Status406NotAcceptable, JsonRpc.BadRequest, $"Not Acceptable: the client must accept {accept}; send the header 'Accept: {accept.Replace(" and ", ", ", StringComparison.Ordinal)}'.");
+        ErrorAsync(context, StatusCodes.Status406NotAcceptable, JsonRpc.BadRequest,
+            $"Not Acceptable: the client must accept {accept}; send the header 'Accept: {accept.Replace(" and ", ", ", StringComparison.Ordinal)}'.");
 
     public static Task TooLargeAsync(HttpContext context, long limit) =>
-        ErrorAsync(context, StatusCodes.Status413PayloadTooLarge, JsonRpc.BadRequest, $"The request body is larger than {limit} bytes; send less, or raise HighAvailability:MaxRequestBodySize.");
+        ErrorAsync(context, StatusCodes.Status413PayloadTooLarge, JsonRpc.BadRequest,
+            $"The request body is larger than {limit} bytes; send less, or raise HighAvailability:MaxRequestBodySize.");
 
     /// <summary>The body breaks off, or is not what its headers say. Not all of that is a <see cref="BadHttpRequestException"/> to the web server.</summary>
     public static Task UnreadableAsync(HttpContext context, IOException problem)
     {
-        context.Response.Headers.Connection = "close"; // nobody knows where a next request would begin
-        return ErrorAsync(context, (problem as BadHttpRequestException)?.StatusCode ?? StatusCodes.Status400BadRequest, JsonRpc.BadRequest, "Bad Request: the body could not be read to its end as its headers describe it.");
+        context.Response.Headers.Connection = "close"; // where a next request would begin is unknown
+        return ErrorAsync(context, (problem as BadHttpRequestException)?.StatusCode ?? StatusCodes.Status400BadRequest, JsonRpc.BadRequest,
+            "Bad Request: the body could not be read to its end as its headers describe it.");
     }
 
     public static Task SessionNotFoundAsync(HttpContext context, RequestId id = default) =>
-        ErrorAsync(context, StatusCodes.Status404NotFound, JsonRpc.SessionNotFound, "Session not found: it was never opened here, has ended, or has expired. Open a new one with 'initialize'.", id);
+        ErrorAsync(context, StatusCodes.Status404NotFound, JsonRpc.SessionNotFound,
+            "Session not found: it was never opened here, has ended, or has expired. Open a new one with 'initialize'.", id);
 
     public static Task ForbiddenAsync(HttpContext context, RequestId id = default) =>
         ErrorAsync(context, StatusCodes.Status403Forbidden, JsonRpc.BadRequest, "Forbidden: the session belongs to another user.", id);
@@ -34,11 +38,12 @@ internal static class HttpAnswers
     /// <summary>The client is at one of its limits.</summary>
     public static Task TooManyAsync(HttpContext context, string limit, RequestId id = default, TimeSpan? retryAfter = null)
     {
-        context.Response.Headers.RetryAfter = Math.Max(1, (int)Math.Ceiling((retryAfter ?? TimeSpan.FromSeconds(1)).TotalSeconds)).ToString(System.Globalization.CultureInfo.InvariantCulture);
+        context.Response.Headers.RetryAfter = Math.Max(1, (int)Math.Ceiling((retryAfter ?? TimeSpan.FromSeconds(1)).TotalSeconds))
+            .ToString(System.Globalization.CultureInfo.InvariantCulture);
         return ErrorAsync(context, StatusCodes.Status429TooManyRequests, JsonRpc.Unavailable, $"Too many at a time, try again later: {limit}", id);
     }
 
-    /// <summary>The replica has all that it takes. Other replicas have about as much, so nobody is sent on.</summary>
+    /// <summary>The replica is full. Other replicas are about as full, so the request is not sent on.</summary>
     public static Task FullAsync(HttpContext context, string limit, RequestId id = default)
     {
         context.Response.Headers.RetryAfter = "10";
@@ -51,14 +56,19 @@ internal static class HttpAnswers
         context.Response.Headers.RetryAfter = "1";
         if (context.Request.Headers.ContainsKey(HaHeaders.Relay))
             context.Response.Headers[HaHeaders.Transient] = "1";
-        return ErrorAsync(context, StatusCodes.Status503ServiceUnavailable, JsonRpc.Unavailable, $"The session cannot be served at this moment, try again: {reason}", id);
+        return ErrorAsync(context, StatusCodes.Status503ServiceUnavailable, JsonRpc.Unavailable,
+            $"The session cannot be served at this moment, try again: {reason}", id);
     }
 
-    /// <summary>The session cannot be served any more at this moment, and the request may have begun to run. A relay asks again and is told where it has begun.</summary>
+    /// <summary>
+    /// The session cannot be served any more at this moment, and the request may have begun to run. A relay asks again and is told where it has
+    /// begun.
+    /// </summary>
     public static Task MayHaveRunAsync(HttpContext context, string reason, string replicaId, RequestId id)
     {
         if (!context.Request.Headers.ContainsKey(HaHeaders.Relay))
-            return ErrorAsync(context, StatusCodes.Status502BadGateway, JsonRpc.MayHaveRun, $"The session was lost while it worked on this request: {reason} The request may have run, and its answer is not known.", id);
+            return ErrorAsync(context, StatusCodes.Status502BadGateway, JsonRpc.MayHaveRun,
+                $"The session was lost while it worked on this request: {reason} The request may have run, and its answer is not known.", id);
         context.Response.Headers[HaHeaders.Begun] = string.Join(',', ClientExchange.Of(context).BegunAt.Append(replicaId));
         return UnavailableAsync(context, reason, id);
     }
@@ -99,7 +109,8 @@ internal static class HttpAnswers
     {
         context.Response.ContentType = "application/json";
         context.Response.ContentLength = json.Length;
-        return await context.Response.BodyWriter.WriteAsync(json).ConfigureAwait(false) is { IsCompleted: false, IsCanceled: false } && !context.RequestAborted.IsCancellationRequested;
+        return await context.Response.BodyWriter.WriteAsync(json).ConfigureAwait(false) is { IsCompleted: false, IsCanceled: false } &&
+            !context.RequestAborted.IsCancellationRequested;
     }
 
     /// <summary>What a client said, short enough to be said back.</summary>

@@ -6,7 +6,10 @@ using System.Text.Json.Nodes;
 
 namespace Mcp.HighAvailability.Protocol;
 
-/// <summary>Integers written with a fraction or an exponent: to JSON Schema <c>50.0</c> and <c>5e1</c> are the integer 50, to the .NET serializer they are not.</summary>
+/// <summary>
+/// Integers written with a fraction or an exponent: to JSON Schema <c>50.0</c> and <c>5e1</c> are the integer 50, to the .NET serializer they are
+/// not.
+/// </summary>
 internal static class Integers
 {
     private static readonly SearchValues<byte> Marks = SearchValues.Create(".eE"u8);

@@ -66,7 +66,8 @@ internal static class JsonEscapes
     private static bool TryReadUnit(ReadOnlySpan<byte> text, out char unit)
     {
         unit = default;
-        if (text.Length < Length || !text.StartsWith("\\u"u8) || !ushort.TryParse(text[2..Length], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value))
+        if (text.Length < Length || !text.StartsWith("\\u"u8) ||
+            !ushort.TryParse(text[2..Length], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value))
             return false;
         unit = (char)value;
         return true;

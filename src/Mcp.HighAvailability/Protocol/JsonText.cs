@@ -5,8 +5,8 @@ namespace Mcp.HighAvailability.Protocol;
 
 /// <summary>Whether all that JSON calls text is text.</summary>
 /// <remarks>
-/// The parser looks at strings and names only when somebody asks for them, which may be deep inside a handler, or in the replica that takes the session over. So it is
-/// asked here, once, before anything is written down.
+/// The parser looks at strings and names only when they are used, which may be deep inside a handler or in the next owner. So this is checked once,
+/// before anything is stored.
 /// </remarks>
 internal static class JsonText
 {

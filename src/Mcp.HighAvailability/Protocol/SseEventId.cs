@@ -9,7 +9,7 @@ namespace Mcp.HighAvailability.Protocol;
 /// <remarks>
 /// Both positions are those that the client has come to with the event, so a resume sends what is missing of both.
 /// Streams are named <c>c{epoch}x{n}</c> (answers to the n-th request that the owner of that epoch accepted) or
-/// <c>g{epoch}x{n}</c> (its n-th GET stream), so a name is never given twice, whoever owns the session.
+/// <c>g{epoch}x{n}</c> (its n-th GET stream), so a name is never given twice, also not by another owner.
 /// </remarks>
 public readonly record struct SseEventId(string Stream, long Position, BroadcastPosition? Broadcast = null)
 {

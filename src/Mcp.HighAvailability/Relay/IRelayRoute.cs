@@ -8,10 +8,13 @@ public interface IRelayRoute
     /// <summary>Chooses the next target; may wait (for a heartbeat, a take-over) until the token ends.</summary>
     /// <param name="previous">What became of the attempt before; <see langword="null"/> for the first.</param>
     /// <param name="cancellationToken">Ends when the client has gone or the hold time is over.</param>
-    /// <returns><see langword="null"/>: nobody can serve this now.</returns>
+    /// <returns><see langword="null"/>: no replica can serve this now.</returns>
     ValueTask<RelayTarget?> NextAsync(RelayFailure? previous, CancellationToken cancellationToken);
 
-    /// <summary>Tells which replica owns the session, as the answering replica said (<see cref="HaHeaders.Owner"/>), and the session id of the response, if any. Called for every response but refusals (421, transient 503).</summary>
+    /// <summary>
+    /// Tells which replica owns the session, as the answering replica said (<see cref="HaHeaders.Owner"/>), and the session id of the response, if
+    /// any. Called for every response but refusals (421, transient 503).
+    /// </summary>
     void Learned(RelayTarget target, string? owner, string? sessionId);
 }
 

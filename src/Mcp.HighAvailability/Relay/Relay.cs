@@ -48,7 +48,8 @@ public sealed class Relay : IDisposable
     /// <param name="context">The client's request (for its headers) and response.</param>
     /// <param name="exchange">What to send.</param>
     /// <param name="route">Where to send it, attempt by attempt.</param>
-    /// <param name="cancellationToken">Ends when the client has gone, e.g. <see cref="HttpContext.RequestAborted"/>; the replica's connection is then closed.</param>
+    /// <param name="cancellationToken">Ends when the client has gone, e.g. <see cref="HttpContext.RequestAborted"/>; the replica's connection is then
+    /// closed.</param>
     /// <returns><see langword="false"/>: it has to be served here, see <see cref="RelayTarget.IsHere"/>. Nothing was answered.</returns>
     public Task<bool> RelayAsync(HttpContext context, RelayExchange exchange, IRelayRoute route, CancellationToken cancellationToken)
     {
@@ -64,7 +65,10 @@ public sealed class Relay : IDisposable
     /// </summary>
     public void EndStreams() => End(_ends);
 
-    /// <summary>Ends those that are open now, as <see cref="EndStreams"/> does, and none that comes later: clients had better go elsewhere, and this process stays.</summary>
+    /// <summary>
+    /// Ends those that are open now, as <see cref="EndStreams"/> does, and none that comes later: clients had better go elsewhere, and this process
+    /// stays.
+    /// </summary>
     public void EndOpenStreams() => End(Interlocked.Exchange(ref _ends, new(new(), new())));
 
     /// <summary>Ends when streams that can be resumed elsewhere have to end. An exchange takes it once, when it begins.</summary>

@@ -154,7 +154,7 @@ internal sealed class RelayClient(HttpContext context, RelayKeepAlive keepAlive)
         Exit();
     }
 
-    // For whoever treats what this process says by itself differently; only browsers' requests are.
+    // Marks answers of this process itself, which are treated differently for browsers.
     private void Relayed()
     {
         if (context.Request.Headers.Origin.Count > 0)

@@ -12,26 +12,30 @@ namespace Mcp.HighAvailability.Relay;
 /// <param name="Message">For people.</param>
 internal sealed record RelayError(int Status, int Code, string Reason, string Message)
 {
-    /// <summary>Nobody could serve the request within the hold time; it was not run.</summary>
+    /// <summary>No replica could serve the request within the hold time; it was not run.</summary>
     public static readonly RelayError NoReplica = new(
         StatusCodes.Status503ServiceUnavailable, JsonRpc.Unavailable, "unavailable", "No replica can serve this request now. Send it again later.");
 
     /// <summary>The replica was lost with the request, and the request must not be sent twice.</summary>
     public static readonly RelayError MayHaveRun = new(
-        StatusCodes.Status502BadGateway, JsonRpc.MayHaveRun, "may-have-run", "The replica that worked on this request was lost. The request may have run; it was not sent again.");
+        StatusCodes.Status502BadGateway, JsonRpc.MayHaveRun, "may-have-run",
+            "The replica that worked on this request was lost. The request may have run; it was not sent again.");
 
     /// <summary>So many replicas were lost with the request that it is not sent again.</summary>
     public static RelayError LostRepeatedly(int losses) => new(
         StatusCodes.Status502BadGateway, JsonRpc.MayHaveRun, "replicas-lost",
-        $"{losses} replicas were lost while they worked on this request. It may have run, and it is not sent again. Find out in their logs why they ended before you send it again.");
+        $"{losses} replicas were lost while they worked on this request. It may have run, and it is not sent again. Find out in their logs why they ended " +
+            "before you send it again.");
 
     /// <summary>The replica answered something too large to relay.</summary>
     public static readonly RelayError AnswerTooLarge = new(
-        StatusCodes.Status502BadGateway, JsonRpc.AnswerTooLarge, "answer-too-large", "The answer is larger than this relay passes on (RelayOptions.MaxMessageBytes).");
+        StatusCodes.Status502BadGateway, JsonRpc.AnswerTooLarge, "answer-too-large",
+            "The answer is larger than this relay passes on (RelayOptions.MaxMessageBytes).");
 
     /// <summary>The request body is larger than allowed.</summary>
     public static RelayError RequestTooLarge(long allowed, string option) => new(
-        StatusCodes.Status413PayloadTooLarge, JsonRpc.BadRequest, "request-too-large", $"The request body is larger than {allowed} bytes; send less, or raise {option}.");
+        StatusCodes.Status413PayloadTooLarge, JsonRpc.BadRequest, "request-too-large",
+            $"The request body is larger than {allowed} bytes; send less, or raise {option}.");
 
     /// <summary>This process holds as many bytes of request bodies as it may.</summary>
     public static RelayError BodiesFull(long limit, string option) => new(

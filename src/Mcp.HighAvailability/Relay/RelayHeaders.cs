@@ -26,7 +26,7 @@ internal static class RelayHeaders
     private static readonly FrozenSet<string> NotToReplica =
         HopByHop.Concat(["Host", "Content-Length", "Accept-Encoding", "Expect"]).ToFrozenSet(StringComparer.OrdinalIgnoreCase);
 
-    // Server and Date are said by whoever answers the client.
+    // Server and Date come from the process that answers the client.
     private static readonly FrozenSet<string> NotToClient =
         HopByHop.Concat(["Server", "Date", "Content-Length"]).ToFrozenSet(StringComparer.OrdinalIgnoreCase);
 

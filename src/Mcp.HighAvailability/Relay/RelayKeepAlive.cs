@@ -2,7 +2,10 @@ using System.Collections.Concurrent;
 
 namespace Mcp.HighAvailability.Relay;
 
-/// <summary>Comments on silent event streams, so that nothing between here and the client takes them for dead. One timer for all streams, which runs while there are any.</summary>
+/// <summary>
+/// Comments on silent event streams, so that nothing between here and the client takes them for dead. One timer for all streams, which runs while
+/// there are any.
+/// </summary>
 internal sealed class RelayKeepAlive : IDisposable
 {
     private readonly ConcurrentDictionary<RelayClient, bool> _streams = new();

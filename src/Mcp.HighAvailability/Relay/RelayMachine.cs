@@ -176,7 +176,8 @@ internal sealed class RelayMachine(RelayExchange exchange, string? lastEventId, 
     /// <param name="now">The time.</param>
     /// <remarks>A replica that hands its sessions over ends its GET streams; they go on at the next owner. So does what only listens.</remarks>
     public RelayStep StreamEnded(bool replicaStays, TimeSpan now) =>
-        replicaStays || (!exchange.Listens && (exchange.Method != HttpMethod.Get || !_hasCursor)) ? new(RelayAction.Done) : Failed(RelayFailureKind.Broken, null, now);
+        replicaStays || (!exchange.Listens && (exchange.Method != HttpMethod.Get || !_hasCursor)) ? new(RelayAction.Done)
+            : Failed(RelayFailureKind.Broken, null, now);
 
     /// <summary>The response broke off.</summary>
     /// <param name="lost">The directory has given the replica up.</param>

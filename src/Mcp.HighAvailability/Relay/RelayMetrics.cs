@@ -16,7 +16,8 @@ internal sealed class RelayMetrics
         Splices = meter.CreateCounter<long>("mcp.ha.relay.splices", "{stream}", "Streams resumed by event id into an open response.");
         Reposts = meter.CreateCounter<long>("mcp.ha.relay.reposts", "{request}", "Requests sent again as they were.");
         Held = meter.CreateUpDownCounter<long>("mcp.ha.relay.held", "{request}", "Exchanges that wait for a replica now.");
-        _abandoned = meter.CreateCounter<long>("mcp.ha.relay.abandoned", "{request}", "Requests without a session that ended because too many replicas were lost with them.");
+        _abandoned = meter.CreateCounter<long>("mcp.ha.relay.abandoned", "{request}",
+            "Requests without a session that ended because too many replicas were lost with them.");
         GivenUp = meter.CreateCounter<long>("mcp.ha.relay.given_up", "{request}", "Exchanges that ended with an error of the relay.");
     }
 

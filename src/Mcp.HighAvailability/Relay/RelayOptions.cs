@@ -20,7 +20,9 @@ public sealed class RelayOptions
     /// </summary>
     public int MaxReplicaLosses { get; set; } = 2;
 
-    /// <summary>How long streams of calls go on when this process is about to end: a call that ends in time needs no resume, which takes a client a second.</summary>
+    /// <summary>
+    /// How long streams of calls go on when this process is about to end: a call that ends in time needs no resume, which takes a client a second.
+    /// </summary>
     internal TimeSpan CallsFinish { get; set; } = TimeSpan.FromSeconds(1);
 }
 
@@ -32,7 +34,8 @@ internal sealed class RelayOptionsValidator : IValidateOptions<RelayOptions>
         if (options.ConnectTimeout <= TimeSpan.Zero || options.ConnectTimeout > TimeSpan.FromSeconds(30))
             failures.Add($"RelayOptions.ConnectTimeout is {options.ConnectTimeout}; set it above zero and at most to 30 seconds: failover waits for it.");
         if (options.KeepAlive < TimeSpan.FromMilliseconds(10) || options.KeepAlive > TimeSpan.FromMinutes(5))
-            failures.Add($"HighAvailability:KeepAlive is {options.KeepAlive}; set it between 1 second and 5 minutes, below the idle time-out of anything in front, for example 00:00:05.");
+            failures.Add($"HighAvailability:KeepAlive is {options.KeepAlive}; set it between 1 second and 5 minutes, below the idle time-out of anything " +
+                "in front, for example 00:00:05.");
         if (options.MaxMessageBytes < 4096)
             failures.Add($"RelayOptions.MaxMessageBytes is {options.MaxMessageBytes}; set it to 4096 or more: larger answers of tools are not relayed.");
 

@@ -18,7 +18,8 @@ internal static class RelayRequest
     /// <param name="resumes">Ask for what follows the cursor, instead of sending the request.</param>
     /// <param name="traceParent">The span of the attempt; <see langword="null"/>: the client's header is passed on.</param>
     public static void Write(
-        ReplicaCall call, HttpContext context, RelayExchange exchange, RelayTarget target, string? hopKey, RelayMachine machine, bool resumes, string? traceParent)
+        ReplicaCall call, HttpContext context, RelayExchange exchange, RelayTarget target, string? hopKey, RelayMachine machine, bool resumes,
+            string? traceParent)
     {
         var method = resumes ? HttpMethod.Get : exchange.Method;
         call.Begin(method, exchange.PathAndQuery);

@@ -106,7 +106,7 @@ internal sealed partial class RelayRun(
         if (outcome is not SendOutcome.Answered)
             return NotAnswered(target, outcome, lost.IsCancellationRequested);
 
-        use.Heard();
+        use.MarkReceived();
         if (shared)
             relay.Shared.Answered(target.ReplicaId);
         _trace.Answered(call.Status, _machine.Listens);
@@ -191,7 +191,7 @@ internal sealed partial class RelayRun(
                 case 0:
                     return await FlushedAsync(_machine.StreamEnded(relay.Directory.Find(target.ReplicaId) is { Draining: false }, Now));
                 default:
-                    use.Heard();
+                    use.MarkReceived();
                     splitter.Advance(read);
                     await ForwardAsync(splitter, target, owner);
                     break;
@@ -321,7 +321,8 @@ internal sealed partial class RelayRun(
     [LoggerMessage(Level = LogLevel.Warning, Message = "No replica could serve an exchange within {HoldTime}; the client was told so.")]
     private static partial void LogGivenUp(ILogger logger, TimeSpan holdTime);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "{Losses} replicas were lost while they ran '{Call}'. The request has ended with an error and is not sent again.")]
+    [LoggerMessage(Level = LogLevel.Error,
+        Message = "{Losses} replicas were lost while they ran '{Call}'. The request has ended with an error and is not sent again.")]
     private static partial void LogAbandoned(ILogger logger, string call, int losses);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "An answer was not relayed: {Reason}")]

@@ -26,7 +26,8 @@ internal static class ClusterDataProtection
         if (services.Any(static service => service.ServiceType == typeof(IKeyManager) && service.ImplementationType == typeof(XmlKeyManager)))
         {
             services.Replace(ServiceDescriptor.Singleton<IKeyManager>(static p => new ClusterKeys(
-                new XmlKeyManager(p.GetRequiredService<IOptions<KeyManagementOptions>>(), p.GetRequiredService<IActivator>(), p.GetRequiredService<ILoggerFactory>()),
+                new XmlKeyManager(p.GetRequiredService<IOptions<KeyManagementOptions>>(), p.GetRequiredService<IActivator>(),
+                    p.GetRequiredService<ILoggerFactory>()),
                 p.GetRequiredService<TimeProvider>())));
         }
 

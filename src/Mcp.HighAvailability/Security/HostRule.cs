@@ -5,7 +5,7 @@ namespace Mcp.HighAvailability.Security;
 
 /// <summary>Which <c>Host</c> a request may name: the defence against DNS rebinding.</summary>
 /// <remarks>
-/// A page that rebinds its own domain to this machine still names that domain in <c>Host</c>. Nobody can do so with an IP address, a loopback name or
+/// A page that rebinds its own domain to this machine still names that domain in <c>Host</c>. That is impossible with an IP address, a loopback name or
 /// a name without a dot, so these are always allowed; every other name has to be listed.
 /// </remarks>
 /// <param name="allowed">Host names, separated by semicolons; <c>*.example.com</c> for all below, <c>*</c> for all.</param>
@@ -17,7 +17,7 @@ internal sealed class HostRule(string? allowed, Func<string?>? own = null)
 
     public static string[] Split(string? list) => list?.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? [];
 
-    /// <summary>Whether a name means this machine, whoever asks.</summary>
+    /// <summary>Whether a name means this machine for every client.</summary>
     public static bool IsLoopback(string host) =>
         host.Equals("localhost", StringComparison.OrdinalIgnoreCase) ||
         host.EndsWith(".localhost", StringComparison.OrdinalIgnoreCase) ||

@@ -14,7 +14,8 @@ internal sealed class OriginRule(string? allowed)
 
     /// <summary>Whether an entry of the list is one.</summary>
     public static bool IsWellFormed(string origin) =>
-        origin is "*" or "null" || Uri.TryCreate(origin, UriKind.Absolute, out var uri) && uri.Host.Length > 0 && uri.PathAndQuery is "/" or "" && uri.UserInfo.Length == 0;
+        origin is "*" or "null" || Uri.TryCreate(origin, UriKind.Absolute, out var uri) && uri.Host.Length > 0 && uri.PathAndQuery is "/" or "" &&
+            uri.UserInfo.Length == 0;
 
     public bool Allows(StringValues origin, HostString host) =>
         origin.Count == 0 ||

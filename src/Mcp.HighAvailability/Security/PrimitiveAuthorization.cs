@@ -23,7 +23,9 @@ internal sealed class PrimitiveAuthorization(IAuthorizationPolicyProvider? polic
         if (policies is null && Guarded(options).FirstOrDefault() is { } guarded)
         {
             throw new InvalidOperationException(
-                $"'{guarded.Id}' carries [Authorize], but authorization is not set up, so nobody could ever use it: add builder.Services.AddAuthorization() and an authentication scheme, for example AddAuthentication().AddJwtBearer(), or take the attribute away.");
+                $"'{guarded.Id}' carries [Authorize], but authorization is not set up. Add " +
+                    "builder.Services.AddAuthorization() and an authentication scheme, for example AddAuthentication().AddJwtBearer(), or take the " +
+                    "attribute away.");
         }
     }
 

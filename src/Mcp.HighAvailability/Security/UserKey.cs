@@ -14,7 +14,7 @@ internal static class UserKey
             : throw new InvalidOperationException("Requests of a user without a subject are refused before they come here.");
     }
 
-    /// <summary>Whether somebody has signed in of whom it cannot be told who it is.</summary>
+    /// <summary>Whether the user has signed in without a subject.</summary>
     public static bool IsMissing(ClaimsPrincipal? user) => user?.Identity?.IsAuthenticated == true && SubjectOf(user) is null;
 
     private static Claim? SubjectOf(ClaimsPrincipal user) =>

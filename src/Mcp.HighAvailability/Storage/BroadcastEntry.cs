@@ -12,7 +12,9 @@ public sealed record BroadcastEntry
     /// <summary>Where it is.</summary>
     public required BroadcastPosition Position { get; init; }
 
-    /// <summary>The entry before it, as far as the store knew; <see cref="BroadcastPosition.None"/> for the first of a log of which nothing earlier was known.</summary>
+    /// <summary>
+    /// The entry before it, as far as the store knew; <see cref="BroadcastPosition.None"/> for the first of a log of which nothing earlier was known.
+    /// </summary>
     public required BroadcastPosition Previous { get; init; }
 
     /// <summary>What it is; see <see cref="BroadcastPublication.Kind"/>.</summary>
@@ -27,9 +29,12 @@ public sealed record BroadcastEntry
     /// <summary>The content. Do not change it: all readers share the memory.</summary>
     public required ReadOnlyMemory<byte> Payload { get; init; }
 
-    /// <summary>The entry as stores keep and push it: position, previous, Unix milliseconds, kind and id, separated by spaces, a line feed, the payload.</summary>
+    /// <summary>
+    /// The entry as stores keep and push it: position, previous, Unix milliseconds, kind and id, separated by spaces, a line feed, the payload.
+    /// </summary>
     public byte[] ToBytes() =>
-        [.. Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{Position} {Previous} {Time.ToUnixTimeMilliseconds()} {Kind} {Id}\n")), .. Payload.Span];
+        [.. Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{Position} {Previous} {Time.ToUnixTimeMilliseconds()} {Kind} {Id}\n")),
+            .. Payload.Span];
 
     /// <summary>Reads what <see cref="ToBytes"/> writes. <see langword="false"/> for anything else.</summary>
     public static bool TryRead(ReadOnlyMemory<byte> bytes, out BroadcastEntry entry)

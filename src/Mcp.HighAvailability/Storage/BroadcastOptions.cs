@@ -35,11 +35,13 @@ internal sealed class BroadcastOptionsValidator : IValidateOptions<BroadcastOpti
         if (options.MaxPayload < 1_024)
             errors.Add($"{BroadcastOptions.SectionName}:MaxPayload is {options.MaxPayload}; set it to 1024 or more, for example 262144.");
         if (options.MaxBytes < options.MaxPayload)
-            errors.Add($"{BroadcastOptions.SectionName}:MaxBytes is {options.MaxBytes}; set it to MaxPayload ({options.MaxPayload}) or more, for example 4194304.");
+            errors.Add(
+                $"{BroadcastOptions.SectionName}:MaxBytes is {options.MaxBytes}; set it to MaxPayload ({options.MaxPayload}) or more, for example 4194304.");
         if (options.MaxAge < TimeSpan.FromSeconds(1))
             errors.Add($"{BroadcastOptions.SectionName}:MaxAge is {options.MaxAge}; set it to 1 second or more, for example 01:00:00.");
         if (options.ReadInterval < TimeSpan.FromMilliseconds(50) || options.ReadInterval > TimeSpan.FromMinutes(1))
-            errors.Add($"{BroadcastOptions.SectionName}:ReadInterval is {options.ReadInterval}; set it between 50 milliseconds and 1 minute, for example 00:00:01.");
+            errors.Add(
+                $"{BroadcastOptions.SectionName}:ReadInterval is {options.ReadInterval}; set it between 50 milliseconds and 1 minute, for example 00:00:01.");
         return errors.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(errors);
     }
 }

@@ -13,7 +13,8 @@ public sealed record BroadcastPublication
     public required string Kind { get; init; }
 
     /// <summary>
-    /// Names the publication: 1 to 128 characters of <c>[A-Za-z0-9-_.:/+=]</c>. The log takes an id once within its retention, so a publication may be repeated.
+    /// Names the publication: 1 to 128 characters of <c>[A-Za-z0-9-_.:/+=]</c>. The log takes an id once within its retention, so a publication may be
+    /// repeated.
     /// </summary>
     public required string Id { get; init; }
 
@@ -31,7 +32,8 @@ public sealed record BroadcastPublication
         if (Payload.Length > options.MaxPayload)
         {
             throw new ArgumentException(
-                $"The broadcast has {Payload.Length} bytes; at most {options.MaxPayload} are allowed. Send less, or raise {BroadcastOptions.SectionName}:MaxPayload on every replica.");
+                $"The broadcast has {Payload.Length} bytes; at most {options.MaxPayload} are allowed. Send less, or raise " +
+                    $"{BroadcastOptions.SectionName}:MaxPayload on every replica.");
         }
     }
 }

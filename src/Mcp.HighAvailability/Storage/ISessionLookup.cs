@@ -1,6 +1,6 @@
 namespace Mcp.HighAvailability.Storage;
 
-/// <summary>Tells of a session what may be shown to whoever knows its id: where it is, and where it was.</summary>
+/// <summary>Looks up what may be shown of a session to a person who knows its id: its owner and its former owners.</summary>
 /// <remarks>Reads nothing else: no user, no message, no state. When the backend is away it throws <see cref="StoreUnavailableException"/>.</remarks>
 public interface ISessionLookup
 {

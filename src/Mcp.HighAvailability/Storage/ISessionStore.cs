@@ -29,7 +29,8 @@ public interface ISessionStore
     /// Takes a session over if its epoch still is <paramref name="expectedEpoch"/>: sets the owner, makes the epoch one larger, notes it in
     /// <see cref="SessionRecord.Hops"/>, and reads everything the new owner needs, in one step: what the store loses afterwards the owner has.
     /// </summary>
-    /// <remarks>Repeating a take-over that was applied (owner already is <paramref name="newOwner"/> at <paramref name="expectedEpoch"/> + 1) answers <see cref="TakeOver.Taken"/> again.</remarks>
+    /// <remarks>Repeating a take-over that was applied (owner already is <paramref name="newOwner"/> at <paramref name="expectedEpoch"/> + 1) answers
+    /// <see cref="TakeOver.Taken"/> again.</remarks>
     ValueTask<TakeOver> TakeOverAsync(string sessionId, long expectedEpoch, string newOwner, CancellationToken cancellationToken = default);
 
     /// <summary>Applies a commit under the fence.</summary>
@@ -39,11 +40,14 @@ public interface ISessionStore
     /// <summary>Reads the whole session state (committed values only).</summary>
     ValueTask<IReadOnlyDictionary<string, ReadOnlyMemory<byte>>> ReadStateAsync(string sessionId, CancellationToken cancellationToken = default);
 
-    /// <summary>Hands a session over: clears the owner if <paramref name="epoch"/> is current. Anyone may take it over afterwards.</summary>
+    /// <summary>Hands a session over: clears the owner if <paramref name="epoch"/> is current. Any replica may take it over afterwards.</summary>
     /// <remarks>The epoch stays as it is until then: the caller has stopped committing before it calls this.</remarks>
     ValueTask<CommitResult> ReleaseAsync(string sessionId, long epoch, CancellationToken cancellationToken = default);
 
-    /// <summary>Ends a session if <paramref name="epoch"/> is current: removes all of it and leaves the mark. Ending it again at that epoch answers <see cref="CommitResult.Committed"/>.</summary>
+    /// <summary>
+    /// Ends a session if <paramref name="epoch"/> is current: removes all of it and leaves the mark. Ending it again at that epoch answers
+    /// <see cref="CommitResult.Committed"/>.
+    /// </summary>
     ValueTask<CommitResult> EndAsync(string sessionId, long epoch, CancellationToken cancellationToken = default);
 
     /// <summary>

@@ -1,10 +1,11 @@
 namespace Mcp.HighAvailability.Storage;
 
 /// <summary>Keeps state that is reached by an explicit handle rather than through a session.</summary>
-/// <remarks>Each method is one atomic step per handle. When the backend is away: <see cref="StoreUnavailableException"/>; every method may be repeated.</remarks>
+/// <remarks>Each method is one atomic step per handle. When the backend is away: <see cref="StoreUnavailableException"/>; every method may be
+/// repeated.</remarks>
 public interface IStateHandleStore
 {
-    /// <summary>Creates empty state under a new handle, bound to a user (empty: anybody). Does nothing when the handle exists.</summary>
+    /// <summary>Creates empty state under a new handle, bound to a user (empty: any user). Does nothing when the handle exists.</summary>
     ValueTask CreateAsync(string handle, string user, CancellationToken cancellationToken = default);
 
     /// <summary>Reads a handle's state; <see langword="null"/> when it is unknown or expired. Reading starts its expiry anew.</summary>
@@ -30,7 +31,7 @@ public interface IStateHandleStore
 }
 
 /// <summary>State of a handle at a version.</summary>
-/// <param name="User">User that it is bound to; empty: anybody.</param>
+/// <param name="User">User that it is bound to; empty: any user.</param>
 /// <param name="Version">One larger with every commit.</param>
 /// <param name="Values">Values by key, JSON.</param>
 public sealed record StateHandleSnapshot(string User, long Version, IReadOnlyDictionary<string, ReadOnlyMemory<byte>> Values);

@@ -18,7 +18,8 @@ internal sealed class InMemoryBroadcastLog(IEventBus bus, IOptions<BroadcastOpti
     /// <summary>A new incarnation. Never 0.</summary>
     internal static long NewIncarnation() => RandomNumberGenerator.GetInt32(1, int.MaxValue) * (1L << 16) + RandomNumberGenerator.GetInt32(1 << 16);
 
-    public async ValueTask<BroadcastEntry?> AppendAsync(BroadcastPublication publication, BroadcastPosition known, CancellationToken cancellationToken = default)
+    public async ValueTask<BroadcastEntry?> AppendAsync(BroadcastPublication publication, BroadcastPosition known,
+        CancellationToken cancellationToken = default)
     {
         publication.Validate(options.Value);
         BroadcastEntry entry;

@@ -63,7 +63,8 @@ internal sealed class InMemorySession(SessionRecord record)
 
     public IReadOnlyDictionary<string, ReadOnlyMemory<byte>> State() => new Dictionary<string, ReadOnlyMemory<byte>>(_state);
 
-    public JournalEntry[] Read(string stream, long after) => [.. _journal.Where(entry => entry.Position > after && (stream.Length == 0 || entry.Stream == stream))];
+    public JournalEntry[] Read(string stream, long after) =>
+        [.. _journal.Where(entry => entry.Position > after && (stream.Length == 0 || entry.Stream == stream))];
 
     public void End()
     {
@@ -80,7 +81,8 @@ internal sealed class InMemorySession(SessionRecord record)
             _calls[call.Key] = call.Value;
         foreach (var value in state)
             _state[value.Key] = value.Value;
-        foreach (var moved in _journal.Where(e => e.Stream == GetStreams.WaitingStream).Select(e => e.Position).Except(snapshot.Journal.Select(e => e.Position)).ToList())
+        foreach (var moved in _journal.Where(e => e.Stream == GetStreams.WaitingStream).Select(e => e.Position).Except(snapshot.Journal.Select(e => e.Position))
+            .ToList())
             Remove(moved);
         Append([.. snapshot.Journal.Where(entry => entry.Position > _top)]);
         TrimToBounds(options, snapshot.Unread);

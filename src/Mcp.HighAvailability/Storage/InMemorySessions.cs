@@ -6,7 +6,7 @@ namespace Mcp.HighAvailability.Storage;
 
 /// <summary>The data behind <see cref="InMemorySessionStore"/> and the in-memory journal: one instance per process.</summary>
 /// <remarks>
-/// Sessions expire when they are looked at; what nobody looks at is swept when sessions are created, the only way in which
+/// Sessions expire when they are looked at; the others are swept when sessions are created, the only way in which
 /// the table grows. So there is no timer.
 /// </remarks>
 internal sealed class InMemorySessions(TimeProvider time, IOptions<SessionStoreOptions> options)

@@ -19,10 +19,14 @@ public sealed record ReplicaInfo(
     string Version,
     int ProcessId)
 {
-    /// <summary>The run of the store in which it last checked that its sessions are there, and wrote back those that were not; see <see cref="StoreRun"/>.</summary>
+    /// <summary>
+    /// The run of the store in which it last checked that its sessions are there, and wrote back those that were not; see <see cref="StoreRun"/>.
+    /// </summary>
     public string Checked { get; init; } = "";
 
-    /// <summary>Names of the tools whose calls may be run again when their replica was lost, one per line. Balancers go by it for calls without a session.</summary>
+    /// <summary>
+    /// Names of the tools whose calls may be run again when their replica was lost, one per line. Balancers go by it for calls without a session.
+    /// </summary>
     public string Rerun { get; init; } = "";
 
     /// <summary>It drains because an operator asked, stays up, and can be told to take sessions again.</summary>
@@ -32,7 +36,7 @@ public sealed record ReplicaInfo(
     public string Application { get; init; } = "";
 
     /// <summary>
-    /// The name by which whoever started the process knows it: <c>service.instance.id</c> of <c>OTEL_RESOURCE_ATTRIBUTES</c>, otherwise machine name and
+    /// Name given by the platform that started the process: <c>service.instance.id</c> of <c>OTEL_RESOURCE_ATTRIBUTES</c>, otherwise machine name and
     /// process id. Need not be unique over time, nor over several clusters.
     /// </summary>
     public string Instance { get; init; } = "";

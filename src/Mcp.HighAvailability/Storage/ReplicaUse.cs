@@ -9,7 +9,7 @@ internal sealed class ReplicaUse
     public bool IsOpen => Volatile.Read(ref _open) > 0;
 
     /// <summary>When anything came from the replica last, by <see cref="Environment.TickCount64"/>.</summary>
-    public long LastHeard => Volatile.Read(ref _heard);
+    public long LastReceived => Volatile.Read(ref _heard);
 
     public Open Begin()
     {
@@ -21,10 +21,10 @@ internal sealed class ReplicaUse
     public readonly struct Open(ReplicaUse? use) : IDisposable
     {
         /// <summary>Bytes arrived from the replica.</summary>
-        public void Heard() => Heard(Environment.TickCount64);
+        public void MarkReceived() => MarkReceived(Environment.TickCount64);
 
         /// <summary>Bytes arrived from the replica at a time.</summary>
-        public void Heard(long time)
+        public void MarkReceived(long time)
         {
             if (use is not null)
                 Volatile.Write(ref use._heard, time);

@@ -50,7 +50,10 @@ public sealed class SessionCommit
     /// <summary>Changes to <see cref="SessionRecord.Handshake"/>, in order; <see langword="null"/> removes a key.</summary>
     public IReadOnlyList<KeyValuePair<string, ReadOnlyMemory<byte>?>> Handshake { get; init; } = [];
 
-    /// <summary>How long the take-over took that began this epoch, to be noted in the last of <see cref="SessionRecord.Hops"/>; <see langword="null"/>: nothing to note.</summary>
+    /// <summary>
+    /// How long the take-over took that began this epoch, to be noted in the last of <see cref="SessionRecord.Hops"/>; <see langword="null"/>:
+    /// nothing to note.
+    /// </summary>
     public TimeSpan? TakeOverTook { get; init; }
 
     /// <summary>Start the expiry of everything that belongs to the session anew, and trim the journal by age.</summary>

@@ -12,7 +12,7 @@ public sealed record SessionRecord
     /// <summary>Session id as the client knows it (<c>Mcp-Session-Id</c>).</summary>
     public required string Id { get; init; }
 
-    /// <summary>Replica id of the owner; empty when the owner has handed the session over and nobody has taken it yet.</summary>
+    /// <summary>Replica id of the owner; empty between a hand-over and the next take-over.</summary>
     public required string Owner { get; init; }
 
     /// <summary>Fencing number: 1 at creation, one larger with every take-over. Writes with any other epoch are refused.</summary>

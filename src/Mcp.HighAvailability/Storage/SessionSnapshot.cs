@@ -24,7 +24,7 @@ public abstract record TakeOver
     /// <summary>The caller is the owner now.</summary>
     public sealed record Taken(SessionSnapshot Snapshot) : TakeOver;
 
-    /// <summary>Somebody else was faster (or the owner has changed since the caller looked).</summary>
+    /// <summary>Another replica was faster, or the owner has changed since the caller looked.</summary>
     /// <param name="Current">The record as it is now.</param>
     public sealed record Refused(SessionOwner Current) : TakeOver;
 

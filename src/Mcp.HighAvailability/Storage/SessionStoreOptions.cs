@@ -3,7 +3,7 @@ namespace Mcp.HighAvailability.Storage;
 /// <summary>How long and how much of a session is kept.</summary>
 public sealed class SessionStoreOptions
 {
-    /// <summary>A session that nobody used for this long is removed. Default: 2 hours.</summary>
+    /// <summary>A session that was not used for this long is removed. Default: 2 hours.</summary>
     /// <remarks>
     /// Owners end their idle sessions on time. What has no owner any more is removed by the store, twice this time after the last
     /// take-over, first use, write-back or <see cref="SessionCommit.Touch"/>; so owners touch the sessions in use at least once in this time.
@@ -11,8 +11,8 @@ public sealed class SessionStoreOptions
     public TimeSpan IdleTimeout { get; set; } = TimeSpan.FromHours(2);
 
     /// <summary>
-    /// A session that was opened and never used is removed after this time. Every message after the first <c>notifications/initialized</c> is a use, and so is a
-    /// stream. Default: 10 minutes.
+    /// A session that was opened and never used is removed after this time. Every message after the first <c>notifications/initialized</c> is a use, and
+    /// so is a stream. Default: 10 minutes.
     /// </summary>
     public TimeSpan UnusedTimeout { get; set; } = TimeSpan.FromMinutes(10);
 

@@ -11,6 +11,9 @@ internal interface IListenedTasks : IDisposable
     /// <summary>Begins: posts a mark for the state of every task now, and for each change from now on.</summary>
     void Begin(Action<JsonRpcNotification> post);
 
-    /// <summary>The notification for a mark, with the state as it is now; the notification itself if it is no mark; <see langword="null"/>: the client has that state.</summary>
+    /// <summary>
+    /// The notification for a mark, with the state as it is now; the notification itself if it is no mark; <see langword="null"/>: the client has
+    /// that state.
+    /// </summary>
     ValueTask<JsonRpcNotification?> ResolveAsync(JsonRpcNotification notification, CancellationToken cancellationToken);
 }

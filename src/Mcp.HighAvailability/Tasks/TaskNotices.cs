@@ -34,7 +34,7 @@ internal sealed partial class TaskNotices(
     public Task StartAsync(CancellationToken cancellationToken)
     {
         if (policy.IsUsed(server.Value))
-            _listener.Start(Hear);
+            _listener.Start(OnMessage);
         return Task.CompletedTask;
     }
 
@@ -55,7 +55,7 @@ internal sealed partial class TaskNotices(
         }
     }
 
-    private ValueTask Hear(ReadOnlyMemory<byte> payload)
+    private ValueTask OnMessage(ReadOnlyMemory<byte> payload)
     {
         if (payload.Length < 2)
             return ValueTask.CompletedTask;

@@ -26,7 +26,9 @@ public sealed class TaskOptions
     /// <summary>How often clients are asked to poll. Default: 1 s.</summary>
     public TimeSpan PollInterval { get; set; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>Tasks that are kept for all users, those that have ended included. Beyond it a call that would become a task is refused. Default: 100,000.</summary>
+    /// <summary>
+    /// Tasks that are kept for all users, those that have ended included. Beyond it a call that would become a task is refused. Default: 100,000.
+    /// </summary>
     public int MaxTasks { get; set; } = 100_000;
 
     /// <summary>Tasks that are kept for each user who is signed in. Anonymous clients are bound by <see cref="MaxTasks"/> alone. Default: 1,000.</summary>

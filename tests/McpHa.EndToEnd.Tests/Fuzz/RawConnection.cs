@@ -6,7 +6,7 @@ namespace McpHa.Tests.Fuzz;
 /// <summary>A connection that sends what it is given, and tells what came back.</summary>
 internal sealed class RawConnection(int port) : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(60);
 
     private readonly byte[] _buffer = new byte[64 * 1024];
     private Socket? _socket;
@@ -15,7 +15,7 @@ internal sealed class RawConnection(int port) : IDisposable
     /// <summary>Sends a case. The answers: status and body of each; fewer than expected when the connection was closed.</summary>
     public async Task<List<(int Status, string Text)>> SendAsync(FuzzCase @case)
     {
-        using var limit = new CancellationTokenSource(Patience);
+        using var limit = new CancellationTokenSource(AnswerTimeout);
         List<(int, string)> answers = [];
         try
         {
@@ -51,7 +51,7 @@ internal sealed class RawConnection(int port) : IDisposable
         }
         catch (OperationCanceledException)
         {
-            throw new TimeoutException($"No answer and no end of the connection to port {port} within {Patience} for {@case}");
+            throw new TimeoutException($"No answer and no end of the connection to port {port} within {AnswerTimeout} for {@case}");
         }
 
         return answers;

@@ -136,7 +136,7 @@ public sealed class PeerWatchTests : IDisposable
         for (var n = 0; n < 5; n++)
         {
             Run(0.4);
-            use.Heard(_now.Ticks);
+            use.MarkReceived(_now.Ticks);
         }
 
         Assert.Empty(_lost);

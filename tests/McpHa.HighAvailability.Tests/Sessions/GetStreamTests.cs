@@ -73,12 +73,12 @@ public sealed class GetStreamTests
     {
         await using var cluster = await InProcessCluster.StartAsync(1);
         using var client = await cluster.ConnectAsync();
-        for (var n = 1; n <= GetStreams.MostWaiting + 10; n++)
+        for (var n = 1; n <= GetStreams.MaxWaiting + 10; n++)
             await SendAsync(cluster[0], client, n);
-        Assert.Equal(GetStreams.MostWaiting, cluster.Journal(client.SessionId!).Count);
+        Assert.Equal(GetStreams.MaxWaiting, cluster.Journal(client.SessionId!).Count);
 
         using var stream = await client.GetAsync(cluster[0]);
-        Assert.Equal(Enumerable.Range(11, GetStreams.MostWaiting), await NumbersAsync(stream, GetStreams.MostWaiting));
+        Assert.Equal(Enumerable.Range(11, GetStreams.MaxWaiting), await NumbersAsync(stream, GetStreams.MaxWaiting));
     }
 
     [Fact]

@@ -73,14 +73,14 @@ public sealed class CallRuleTests
     public void A_response_that_nobody_waits_for() => Finds(ViolationKind.FromNowhere, (story, wrong) =>
     {
         if (wrong)
-            story.Add(at => new AnswerHeard(at, A, null));
+            story.Add(at => new AnswerReceived(at, A, null));
     });
 
     [Fact]
     public void A_response_in_another_session() => Finds(ViolationKind.FromNowhere, (story, wrong) =>
     {
         var call = story.Begin(A, "echo");
-        story.Add(at => new AnswerHeard(at, wrong ? B : A, call));
+        story.Add(at => new AnswerReceived(at, wrong ? B : A, call));
         story.Outcome(call, new(OutcomeKind.Result));
     });
 

@@ -24,8 +24,8 @@ public sealed class ClientObserverTests
 
         Assert.Collection(
             _history.Snapshot(),
-            e => Assert.True(e is ProgressHeard { Call: 7, Progress: 2, Total: 5 }),
-            e => Assert.True(e is AnswerHeard { Call: 7 }));
+            e => Assert.True(e is ProgressReceived { Call: 7, Progress: 2, Total: 5 }),
+            e => Assert.True(e is AnswerReceived { Call: 7 }));
     }
 
     [Fact]
@@ -34,7 +34,7 @@ public sealed class ClientObserverTests
         Receive("""{"id":99,"result":{}}""");
         Receive("""{"method":"notifications/progress","params":{"progressToken":"somebody's","progress":1}}""");
 
-        Assert.Collection(_history.Snapshot(), e => Assert.True(e is AnswerHeard { Call: null }), e => Assert.True(e is ProgressHeard { Call: -1 }));
+        Assert.Collection(_history.Snapshot(), e => Assert.True(e is AnswerReceived { Call: null }), e => Assert.True(e is ProgressReceived { Call: -1 }));
     }
 
     [Fact]
@@ -47,7 +47,7 @@ public sealed class ClientObserverTests
         var events = _history.Snapshot();
         Assert.Equal(
             ["re:party-1-2", "re:story-1-3"],
-            events.OfType<QuestionHeard>().Select(asked => Question.Answer(asked.Question)));
+            events.OfType<QuestionReceived>().Select(asked => Question.Answer(asked.Question)));
         Assert.Equal("\"q1\"", Assert.Single(events.OfType<AnswerGiven>()).RequestId);
     }
 
@@ -57,7 +57,7 @@ public sealed class ClientObserverTests
         Receive("""{"method":"notifications/message","params":{"level":"info","data":"news"}}""");
         Receive("""{"method":"notifications/resources/updated","params":{"uri":"board"}}""");
 
-        Assert.Equal(["news", "board"], _history.Snapshot().OfType<StreamHeard>().Select(heard => heard.Text));
+        Assert.Equal(["news", "board"], _history.Snapshot().OfType<StreamReceived>().Select(heard => heard.Text));
         Assert.Equal("news", _observer.LastAnnouncement);
     }
 

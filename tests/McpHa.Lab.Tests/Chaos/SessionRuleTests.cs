@@ -58,7 +58,7 @@ public sealed class SessionRuleTests
         var found = Assert.Single(story.Check().Violations);
 
         Assert.Contains(found.Around, happened => happened is CallBegun { Tool: "countdown" });
-        Assert.Contains(found.Around, happened => happened is ProgressHeard { Progress: 200 });
+        Assert.Contains(found.Around, happened => happened is ProgressReceived { Progress: 200 });
         Assert.Contains(found.Around, happened => happened is CallEnded { Outcome.Kind: OutcomeKind.Cancelled });
         Assert.True(found.Around.Count < 100);
     }

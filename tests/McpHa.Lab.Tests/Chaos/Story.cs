@@ -54,9 +54,9 @@ internal sealed class Story
         return call;
     }
 
-    public void Step(long call, double progress) => Add(at => new ProgressHeard(at, SessionOf(call), call, progress, null));
+    public void Step(long call, double progress) => Add(at => new ProgressReceived(at, SessionOf(call), call, progress, null));
 
-    public void Response(long call) => Add(at => new AnswerHeard(at, SessionOf(call), call));
+    public void Response(long call) => Add(at => new AnswerReceived(at, SessionOf(call), call));
 
     public void Cancel(long call) => Add(at => new CallCancelled(at, SessionOf(call), call));
 
@@ -102,16 +102,16 @@ internal sealed class Story
     public long BeginQuestion(string session, string question) =>
         Begin(session, "ask_name", Quick with { Question = question, Text = $"re:{question}" });
 
-    public void Asked(string session, string id, string question) => Add(at => new QuestionHeard(at, session, "elicitation/create", id, question));
+    public void Asked(string session, string id, string question) => Add(at => new QuestionReceived(at, session, "elicitation/create", id, question));
 
     public long BeginAnnouncement(string session, string text) =>
         Begin(session, "announce", new(MayRunAgain: false, TimeSpan.Zero) { Announcement = text });
 
     public void Announce(string session, string text) => End(BeginAnnouncement(session, text));
 
-    public void Heard(string session, string text) => Add(at => new StreamHeard(at, session, "notifications/message", text));
+    public void Heard(string session, string text) => Add(at => new StreamReceived(at, session, "notifications/message", text));
 
-    public void Updated(string session) => Add(at => new StreamHeard(at, session, "notifications/resources/updated", "board"));
+    public void Updated(string session) => Add(at => new StreamReceived(at, session, "notifications/resources/updated", "board"));
 
     public void SetLevel(string session, string level) => End(Begin(session, "logging/setLevel", Quick, new() { ["level"] = level }));
 

@@ -4,12 +4,16 @@ using System.Text.Encodings.Web;
 
 namespace Mcp.HighAvailability.Balancer.Status.Page;
 
-/// <summary>Writes HTML. Markup is ours; whatever comes from elsewhere goes through <see cref="Text"/>. Without line breaks, so that it fits into one server-sent event.</summary>
+/// <summary>
+/// Writes HTML. Markup is ours; whatever comes from elsewhere goes through <see cref="Text"/>. Without line breaks, so that it fits into one
+/// server-sent event.
+/// </summary>
 internal static class Html
 {
     public static StringBuilder Text(this StringBuilder page, string value) => page.Append(HtmlEncoder.Default.Encode(value));
 
-    public static StringBuilder Number(this StringBuilder page, double value, string format = "N0") => page.Append(value.ToString(format, CultureInfo.InvariantCulture));
+    public static StringBuilder Number(this StringBuilder page, double value, string format = "N0") =>
+        page.Append(value.ToString(format, CultureInfo.InvariantCulture));
 
     /// <summary>A time of today as hours, minutes and seconds, UTC; an older one with its date. Machines read all of it.</summary>
     public static StringBuilder Time(this StringBuilder page, DateTimeOffset time, DateTimeOffset now)

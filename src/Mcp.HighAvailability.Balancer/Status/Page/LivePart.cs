@@ -2,7 +2,7 @@ using System.Text;
 
 namespace Mcp.HighAvailability.Balancer.Status.Page;
 
-/// <summary>The part of the page that is renewed every second: whole by itself, and the same for everybody.</summary>
+/// <summary>The part of the page that is renewed every second. It is complete by itself and the same for all viewers.</summary>
 /// <param name="operations">Whether there are operations.</param>
 internal sealed class LivePart(bool operations)
 {
@@ -33,11 +33,13 @@ internal sealed class LivePart(bool operations)
         else if (totals.Serving == totals.Replicas)
             page.Append(totals.Serving == 1 ? "The only replica takes sessions. " : $"All {totals.Serving} replicas take sessions. ");
         else
-            page.Append($"{totals.Serving} of {totals.Replicas} replicas take sessions").Append(lost > 0 ? $", {lost} lost" : "").Append(draining > 0 ? $", {draining} draining" : "").Append(". ");
+            page.Append($"{totals.Serving} of {totals.Replicas} replicas take sessions").Append(lost > 0 ? $", {lost} lost" : "")
+                .Append(draining > 0 ? $", {draining} draining" : "").Append(". ");
         if (redis.Reachable)
             page.Append("Redis answers.</p>");
         else
-            page.Append("Redis cannot be reached since ").Time(redis.AwaySince ?? status.Time, status.Time).Append(" UTC: owners serve on, nothing is taken over.</p>");
+            page.Append("Redis cannot be reached since ").Time(redis.AwaySince ?? status.Time, status.Time).Append(
+                " UTC: owners serve on, nothing is taken over.</p>");
     }
 
     private static void RenderTiles(StringBuilder page, Status status)
@@ -51,7 +53,8 @@ internal sealed class LivePart(bool operations)
         Tile(page, "p99 latency", traffic.CallsInLastMinute == 0 ? "–" : Html.Duration(traffic.P99Ms), "here, last 60 s");
         Tile(page, "Waiting", totals.Held.ToString("N0", null), "requests held here");
         Tile(page, "Went on", totals.Failovers.ToString("N0", null), "exchanges, here");
-        Tile(page, "Redis", status.Redis.Reachable ? Html.Duration(status.Redis.ReadMs) : "away", status.Redis.Reachable ? "to read the directory" : Html.Age(status.Time - (status.Redis.AwaySince ?? status.Time)));
+        Tile(page, "Redis", status.Redis.Reachable ? Html.Duration(status.Redis.ReadMs) : "away", status.Redis.Reachable ? "to read the directory"
+            : Html.Age(status.Time - (status.Redis.AwaySince ?? status.Time)));
         page.Append("</dl></section>");
     }
 

@@ -2,13 +2,16 @@ using System.Text;
 
 namespace Mcp.HighAvailability.Balancer.Status.Page;
 
-/// <summary>The box to look one session up, and what was found. The id goes by POST, so that it is in no address and no log, and comes back shortened.</summary>
+/// <summary>
+/// The box to look one session up, and what was found. The id goes by POST, so that it is in no address and no log, and comes back shortened.
+/// </summary>
 internal static class LookupPart
 {
     public static void Render(StringBuilder page, LookupAnswer? answer, DateTimeOffset now)
     {
         page.Append("<section aria-labelledby=\"look\"><h2 id=\"look\">Look up a session</h2><form id=\"lookup\" method=\"post\" action=\"/status/session\">")
-            .Append("<label>Session id, all of it (<code>Mcp-Session-Id</code>)<input name=\"id\" required maxlength=\"256\" autocomplete=\"off\" spellcheck=\"false\"></label><button type=\"submit\">Look up</button></form>")
+            .Append("<label>Session id, all of it (<code>Mcp-Session-Id</code>)<input name=\"id\" required maxlength=\"256\" autocomplete=\"off\" " +
+                "spellcheck=\"false\"></label><button type=\"submit\">Look up</button></form>")
             .Append("<p id=\"answer\" role=\"status\">");
         if (answer is not null)
             RenderAnswer(page, answer, now);
@@ -23,7 +26,8 @@ internal static class LookupPart
         switch (answer.State)
         {
             case LookupStates.Served:
-                page.Append("Session ").Text(answer.Session).Append(" is at <b>").Text(answer.Owner).Append("</b>").Append(answer.OwnerState == ReplicaStates.Alive ? "" : $" ({answer.OwnerState})");
+                page.Append("Session ").Text(answer.Session).Append(" is at <b>").Text(answer.Owner).Append("</b>")
+                    .Append(answer.OwnerState == ReplicaStates.Alive ? "" : $" ({answer.OwnerState})");
                 break;
             case LookupStates.Unowned:
                 page.Append("Session ").Text(answer.Session).Append(" was handed over and waits for its next request");
@@ -45,7 +49,8 @@ internal static class LookupPart
                 return;
         }
 
-        page.Append(", epoch ").Number(answer.Epoch).Append("; opened ").Time(answer.Created ?? now, now).Append(" UTC, protocol ").Text(answer.ProtocolVersion).Append('.');
+        page.Append(", epoch ").Number(answer.Epoch).Append("; opened ").Time(answer.Created ?? now, now).Append(" UTC, protocol ").Text(answer.ProtocolVersion)
+            .Append('.');
     }
 
     private static void RenderTrail(StringBuilder page, LookupAnswer answer, IReadOnlyList<HopStatus> hops, DateTimeOffset now)
@@ -63,11 +68,14 @@ internal static class LookupPart
             return;
         }
 
-        page.Append("<div class=\"wide\" role=\"region\" aria-label=\"Table of owners\" tabindex=\"0\"><table><caption class=\"unseen\">Changes of the session's owner, newest first</caption><thead><tr><th scope=\"col\" class=\"n\">Epoch</th>")
-            .Append("<th scope=\"col\">UTC</th><th scope=\"col\">From</th><th scope=\"col\">To</th><th scope=\"col\">Why</th><th scope=\"col\" class=\"n\">Pause</th></tr></thead><tbody>");
+        page.Append("<div class=\"wide\" role=\"region\" aria-label=\"Table of owners\" tabindex=\"0\"><table><caption class=\"unseen\">Changes of the " +
+            "session's owner, newest first</caption><thead><tr><th scope=\"col\" class=\"n\">Epoch</th>")
+            .Append("<th scope=\"col\">UTC</th><th scope=\"col\">From</th><th scope=\"col\">To</th><th scope=\"col\">Why</th><th scope=\"col\" " +
+                "class=\"n\">Pause</th></tr></thead><tbody>");
         foreach (var hop in hops.Reverse())
         {
-            page.Append("<tr><th scope=\"row\" class=\"n\">").Number(hop.Epoch).Append("</th><td>").Time(hop.Time, now).Append("</td><td>").Text(hop.From.Length > 0 ? hop.From : "not known")
+            page.Append("<tr><th scope=\"row\" class=\"n\">").Number(hop.Epoch).Append("</th><td>").Time(hop.Time, now).Append("</td><td>")
+                .Text(hop.From.Length > 0 ? hop.From : "not known")
                 .Append("</td><td>").Text(hop.To).Append("</td><td>").Text(TimelinePart.Why(hop.Reason)).Append("</td><td class=\"n\">")
                 .Append(hop.TookMs is { } took ? Html.Duration(took) : "not told yet").Append("</td></tr>");
         }

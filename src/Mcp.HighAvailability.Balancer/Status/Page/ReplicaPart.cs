@@ -14,8 +14,10 @@ internal static class ReplicaPart
             return;
         }
 
-        page.Append("<div class=\"wide\" role=\"region\" aria-label=\"Table of replicas\" tabindex=\"0\"><table><caption class=\"unseen\">Replicas, as their last heartbeats say</caption><thead><tr>")
-            .Append("<th scope=\"col\">Replica</th><th scope=\"col\">State</th>").Append(operations ? "<th scope=\"col\" class=\"operation\">Operation</th>" : "")
+        page.Append("<div class=\"wide\" role=\"region\" aria-label=\"Table of replicas\" tabindex=\"0\"><table><caption class=\"unseen\">Replicas, as " +
+            "their last heartbeats say</caption><thead><tr>")
+            .Append("<th scope=\"col\">Replica</th><th scope=\"col\">State</th>")
+                .Append(operations ? "<th scope=\"col\" class=\"operation\">Operation</th>" : "")
             .Append("<th scope=\"col\" class=\"n\">Sessions</th><th scope=\"col\" class=\"n\">Calls</th><th scope=\"col\" class=\"n\">Heartbeat</th>")
             .Append("<th scope=\"col\" class=\"n\">Up for</th><th scope=\"col\">Version</th><th scope=\"col\">Address</th></tr></thead><tbody>");
         foreach (var replica in status.Replicas)
@@ -26,8 +28,10 @@ internal static class ReplicaPart
             page.Append("</th><td class=\"").Append(replica.State).Append("\">").Append(State(replica)).Append("</td>");
             if (operations)
                 RenderOperation(page, replica);
-            page.Append("<td class=\"n\">").Number(replica.Sessions).Append("</td><td class=\"n\">").Number(replica.Calls).Append("</td><td class=\"n\">").Append(Html.Duration(replica.HeartbeatAgeMs)).Append(" ago</td><td class=\"n\">")
-                .Append(replica.IsLost ? "–" : Html.Age(status.Time - replica.Started)).Append("</td><td>").Text(replica.Version).Append("</td><td>").Text(replica.Address.TrimEnd('/'))
+            page.Append("<td class=\"n\">").Number(replica.Sessions).Append("</td><td class=\"n\">").Number(replica.Calls).Append("</td><td class=\"n\">")
+                .Append(Html.Duration(replica.HeartbeatAgeMs)).Append(" ago</td><td class=\"n\">")
+                .Append(replica.IsLost ? "–" : Html.Age(status.Time - replica.Started)).Append("</td><td>").Text(replica.Version).Append("</td><td>")
+                    .Text(replica.Address.TrimEnd('/'))
                 .Append("<small>process ").Append(replica.ProcessId).Append("</small></td></tr>");
         }
 
@@ -46,7 +50,8 @@ internal static class ReplicaPart
         page.Append("<td class=\"operation\">");
         if (!replica.IsLost && (replica.Stays || replica.State == ReplicaStates.Alive))
         {
-            page.Append("<button type=\"button\" data-operation=\"").Append(replica.Stays ? "resume" : "drain").Append("\" data-replica=\"").Text(replica.Id).Append("\">")
+            page.Append("<button type=\"button\" data-operation=\"").Append(replica.Stays ? "resume" : "drain").Append("\" data-replica=\"").Text(replica.Id)
+                .Append("\">")
                 .Append(replica.Stays ? "Resume" : "Drain").Append("<span class=\"unseen\"> ").Text(replica.Id).Append("</span></button>");
         }
 

@@ -17,8 +17,10 @@ internal static class SessionBars
         foreach (var replica in replicas)
         {
             page.Append("<li data-key=\"").Text(replica.Id).Append("\"><span>").Text(replica.Id)
-                .Append("</span> <svg aria-hidden=\"true\" focusable=\"false\"><rect class=\"track\" width=\"100%\" height=\"100%\" rx=\"3\"/><rect class=\"").Append(replica.State)
-                .Append("\" width=\"").Append((100.0 * replica.Sessions / most).ToString("0.#", CultureInfo.InvariantCulture)).Append("%\" height=\"100%\" rx=\"3\"/></svg> <span class=\"n\">")
+                .Append("</span> <svg aria-hidden=\"true\" focusable=\"false\"><rect class=\"track\" width=\"100%\" height=\"100%\" rx=\"3\"/><rect class=\"")
+                    .Append(replica.State)
+                .Append("\" width=\"").Append((100.0 * replica.Sessions / most).ToString("0.#", CultureInfo.InvariantCulture)).Append(
+                    "%\" height=\"100%\" rx=\"3\"/></svg> <span class=\"n\">")
                 .Append(Html.Plural(replica.Sessions, "session")).Append("</span></li>");
         }
 

@@ -11,7 +11,8 @@ internal sealed class StatusPage(bool operations, bool lookup)
     private static readonly string _script = Resource("page.js");
 
     private static readonly string _policy =
-        $"default-src 'none'; style-src {HashOf(_style)}; script-src {HashOf(_script)}; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+        $"default-src 'none'; style-src {HashOf(_style)}; script-src {HashOf(_script)}; connect-src 'self'; base-uri 'none'; form-action 'self'; " +
+            "frame-ancestors 'none'";
 
     private static readonly JsonSerializerOptions _json = new(JsonSerializerDefaults.Web) { WriteIndented = true };
 
@@ -40,8 +41,10 @@ internal sealed class StatusPage(bool operations, bool lookup)
     private string Render(Status status, LookupAnswer? answer)
     {
         var page = new StringBuilder(24576);
-        page.Append("<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>MCP cluster</title><style>")
-            .Append(_style).Append("</style></head><body><header><h1>MCP cluster</h1><p id=\"link\">a snapshot; load the page again for news</p></header><main>");
+        page.Append("<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>MCP " +
+            "cluster</title><style>")
+            .Append(_style).Append(
+                "</style></head><body><header><h1>MCP cluster</h1><p id=\"link\">a snapshot; load the page again for news</p></header><main>");
         _live.Render(page, status);
         page.Append("<p id=\"said\" role=\"status\"></p>");
         if (lookup)
@@ -53,9 +56,12 @@ internal sealed class StatusPage(bool operations, bool lookup)
     }
 
     private static void RenderQuestion(StringBuilder page) => page
-        .Append("<dialog id=\"ask\" aria-labelledby=\"ask-title\" aria-describedby=\"ask-text\"><h2 id=\"ask-title\">Drain?</h2><p id=\"ask-text\"></p><form id=\"ask-form\" method=\"dialog\">")
-        .Append("<label>Operators' key<input id=\"ask-key\" type=\"password\" autocomplete=\"off\" required></label><p class=\"dim\">Kept in this tab's memory until you close it.</p>")
-        .Append("<div class=\"buttons\"><button id=\"ask-yes\" type=\"submit\">Drain</button><button id=\"ask-no\" type=\"button\">Cancel</button></div></form></dialog>");
+        .Append("<dialog id=\"ask\" aria-labelledby=\"ask-title\" aria-describedby=\"ask-text\"><h2 id=\"ask-title\">Drain?</h2><p " +
+            "id=\"ask-text\"></p><form id=\"ask-form\" method=\"dialog\">")
+        .Append("<label>Operators' key<input id=\"ask-key\" type=\"password\" autocomplete=\"off\" required></label><p class=\"dim\">Kept in this tab's " +
+            "memory until you close it.</p>")
+        .Append("<div class=\"buttons\"><button id=\"ask-yes\" type=\"submit\">Drain</button><button id=\"ask-no\" " +
+            "type=\"button\">Cancel</button></div></form></dialog>");
 
     private static void SetHeaders(HttpResponse response, string contentType)
     {

@@ -18,11 +18,14 @@ internal static class TimelinePart
             return;
         }
 
-        page.Append("<div class=\"wide tall\" role=\"region\" aria-label=\"Table of what happened\" tabindex=\"0\"><table><caption class=\"unseen\">Joins, drains, deaths and take-overs, newest first</caption>")
-            .Append("<thead><tr><th scope=\"col\">UTC</th><th scope=\"col\">What</th><th scope=\"col\" class=\"n\">Pause<small>typical, longest</small></th></tr></thead><tbody>");
+        page.Append("<div class=\"wide tall\" role=\"region\" aria-label=\"Table of what happened\" tabindex=\"0\"><table><caption " +
+            "class=\"unseen\">Joins, drains, deaths and take-overs, newest first</caption>")
+            .Append("<thead><tr><th scope=\"col\">UTC</th><th scope=\"col\">What</th><th scope=\"col\" class=\"n\">Pause<small>typical, " +
+                "longest</small></th></tr></thead><tbody>");
         foreach (var entry in status.Timeline.Take(Shown))
         {
-            page.Append("<tr data-key=\"").Append(entry.Time.UtcTicks).Append(entry.Kind).Append("\"><td>").Time(entry.Time, status.Time).Append("</td><td class=\"")
+            page.Append("<tr data-key=\"").Append(entry.Time.UtcTicks).Append(entry.Kind).Append("\"><td>").Time(entry.Time, status.Time).Append(
+                "</td><td class=\"")
                 .Append(Mood(entry.Kind)).Append("\">");
             RenderWhat(page, entry);
             page.Append("</td><td class=\"n\">");
@@ -39,11 +42,13 @@ internal static class TimelinePart
         switch (entry.Kind)
         {
             case TimelineKind.TakenOver:
-                page.Append(Html.Plural(entry.Count, "session")).Append(": ").Text(entry.Replica.Length > 0 ? entry.Replica : "nobody").Append(" → ").Text(entry.To)
+                page.Append(Html.Plural(entry.Count, "session")).Append(": ").Text(entry.Replica.Length > 0 ? entry.Replica : "none").Append(" → ")
+                    .Text(entry.To)
                     .Append(" <small>").Append(Why(entry.Reason)).Append("</small>");
                 break;
             case TimelineKind.WentOn:
-                page.Append(Html.Plural(entry.Count, "exchange")).Append(" went on: ").Text(entry.Replica).Append(" → ").Text(entry.To).Append(" <small>seen by this balancer's clients</small>");
+                page.Append(Html.Plural(entry.Count, "exchange")).Append(" went on: ").Text(entry.Replica).Append(" → ").Text(entry.To).Append(
+                    " <small>seen by this balancer's clients</small>");
                 break;
             case TimelineKind.RegistryAway:
                 page.Append("Redis cannot be reached");

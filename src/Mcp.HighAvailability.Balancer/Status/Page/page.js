@@ -42,7 +42,7 @@
     }
   };
 
-  // Live, while somebody looks.
+  // Live while the page is visible.
   let source = null, again = 0;
   const tell = (text, mood) => {
     link.textContent = text;
@@ -100,7 +100,7 @@
         : operation === 'drain' ? `${replica} drains; ${result.sessions} sessions are left.`
         : `${replica} takes sessions again.`;
     } catch {
-      said.textContent = 'This balancer cannot be reached; nobody knows whether it was done.';
+      said.textContent = 'This balancer cannot be reached. Whether the operation was done is not known.';
     }
   };
   document.addEventListener('click', event => {

@@ -12,7 +12,8 @@ internal static class CallInFlight
     private const int IntervalMs = 10;
 
     /// <summary>Opens a session at a replica, calls through the balancer, and loses the replica at the first step.</summary>
-    /// <returns>The longest silence from the loss on. The new owner starts the tool over, so its own intervals up to the first new step are part of it.</returns>
+    /// <returns>The longest silence from the loss on. The new owner starts the tool over, so its own intervals up to the first new step are part of
+    /// it.</returns>
     /// <exception cref="LabException">A step or the result was missing, or came twice.</exception>
     public static async Task<TimeSpan> LoseAsync(SampleCluster cluster, Running replica, Signal signal, CancellationToken cancellationToken)
     {

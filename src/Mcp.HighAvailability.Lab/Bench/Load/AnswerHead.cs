@@ -39,7 +39,8 @@ internal readonly record struct AnswerHead(int Status, long Length, bool Closes)
     }
 
     /// <summary>Whether a body is complete. Nothing may follow it, so requests must not be pipelined.</summary>
-    public bool IsComplete(ReadOnlySpan<byte> body) => Length < 0 ? body.EndsWith("\r\n0\r\n\r\n"u8) || body.SequenceEqual("0\r\n\r\n"u8) : body.Length >= Length;
+    public bool IsComplete(ReadOnlySpan<byte> body) =>
+        Length < 0 ? body.EndsWith("\r\n0\r\n\r\n"u8) || body.SequenceEqual("0\r\n\r\n"u8) : body.Length >= Length;
 
     private static bool Starts(ReadOnlySpan<byte> line, ReadOnlySpan<byte> name) =>
         line.Length >= name.Length && Ascii.EqualsIgnoreCase(line[..name.Length], name);

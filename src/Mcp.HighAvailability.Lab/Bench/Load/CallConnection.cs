@@ -128,7 +128,8 @@ internal sealed class CallConnection : IDisposable
 
     private Socket Connect()
     {
-        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true, ReceiveTimeout = (int)LoadThread.AnswerTimeout.TotalMilliseconds };
+        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true,
+            ReceiveTimeout = (int)LoadThread.AnswerTimeout.TotalMilliseconds };
         socket.Connect(IPAddress.Loopback, _port);
         return socket;
     }

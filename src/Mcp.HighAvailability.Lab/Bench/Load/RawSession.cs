@@ -40,7 +40,9 @@ internal sealed class RawSession : IDisposable
     public static async Task<RawSession> OpenAsync(Uri endpoint, HttpWire wire, CancellationToken cancellationToken)
     {
         var session = new RawSession(endpoint, wire, ownsWire: false);
-        var initialize = $$$"""{"jsonrpc":"2.0","id":"i","method":"initialize","params":{"protocolVersion":"{{{Version}}}","capabilities":{},"clientInfo":{"name":"bench","version":"1"} } }""";
+        const string Client = """{"name":"bench","version":"1"}""";
+        var parameters = $$$"""{"protocolVersion":"{{{Version}}}","capabilities":{},"clientInfo":{{{Client}}} }""";
+        var initialize = $$$"""{"jsonrpc":"2.0","id":"i","method":"initialize","params":{{{parameters}}} }""";
         await wire.SendAsync(session.Post(initialize), cancellationToken);
         await wire.ReadHeadAsync(wantSession: true, cancellationToken);
         session.Id = wire.SessionId ?? throw new InvalidDataException($"'initialize' was answered with {wire.Status} and without a session.");
@@ -100,8 +102,11 @@ internal sealed class RawSession : IDisposable
         throw new InvalidDataException($"{tool} was answered with {_wire.Status} and no result.");
     }
 
-    public static string ToolCall(string id, string tool, string arguments) =>
-        $$$"""{"jsonrpc":"2.0","id":"{{{id}}}","method":"tools/call","params":{"name":"{{{tool}}}","arguments":{{{arguments}}},"_meta":{"progressToken":"p"} } }""";
+    public static string ToolCall(string id, string tool, string arguments)
+    {
+        var parameters = $$$"""{"name":"{{{tool}}}","arguments":{{{arguments}}},"_meta":{"progressToken":"p"} }""";
+        return $$$"""{"jsonrpc":"2.0","id":"{{{id}}}","method":"tools/call","params":{{{parameters}}} }""";
+    }
 
     /// <summary>Reads the answer to what was sent, JSON or stream, message by message.</summary>
     public async IAsyncEnumerable<JsonNode> ReadAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)

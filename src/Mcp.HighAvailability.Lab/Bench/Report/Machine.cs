@@ -3,7 +3,8 @@ using System.Runtime.InteropServices;
 namespace Mcp.HighAvailability.Lab.Bench.Report;
 
 /// <summary>Where it was measured.</summary>
-internal sealed record Machine(string OperatingSystem, string Processor, int Processors, double MemoryGigabytes, string Runtime, string Redis, string Build, string LoadAverage)
+internal sealed record Machine(string OperatingSystem, string Processor, int Processors, double MemoryGigabytes, string Runtime, string Redis, string Build,
+    string LoadAverage)
 {
     public static async Task<Machine> DescribeAsync(CancellationToken cancellationToken) => new(
         RuntimeInformation.OSDescription,
@@ -26,7 +27,8 @@ internal sealed record Machine(string OperatingSystem, string Processor, int Pro
 
     private static async Task<string> RedisVersionAsync(CancellationToken cancellationToken)
     {
-        using var process = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo(Processes.RedisServer.Executable!, "--version") { RedirectStandardOutput = true })!;
+        using var process = System.Diagnostics.Process.Start(
+            new System.Diagnostics.ProcessStartInfo(Processes.RedisServer.Executable!, "--version") { RedirectStandardOutput = true })!;
         var text = await process.StandardOutput.ReadToEndAsync(cancellationToken);
         await process.WaitForExitAsync(cancellationToken);
         return text.Split(' ').FirstOrDefault(word => word.StartsWith("v=", StringComparison.Ordinal))?[2..] ?? text.Trim();

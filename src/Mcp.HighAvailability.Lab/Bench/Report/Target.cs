@@ -52,7 +52,8 @@ internal sealed record Target(string Name, string Wanted, double Measured, strin
         void AtLeast(string name, int connections, double wanted)
         {
             if (Share(name, connections) is { } value)
-                targets.Add(new($"{name}, {connections} connection{(connections == 1 ? "" : "s")}", string.Create(CultureInfo.InvariantCulture, $"≥ {wanted:0.00}"), value, "", value >= wanted));
+                targets.Add(new($"{name}, {connections} connection{(connections == 1 ? "" : "s")}", string.Create(CultureInfo.InvariantCulture,
+                    $"≥ {wanted:0.00}"), value, "", value >= wanted));
         }
 
         void AtMost(string name, double wanted, double measured, string unit = "") =>

@@ -8,7 +8,10 @@ using ModelContextProtocol.AspNetCore;
 
 namespace Mcp.HighAvailability.Lab.Bench.Server;
 
-/// <summary><c>bench-server</c>: what is measured, in a process of its own. All kinds have the same host, settings and tools; they differ in what serves <c>/mcp</c>.</summary>
+/// <summary>
+/// <c>bench-server</c>: what is measured, in a process of its own. All kinds have the same host, settings and tools; they differ in what serves
+/// <c>/mcp</c>.
+/// </summary>
 internal static class BenchServerCommand
 {
     public const string Name = "bench-server";

@@ -25,7 +25,8 @@ internal sealed class StreamRun(SampleCluster cluster, BenchOptions options, Act
     public static void CheckLimit(int streams)
     {
         if (ProcessCpu.MaxOpenFiles() is var limit && streams + OtherFiles > limit)
-            throw new LabException($"{streams} streams need {streams + OtherFiles} open files, and the limit is {limit}. Raise it with 'ulimit -n {streams + OtherFiles}', or ask for fewer with --streams.");
+            throw new LabException($"{streams} streams need {streams + OtherFiles} open files, and the limit is {limit}. Raise it with 'ulimit -n " +
+                $"{streams + OtherFiles}', or ask for fewer with --streams.");
     }
 
     public async Task<StreamReport> RunAsync(CancellationToken cancellationToken)

@@ -14,7 +14,8 @@ internal sealed record SubjectPlan(string Key, string Title, IReadOnlyList<LoadP
     public const int Many = 64;
 
     private static readonly LoadPlan[] EachKind =
-        [.. from connections in (int[])[Many, 1] from kind in (CallKind[])[CallKind.ReadOnly, CallKind.State, CallKind.Effect] select new LoadPlan(kind, connections)];
+        [.. from connections in (int[])[Many, 1] from kind in (CallKind[])[CallKind.ReadOnly, CallKind.State, CallKind.Effect] select new LoadPlan(kind,
+            connections)];
 
     private static readonly LoadPlan[] Reads = [new(CallKind.ReadOnly, Many), new(CallKind.ReadOnly, 1)];
     private static readonly LoadPlan[] Mixed = [new(CallKind.Mixed, Many), new(CallKind.Mixed, 1)];
@@ -30,11 +31,16 @@ internal sealed record SubjectPlan(string Key, string Title, IReadOnlyList<LoadP
         new("sdk-ha", "SDK's own parts on Redis, nginx, 3 servers", Mixed, async (processes, plan) => await processes.SdkHaAsync(plan)),
         new("cluster", "balancer, 3 replicas", Mixed, async (processes, plan) => await processes.ThreeReplicasAsync(plan, processes.BalancerAsync)),
         new("cluster-nginx", "nginx round robin, 3 replicas", Mixed, async (processes, plan) => await processes.ThreeReplicasAsync(plan, processes.NginxAsync)),
-        new("bare", "Kestrel with a JSON echo", Reads, async (processes, plan) => new(plan, [await processes.ServerAsync(ServerKind.Bare)])) { ByDefault = false, HasSessions = false },
-        new("fast", "replica, Durability.Fast", EachKind, async (processes, plan) => await processes.OtherReplicaAsync(plan, durability: "Fast")) { ByDefault = false },
-        new("no-telemetry", "replica without meters", EachKind, async (processes, plan) => await processes.OtherReplicaAsync(plan, telemetry: TelemetryUse.Removed)) { ByDefault = false },
-        new("telemetry", "replica, 10 % of traces exported", EachKind, async (processes, plan) => await processes.OtherReplicaAsync(plan, telemetry: TelemetryUse.Sampled)) { ByDefault = false },
-        new("other", "replica of the other build", EachKind, async (processes, plan) => await processes.OtherReplicaAsync(plan, isOther: true)) { ByDefault = false },
+        new("bare", "Kestrel with a JSON echo", Reads, async (processes, plan) =>
+            new(plan, [await processes.ServerAsync(ServerKind.Bare)])) { ByDefault = false, HasSessions = false },
+        new("fast", "replica, Durability.Fast", EachKind, async (processes, plan) =>
+            await processes.OtherReplicaAsync(plan, durability: "Fast")) { ByDefault = false },
+        new("no-telemetry", "replica without meters", EachKind, async (processes, plan) =>
+            await processes.OtherReplicaAsync(plan, telemetry: TelemetryUse.Removed)) { ByDefault = false },
+        new("telemetry", "replica, 10 % of traces exported", EachKind, async (processes, plan) =>
+            await processes.OtherReplicaAsync(plan, telemetry: TelemetryUse.Sampled)) { ByDefault = false },
+        new("other", "replica of the other build", EachKind, async (processes, plan) =>
+            await processes.OtherReplicaAsync(plan, isOther: true)) { ByDefault = false },
     ];
 
     /// <summary>Whether it is measured without being named in <c>--only</c>.</summary>

@@ -19,9 +19,9 @@ internal sealed class Call(CallBegun begun)
 
     public List<CallEnded> Ends { get; } = [];
 
-    public List<ProgressHeard> Progress { get; } = [];
+    public List<ProgressReceived> Progress { get; } = [];
 
-    public List<AnswerHeard> Answers { get; } = [];
+    public List<AnswerReceived> Answers { get; } = [];
 
     public CallCancelled? Cancelled { get; set; }
 

@@ -9,7 +9,7 @@ internal sealed class Facts
     public static readonly TimeSpan Aftermath = TimeSpan.FromSeconds(5);
 
     private const string FirstPrimed = "2025-11-25";
-    private const int MostEventsAround = 60;
+    private const int MaxEventsAround = 60;
     private static readonly TimeSpan Near = TimeSpan.FromSeconds(2);
 
     private readonly Dictionary<long, Call> _calls = [];
@@ -30,13 +30,13 @@ internal sealed class Facts
                 case CallEnded ended when Find(ended.Call, ended) is { } call:
                     call.Ends.Add(ended);
                     break;
-                case ProgressHeard progress when Find(progress.Call, progress) is { } call:
+                case ProgressReceived progress when Find(progress.Call, progress) is { } call:
                     call.Progress.Add(progress);
                     break;
-                case AnswerHeard { Call: { } number } answer when Find(number, answer) is { } call:
+                case AnswerReceived { Call: { } number } answer when Find(number, answer) is { } call:
                     call.Answers.Add(answer);
                     break;
-                case AnswerHeard { Call: null } answer:
+                case AnswerReceived { Call: null } answer:
                     Strays.Add(answer);
                     break;
                 case CallCancelled cancelled when Find(cancelled.Call, cancelled) is { } call:
@@ -81,7 +81,8 @@ internal sealed class Facts
     /// <summary>Whether Redis lost all of its data between two moments.</summary>
     public bool Wiped(TimeSpan from, TimeSpan to) => Faults.Any(fault => fault.Kind == FaultKind.RedisWipe && fault.Begin <= to && from <= fault.End);
 
-    public Violation Violation(ViolationKind kind, Call call, TimeSpan at, string text) => new(kind, at, call.Session, call.Number, text, Around(at, call.Session, call));
+    public Violation Violation(ViolationKind kind, Call call, TimeSpan at, string text) =>
+        new(kind, at, call.Session, call.Number, text, Around(at, call.Session, call));
 
     public Violation Violation(ViolationKind kind, string? session, TimeSpan at, string text) => new(kind, at, session, null, text, Around(at, session, null));
 
@@ -98,18 +99,22 @@ internal sealed class Facts
     {
         var from = Min(at, call?.Begin) - Near;
         var faults = Events.Where(happened => happened is FaultBegan or FaultEnded && happened.At >= from - Aftermath && happened.At <= at + Near);
-        var questions = session is null ? [] : Of(session).OfType<QuestionHeard>().Where(question => Concerns(question, call)).Select(question => question.RequestId).ToHashSet();
+        var questions = session is null ? [] : Of(session).OfType<QuestionReceived>().Where(question => Concerns(question, call))
+            .Select(question => question.RequestId).ToHashSet();
         bool IsAnswerOrTrouble(HistoryEvent happened) =>
-            happened is AnswerGiven answer ? questions.Contains(answer.RequestId) : happened is HttpTrouble && call is not null && happened.At >= call.Begin && happened.At <= at;
+            happened is AnswerGiven answer ? questions.Contains(answer.RequestId) : happened is HttpTrouble && call is not null && happened.At >= call.Begin &&
+                happened.At <= at;
         var ofSession = session is null ? [] : Of(session)
             .Where(happened => Concerns(happened, call) || IsAnswerOrTrouble(happened) || (happened.At >= at - Near && happened.At <= at + Near));
         var all = faults.Concat(ofSession).OrderBy(happened => happened.At).ToList();
-        if (all.Count <= MostEventsAround)
+        if (all.Count <= MaxEventsAround)
             return all;
 
         // What frames the call, then the nearest in time; all in order.
-        var frame = all.Where(happened => happened is FaultBegan or FaultEnded or QuestionHeard or AnswerGiven || (Concerns(happened, call) && happened is not ProgressHeard)).ToHashSet();
-        return [.. all.OrderBy(happened => frame.Contains(happened) ? TimeSpan.Zero : (happened.At - at).Duration()).Take(MostEventsAround).OrderBy(happened => happened.At)];
+        var frame = all.Where(happened => happened is FaultBegan or FaultEnded or QuestionReceived or AnswerGiven ||
+            (Concerns(happened, call) && happened is not ProgressReceived)).ToHashSet();
+        return [.. all.OrderBy(happened => frame.Contains(happened) ? TimeSpan.Zero : (happened.At - at).Duration()).Take(MaxEventsAround)
+            .OrderBy(happened => happened.At)];
 
         static TimeSpan Min(TimeSpan one, TimeSpan? other) => other < one ? other.Value : one;
     }
@@ -119,9 +124,9 @@ internal sealed class Facts
         CallBegun begun => begun.Call == call.Number,
         CallEnded ended => ended.Call == call.Number,
         CallCancelled cancelled => cancelled.Call == call.Number,
-        ProgressHeard progress => progress.Call == call.Number,
-        AnswerHeard answer => answer.Call == call.Number,
-        QuestionHeard question => call.Expected.Question == question.Question,
+        ProgressReceived progress => progress.Call == call.Number,
+        AnswerReceived answer => answer.Call == call.Number,
+        QuestionReceived question => call.Expected.Question == question.Question,
         _ => false,
     };
 }

@@ -39,13 +39,15 @@ internal static class Pauses
                 if (!isHit && facts.Faults.Any(other => other.Touches(session) && other.Overlaps(fault.Begin, fault.End, Facts.Aftermath)))
                     continue;
                 var over = facts.Faults.Where(next => next.Begin > fault.Begin && next.Touches(session)).Select(next => next.Begin).Append(fault.End).Min();
-                var running = calls[session].SkipWhile(call => call.End < fault.Begin).TakeWhile(call => call.Begin < over).Where(call => call.End >= fault.Begin).ToList();
+                var running = calls[session].SkipWhile(call => call.End < fault.Begin).TakeWhile(call => call.Begin < over)
+                    .Where(call => call.End >= fault.Begin).ToList();
                 if (running.Count == 0)
                     continue;
                 // A session that is not hit must not be measured into a later fault that hits it.
                 var until = isHit ? TimeSpan.MaxValue : over;
                 var longest = running.Select(call => Longest(call, fault, over, until, usual[call.Tool])).MaxBy(silence => silence.Length);
-                (isHit ? pauses : elsewhere).Add(new(fault.Number, fault.Kind, session, longest.At, longest.Length) { WasRunning = running.Any(call => call.Begin < fault.Begin) });
+                (isHit ? pauses : elsewhere).Add(new(fault.Number, fault.Kind, session, longest.At,
+                    longest.Length) { WasRunning = running.Any(call => call.Begin < fault.Begin) });
             }
         }
 

@@ -12,15 +12,17 @@ internal sealed record StateObject(
 {
     public static IEnumerable<StateObject> All(Facts facts)
     {
-        var calls = facts.Calls.Where(call => call.Expected.Effect != Effect.None).ToLookup(call => (call.Expected.Handle is null ? call.Session : null, call.Expected.Handle));
+        var calls = facts.Calls.Where(call => call.Expected.Effect != Effect.None)
+            .ToLookup(call => (call.Expected.Handle is null ? call.Session : null, call.Expected.Handle));
         var finals = facts.Events.OfType<FinalReading>().ToLookup(reading => reading.Session);
         foreach (var session in facts.Opened.Select(opened => opened.Session))
-            yield return new(session, "the session's notebook or counter", 0, [.. calls[(session, null)]], [.. finals[session].Select(final => (final.At, final.Notes, final.Counter))]);
+            yield return new(session, "the session's notebook or counter", 0, [.. calls[(session, null)]],
+                [.. finals[session].Select(final => (final.At, final.Notes, final.Counter))]);
 
         var shared = facts.Events.OfType<SharedReading>().ToLookup(reading => reading.Handle);
         foreach (var opened in facts.Events.OfType<SharedOpened>())
         {
-            // What Redis loses with all its data nobody can bring back: a handle has no owner.
+            // State behind a handle is gone when Redis loses all its data: a handle has no owner.
             bool Holds(TimeSpan at) => !facts.Wiped(opened.At, at);
             yield return new(
                 null,

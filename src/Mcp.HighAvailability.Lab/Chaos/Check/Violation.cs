@@ -20,7 +20,7 @@ internal enum ViolationKind
     /// <summary>Something in the wrong order.</summary>
     OutOfOrder,
 
-    /// <summary>Something that nobody asked for: a wrong result, a note that nobody added.</summary>
+    /// <summary>Something that no call asked for: a wrong result, an unknown note.</summary>
     FromNowhere,
 
     /// <summary>Something of a call after its end.</summary>

@@ -37,7 +37,8 @@ internal sealed class ChaosCluster : IAsyncDisposable
         };
         var withLinks = options.Kinds.Contains(FaultKind.Cut);
         for (var number = 1; number <= options.Replicas; number++)
-            Replicas.Add(new Replica($"server{number}", new ReplicaSettings(server, Redis.Port, withLinks, options.Direct, environment, Log, () => Replicas.Any(replica => replica.IsUp)), say));
+            Replicas.Add(new Replica($"server{number}",
+                new ReplicaSettings(server, Redis.Port, withLinks, options.Direct, environment, Log, () => Replicas.Any(replica => replica.IsUp)), say));
         if (options.Direct)
             Nginx = NewNginx(say);
         for (var number = 1; !options.Direct && number <= options.Balancers; number++)
@@ -81,7 +82,8 @@ internal sealed class ChaosCluster : IAsyncDisposable
         catch (NotRecoveredException)
         {
             throw new LabException(
-                $"The replicas run, but do not register in Redis at 127.0.0.1:{Redis.Port}: the server has to use WithHighAvailability(ha => ha.UseRedis()) without a KeyPrefix, on ConnectionStrings:redis. Logs: {LogFolder}");
+                $"The replicas run, but do not register in Redis at 127.0.0.1:{Redis.Port}: the server has to use WithHighAvailability(ha => " +
+                    $"ha.UseRedis()) without a KeyPrefix, on ConnectionStrings:redis. Logs: {LogFolder}");
         }
     }
 

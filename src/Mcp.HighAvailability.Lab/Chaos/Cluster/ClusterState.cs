@@ -14,7 +14,7 @@ internal sealed class ClusterState(int port) : IAsyncDisposable
     private const string Prefix = $"mcp-ha:{Application}:";
     private const string SessionKeys = Prefix + "{*}:session";
     private static readonly TimeSpan Fresh = TimeSpan.FromSeconds(2.5);
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan ReadTimeout = TimeSpan.FromSeconds(3);
 
     private readonly SemaphoreSlim _connecting = new(1);
     private readonly RedisKeys _keys = new(Prefix);
@@ -74,7 +74,7 @@ internal sealed class ClusterState(int port) : IAsyncDisposable
         try
         {
             _redis ??= await ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{port},abortConnect=true,connectRetry=0,connectTimeout=2000");
-            return await read(_redis).WaitAsync(Patience, cancellationToken);
+            return await read(_redis).WaitAsync(ReadTimeout, cancellationToken);
         }
         catch (Exception e) when (e is RedisException or TimeoutException)
         {

@@ -84,7 +84,7 @@ internal sealed class Replica : IAsyncDisposable
             cancellationToken => _settings.Server.HasHealth ? Probe.HealthAsync(url, cancellationToken) : Probe.AnswersAsync(url, cancellationToken));
     }
 
-    // Nobody listens any more at the address of a process that has ended: connections to it are refused, as they would be without the link.
+    // The address of a process that has ended refuses connections, as it would without the link.
     private void Changed()
     {
         if (Member?.Status.State == MemberState.Down && _toMe is { } link)
@@ -104,4 +104,5 @@ internal sealed class Replica : IAsyncDisposable
 /// <param name="LogFile">Log file by name.</param>
 /// <param name="GivesWay">Whether one that replaces another gives way to the rest while it starts.</param>
 internal sealed record ReplicaSettings(
-    ServerProgram Server, int RedisPort, bool WithLinks, bool KeepsPort, IReadOnlyDictionary<string, string?> Environment, Func<string, string> LogFile, Func<bool> GivesWay);
+    ServerProgram Server, int RedisPort, bool WithLinks, bool KeepsPort,
+        IReadOnlyDictionary<string, string?> Environment, Func<string, string> LogFile, Func<bool> GivesWay);

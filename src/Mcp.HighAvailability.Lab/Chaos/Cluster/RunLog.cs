@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Mcp.HighAvailability.Lab.Chaos.Cluster;
 
-/// <summary>The log of a run itself, beside those of its processes: what was done to whom, and what became of it.</summary>
+/// <summary>The log of a run itself, beside those of its processes: the faults, their targets and their effects.</summary>
 internal sealed class RunLog : IDisposable
 {
     private readonly Lock _writing = new();

@@ -52,7 +52,8 @@ internal sealed class FaultActions(ChaosCluster cluster)
         {
             var expected = 1 + _ended.GetValueOrDefault(member);
             if (member.Status.Starts != expected)
-                throw new NotRecoveredException($"{member.Status.Id} has been started {member.Status.Starts} times instead of {expected}: it has ended by itself. See its log.");
+                throw new NotRecoveredException(
+                    $"{member.Status.Id} has been started {member.Status.Starts} times instead of {expected}: it has ended by itself. See its log.");
         }
     }
 
@@ -82,7 +83,7 @@ internal sealed class FaultActions(ChaosCluster cluster)
 
     private static string Place(int replica) => $"server{replica + 1}";
 
-    // Whoever ends a process on purpose goes through here.
+    // Every intended end of a process goes through here.
     private void End(Member member, Signal signal)
     {
         _ended.AddOrUpdate(member, 1, static (_, times) => times + 1);

@@ -82,7 +82,9 @@ internal static class FaultForms
         ["balancer"] = FaultKind.Balancer,
     };
 
-    /// <summary>What sets a form so much apart from the others of its kind that its figures do not belong to theirs: nobody is left to take over at once.</summary>
+    /// <summary>
+    /// A form whose figures are kept apart from the others of its kind: no replica is left to take over at once.
+    /// </summary>
     public static string? Apart(FaultForm form) => form switch
     {
         FaultForm.AllKilled => "all at once",

@@ -62,7 +62,8 @@ internal sealed class FaultLoop(ChaosOptions options, ChaosCluster cluster, Hist
             while (!IsOver(begun) && !await _rules.TryBeginAsync(fault = await _rules.AimAsync(planned, failing.Token), failing.Token))
             {
                 if (history.Now - waitingSince > 2 * States.Limit)
-                    throw new NotRecoveredException($"After {2 * States.Limit.TotalSeconds:0} s the cluster is still not fit for fault {fault.Number}: {_actions.Describe(fault)}.");
+                    throw new NotRecoveredException(
+                        $"After {2 * States.Limit.TotalSeconds:0} s the cluster is still not fit for fault {fault.Number}: {_actions.Describe(fault)}.");
                 await Task.Delay(Poll, failing.Token);
             }
 

@@ -5,8 +5,8 @@ namespace Mcp.HighAvailability.Lab.Chaos.Faults;
 /// <summary>The faults of a run, in order. They follow from the arguments alone: the same seed, the same faults.</summary>
 /// <remarks>
 /// How the cluster feels plays no part in the choice, but for one thing: two of three faults of a replica are aimed at the one that then has
-/// the most sessions, because all sessions may have come together in one, and faults of the others would show nothing. Where a fault cannot begin yet (<see cref="FaultRules"/>) the run waits; it does
-/// not choose another one.
+/// the most sessions, because all sessions may have come together in one, and faults of the others would show nothing. Where a fault cannot begin yet
+/// (<see cref="FaultRules"/>) the run waits; it does not choose another one.
 /// </remarks>
 internal sealed class FaultPlan(int seed, IReadOnlyList<FaultKind> kinds, int replicas, int balancers, TimeSpan spacing)
 {

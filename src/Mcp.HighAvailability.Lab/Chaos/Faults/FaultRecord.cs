@@ -7,7 +7,7 @@ namespace Mcp.HighAvailability.Lab.Chaos.Faults;
 /// <param name="Kind">What was done.</param>
 /// <param name="Form">How.</param>
 /// <param name="Text">The same for people.</param>
-/// <param name="Targets">Whom it hit: replicas and balancers by their place, or Redis.</param>
+/// <param name="Targets">Targets: replicas and balancers by their place, or Redis.</param>
 /// <param name="Began">When, since the start of the run.</param>
 internal sealed record FaultRecord(int Number, FaultKind Kind, FaultForm Form, string Text, IReadOnlyList<string> Targets, TimeSpan Began)
 {

@@ -15,7 +15,7 @@ namespace Mcp.HighAvailability.Lab.Chaos.Faults;
 /// <item>A session that only Redis has when it loses its data: its owner is dead or has handed it over, and the next one is not there or has not
 /// restored it yet. So Redis is emptied only after every session has had a living owner for a while.</item>
 /// <item>An owner that dies while it is cut off from Redis, for the same reason. So a replica has one fault at a time.</item>
-/// <item>Nobody there to take over. So there is always a replica that is registered and has no fault, except when all of them are killed
+/// <item>No replica left to take over. So there is always a replica that is registered and has no fault, except when all of them are killed
 /// at once, which Redis makes good: that, too, begins with a whole cluster.</item>
 /// <item>No balancer there. So one of them always stays.</item>
 /// </list>
@@ -42,7 +42,8 @@ internal sealed class FaultRules(ChaosCluster cluster)
     // Every session has had an owner that lives, for longer than a restore takes.
     private async Task<bool> IsHeldAsync(CancellationToken cancellationToken)
     {
-        if (await cluster.State.OwnersAsync(cancellationToken) is not { } owners || !owners.Values.All(owner => cluster.Replicas.Any(replica => replica.Id == owner)))
+        if (await cluster.State.OwnersAsync(cancellationToken) is not { } owners ||
+            !owners.Values.All(owner => cluster.Replicas.Any(replica => replica.Id == owner)))
         {
             _heldSince = null;
             return false;

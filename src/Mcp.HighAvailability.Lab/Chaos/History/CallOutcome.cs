@@ -14,7 +14,7 @@ internal enum OutcomeKind
     /// <summary>With a JSON-RPC error.</summary>
     RpcError,
 
-    /// <summary>With an error of the connection: nobody knows whether the call ran.</summary>
+    /// <summary>With an error of the connection: whether the call ran is unknown.</summary>
     TransportError,
 
     /// <summary>Not within its time-out.</summary>

@@ -14,7 +14,7 @@ internal abstract record SessionEvent(TimeSpan At, string Session) : HistoryEven
 /// <param name="Revision">Negotiated revision of the protocol.</param>
 internal sealed record SessionOpened(TimeSpan At, string Session, string Client, string Revision) : SessionEvent(At, Session);
 
-/// <summary>A server said that it does not know the session (404), although nobody has ended it.</summary>
+/// <summary>A server answered 404 for a session that was not ended.</summary>
 internal sealed record SessionLost(TimeSpan At, string Session, string Reason) : SessionEvent(At, Session);
 
 /// <summary>
@@ -34,19 +34,19 @@ internal sealed record CallBegun(TimeSpan At, string Session, long Call, string 
 internal sealed record CallCancelled(TimeSpan At, string Session, long Call) : SessionEvent(At, Session);
 
 /// <summary>A progress notification has arrived.</summary>
-internal sealed record ProgressHeard(TimeSpan At, string Session, long Call, double Progress, double? Total) : SessionEvent(At, Session);
+internal sealed record ProgressReceived(TimeSpan At, string Session, long Call, double Progress, double? Total) : SessionEvent(At, Session);
 
 /// <summary>A response has arrived in the client, which knows no call for it (<paramref name="Call"/> is null then) or hands it to its call.</summary>
-internal sealed record AnswerHeard(TimeSpan At, string Session, long? Call) : SessionEvent(At, Session);
+internal sealed record AnswerReceived(TimeSpan At, string Session, long? Call) : SessionEvent(At, Session);
 
-/// <summary>A call has ended for whoever made it.</summary>
+/// <summary>A call has ended for its caller.</summary>
 internal sealed record CallEnded(TimeSpan At, string Session, long Call, CallOutcome Outcome) : SessionEvent(At, Session);
 
 /// <summary>The server asks the client something (elicitation, sampling).</summary>
 /// <param name="Method">JSON-RPC method.</param>
 /// <param name="RequestId">JSON-RPC id of the question.</param>
 /// <param name="Question">What identifies it by content: the text that its call gave.</param>
-internal sealed record QuestionHeard(TimeSpan At, string Session, string Method, string RequestId, string Question) : SessionEvent(At, Session);
+internal sealed record QuestionReceived(TimeSpan At, string Session, string Method, string RequestId, string Question) : SessionEvent(At, Session);
 
 /// <summary>The client answers a question.</summary>
 internal sealed record AnswerGiven(TimeSpan At, string Session, string RequestId, string Answer) : SessionEvent(At, Session);
@@ -54,7 +54,7 @@ internal sealed record AnswerGiven(TimeSpan At, string Session, string RequestId
 /// <summary>A notification that belongs to no call has arrived.</summary>
 /// <param name="Method"><c>notifications/message</c> or <c>notifications/resources/updated</c>.</param>
 /// <param name="Text">The announcement, or the resource's URI.</param>
-internal sealed record StreamHeard(TimeSpan At, string Session, string Method, string Text) : SessionEvent(At, Session);
+internal sealed record StreamReceived(TimeSpan At, string Session, string Method, string Text) : SessionEvent(At, Session);
 
 /// <summary>What a session holds when all is over.</summary>
 internal sealed record FinalReading(TimeSpan At, string Session, IReadOnlyList<string> Notes, long Counter) : SessionEvent(At, Session);

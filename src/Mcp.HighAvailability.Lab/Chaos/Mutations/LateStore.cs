@@ -41,7 +41,8 @@ internal sealed class LateStore(ISessionStore inner) : MutatedStore(inner)
         return await base.FindAsync(sessionId, cancellationToken);
     }
 
-    public override async ValueTask<TakeOver> TakeOverAsync(string sessionId, long expectedEpoch, string newOwner, CancellationToken cancellationToken = default)
+    public override async ValueTask<TakeOver> TakeOverAsync(string sessionId, long expectedEpoch, string newOwner,
+        CancellationToken cancellationToken = default)
     {
         await WrittenAsync(sessionId);
         _writing.TryRemove(sessionId, out _);

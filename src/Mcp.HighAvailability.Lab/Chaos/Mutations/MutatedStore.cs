@@ -22,9 +22,11 @@ internal abstract class MutatedStore(ISessionStore inner) : ISessionStore
         _ => null,
     };
 
-    public virtual ValueTask<bool> CreateAsync(SessionRecord record, CancellationToken cancellationToken = default) => inner.CreateAsync(record, cancellationToken);
+    public virtual ValueTask<bool> CreateAsync(SessionRecord record, CancellationToken cancellationToken = default) =>
+        inner.CreateAsync(record, cancellationToken);
 
-    public virtual ValueTask<SessionOwner?> FindAsync(string sessionId, CancellationToken cancellationToken = default) => inner.FindAsync(sessionId, cancellationToken);
+    public virtual ValueTask<SessionOwner?> FindAsync(string sessionId, CancellationToken cancellationToken = default) =>
+        inner.FindAsync(sessionId, cancellationToken);
 
     public virtual ValueTask<TakeOver> TakeOverAsync(string sessionId, long expectedEpoch, string newOwner, CancellationToken cancellationToken = default) =>
         inner.TakeOverAsync(sessionId, expectedEpoch, newOwner, cancellationToken);
@@ -32,7 +34,8 @@ internal abstract class MutatedStore(ISessionStore inner) : ISessionStore
     public virtual ValueTask<CommitResult> CommitAsync(string sessionId, SessionCommit commit, CancellationToken cancellationToken = default) =>
         inner.CommitAsync(sessionId, commit, cancellationToken);
 
-    public virtual ValueTask<IReadOnlyDictionary<string, ReadOnlyMemory<byte>>> ReadStateAsync(string sessionId, CancellationToken cancellationToken = default) =>
+    public virtual ValueTask<IReadOnlyDictionary<string, ReadOnlyMemory<byte>>> ReadStateAsync(string sessionId,
+        CancellationToken cancellationToken = default) =>
         inner.ReadStateAsync(sessionId, cancellationToken);
 
     public virtual ValueTask<CommitResult> ReleaseAsync(string sessionId, long epoch, CancellationToken cancellationToken = default) =>
@@ -77,7 +80,8 @@ internal abstract class MutatedStore(ISessionStore inner) : ISessionStore
     // A new owner does not learn of messages with these methods that an earlier run has sent.
     private sealed class Forgetful(ISessionStore inner, params string[] methods) : MutatedStore(inner)
     {
-        public override async ValueTask<TakeOver> TakeOverAsync(string sessionId, long expectedEpoch, string newOwner, CancellationToken cancellationToken = default) =>
+        public override async ValueTask<TakeOver> TakeOverAsync(string sessionId, long expectedEpoch, string newOwner,
+            CancellationToken cancellationToken = default) =>
             await Inner.TakeOverAsync(sessionId, expectedEpoch, newOwner, cancellationToken) switch
             {
                 TakeOver.Taken taken => new TakeOver.Taken(taken.Snapshot with { Journal = [.. taken.Snapshot.Journal.Select(Forget)] }),

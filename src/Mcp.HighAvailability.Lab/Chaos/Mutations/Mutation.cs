@@ -22,7 +22,8 @@ internal static class Mutation
     ];
 
     /// <summary>The name in the right case; <see langword="null"/> when there is no such safeguard.</summary>
-    public static string? Find(string name) => Names.FirstOrDefault(known => known.Equals(name.Replace("-", "", StringComparison.Ordinal), StringComparison.OrdinalIgnoreCase));
+    public static string? Find(string name) =>
+        Names.FirstOrDefault(known => known.Equals(name.Replace("-", "", StringComparison.Ordinal), StringComparison.OrdinalIgnoreCase));
 
     /// <summary>Environment of the processes of a mutated cluster.</summary>
     public static IReadOnlyDictionary<string, string?> Environment(string name) => new Dictionary<string, string?>
@@ -35,7 +36,8 @@ internal static class Mutation
     public static void Apply(string safeguard, IServiceCollection services)
     {
         Decorate<ISessionStore>(services, (_, store) => MutatedStore.Without(safeguard, store) ?? store);
-        Decorate<ISessionJournal>(services, (provider, journal) => provider.GetRequiredService<ISessionStore>() is LateStore late ? new LateJournal(journal, late) : journal);
+        Decorate<ISessionJournal>(services, (provider, journal) =>
+            provider.GetRequiredService<ISessionStore>() is LateStore late ? new LateJournal(journal, late) : journal);
         if (safeguard == "RerunPolicy")
             services.PostConfigure<McpServerOptions>(RerunAnyway.Wrap);
         services.AddSingleton<IStartupFilter>(new MutatedRequests(safeguard));
@@ -47,6 +49,7 @@ internal static class Mutation
             return;
         services.Remove(original);
         services.AddSingleton(provider => around(provider, (T)(
-            original.ImplementationInstance ?? original.ImplementationFactory?.Invoke(provider) ?? ActivatorUtilities.CreateInstance(provider, original.ImplementationType!))));
+            original.ImplementationInstance ?? original.ImplementationFactory?.Invoke(provider)
+                ?? ActivatorUtilities.CreateInstance(provider, original.ImplementationType!))));
     }
 }

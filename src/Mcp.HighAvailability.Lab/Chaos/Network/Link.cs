@@ -69,7 +69,7 @@ internal sealed class Link : IAsyncDisposable
         }
     }
 
-    /// <summary>Ends it for good: nobody listens at its port any more, and its connections are reset.</summary>
+    /// <summary>Ends it for good: its port refuses connections, and open ones are reset.</summary>
     public void Close()
     {
         _listener.Stop();
@@ -87,7 +87,7 @@ internal sealed class Link : IAsyncDisposable
     /// <summary>Completes as soon as bytes may pass.</summary>
     internal async ValueTask PassAsync()
     {
-        // One cut may follow another before whoever waited for the first has run.
+        // A second cut may follow before the waiter of the first has run.
         while (Passing() is { IsCompleted: false } passing)
             await passing.WaitAsync(_ending.Token);
     }

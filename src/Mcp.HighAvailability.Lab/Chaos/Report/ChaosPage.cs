@@ -49,7 +49,8 @@ internal static class ChaosPage
         foreach (var violation in report.Violations.Take(ViolationsShown))
         {
             html.Raw(first ? "<details open>" : "<details>")
-                .Add($"<summary><b>{violation.Kind.ToString()}</b> at {violation.AtSeconds:0.000} s: {violation.Text}{(violation.Session is null ? "" : $" — session {violation.Session}")}</summary>")
+                .Add($"<summary><b>{violation.Kind.ToString()}</b> at {violation.AtSeconds:0.000} s: {violation.Text}")
+                .Add($"{(violation.Session is null ? "" : $" — session {violation.Session}")}</summary>")
                 .Add($"<pre>{string.Join('\n', violation.Around)}</pre></details>");
             first = false;
         }
@@ -67,7 +68,8 @@ internal static class ChaosPage
         {
             html.Add($"<tr><td><i class=\"{kind.Kind}\"></i> {kind.Name}</td><td>{kind.Injected}</td>");
             foreach (var figures in (PauseFigures[])[kind.Pauses, kind.PausesWhileRunning, kind.Elsewhere])
-                html.Add($"<td>{figures.N}</td><td>{ChaosTable.Ms(figures, figures.P50)}</td><td>{ChaosTable.Ms(figures, figures.P99)}</td><td>{ChaosTable.Ms(figures, figures.Max)}</td>");
+                html.Add($"<td>{figures.N}</td><td>{ChaosTable.Ms(figures, figures.P50)}</td>")
+                    .Add($"<td>{ChaosTable.Ms(figures, figures.P99)}</td><td>{ChaosTable.Ms(figures, figures.Max)}</td>");
             html.Raw("</tr>");
         }
 
@@ -107,16 +109,20 @@ internal static class ChaosPage
     {
         var settings = report.Settings;
         html.Raw("<h2>The run</h2>")
-            .Add($"<p>{report.Started.UtcDateTime:yyyy-MM-dd HH:mm} UTC, {report.ElapsedSeconds:0} s; seed {settings.Seed}; {settings.Sessions} C# and {settings.TypeScript} TypeScript sessions; ");
+            .Add($"<p>{report.Started.UtcDateTime:yyyy-MM-dd HH:mm} UTC, {report.ElapsedSeconds:0} s; seed {settings.Seed};")
+            .Add($"{settings.Sessions} C# and {settings.TypeScript} TypeScript sessions;");
         if (settings.Server is not null)
-            html.Add($"a server of somebody else, {settings.Server}, from here only watched.</p>");
+            html.Add($"the server at {settings.Server}, which the run did not start.</p>");
         else
-            html.Add($"{settings.Replicas} replicas, {(settings.Direct ? "behind nginx" : $"{settings.Balancers} balancers")}{(settings.Project is null ? "" : $", server {settings.Project}")}{(settings.Mutation is null ? "" : $", without the safeguard {settings.Mutation}")}. Logs: {settings.Folder}</p>");
+            html.Add($"{settings.Replicas} replicas, {(settings.Direct ? "behind nginx" : $"{settings.Balancers} balancers")}")
+                .Add($"{(settings.Project is null ? "" : $", server {settings.Project}")}")
+                .Add($"{(settings.Mutation is null ? "" : $", without the safeguard {settings.Mutation}")}. Logs: {settings.Folder}</p>");
 
         html.Raw("<details><summary>All faults</summary><table><tr><th>number</th><th>began</th><th>whole again</th><th>what</th></tr>");
         foreach (var fault in report.Faults)
         {
-            html.Add($"<tr><td>{fault.Number}</td><td>{fault.BeganSeconds:0.0} s</td><td>{(fault.EndedSeconds is { } ended ? FormattableString.Invariant($"{ended:0.0} s") : "never")}</td>")
+            html.Add($"<tr><td>{fault.Number}</td><td>{fault.BeganSeconds:0.0} s</td>")
+                .Add($"<td>{(fault.EndedSeconds is { } ended ? FormattableString.Invariant($"{ended:0.0} s") : "never")}</td>")
                 .Add($"<td class=\"text\"><i class=\"{fault.Kind}\"></i> {fault.Text}</td></tr>");
         }
 

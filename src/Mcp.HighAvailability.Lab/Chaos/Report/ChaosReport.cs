@@ -79,14 +79,16 @@ internal sealed record ChaosReport
         Directory.CreateDirectory(Path.GetDirectoryName(file)!);
 
         // Text stays readable: this is a file, not a part of a page.
-        var readable = new ChaosJson(new JsonSerializerOptions(ChaosJson.Default.ChaosReport.Options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+        var readable = new ChaosJson(new JsonSerializerOptions(
+            ChaosJson.Default.ChaosReport.Options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
         File.WriteAllText(file, JsonSerializer.Serialize(this, readable.ChaosReport));
     }
 }
 
 /// <summary>What the run was.</summary>
 internal sealed record ReportSettings(
-    int Seed, int Replicas, int Balancers, int Sessions, int TypeScript, int Rate, IReadOnlyList<string> FaultsOf, bool Direct, string? Server, string? Project, string? Mutation, string Folder)
+    int Seed, int Replicas, int Balancers, int Sessions, int TypeScript, int Rate, IReadOnlyList<string> FaultsOf, bool Direct, string? Server,
+        string? Project, string? Mutation, string Folder)
 {
     public static ReportSettings Of(ChaosOptions options) => new(
         options.Seed, options.Replicas, options.Direct ? 0 : options.Balancers, options.Sessions, options.TypeScript, options.Rate,

@@ -33,12 +33,14 @@ internal static class ChaosTable
             : $"every promise held under the faults that were tried; not tried: {string.Join("; ", report.NotTried)}";
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"seed {report.Settings.Seed}: {report.Faults.Count} faults, {report.Counts.Calls} calls in {report.Counts.Sessions} sessions, {report.ElapsedSeconds:0} s: {result}");
+            $"seed {report.Settings.Seed}: {report.Faults.Count} faults, {report.Counts.Calls} calls in {report.Counts.Sessions} sessions, " +
+                $"{report.ElapsedSeconds:0} s: {result}");
     }
 
     private static Table Faults(ChaosReport report)
     {
-        var table = Table("faults", "injected", "pauses", "p50 ms", "p99 ms", "max ms", "with a call running", "p50 ms", "p99 ms", "max ms", "not hit", "p50 ms", "p99 ms");
+        var table = Table("faults", "injected", "pauses", "p50 ms", "p99 ms", "max ms", "with a call running", "p50 ms", "p99 ms", "max ms", "not hit",
+            "p50 ms", "p99 ms");
         foreach (var kind in report.Kinds)
         {
             var (all, running, elsewhere) = (kind.Pauses, kind.PausesWhileRunning, kind.Elsewhere);

@@ -11,7 +11,7 @@ internal sealed class Timeline
     private const int Margin = 90;
     private const int CallsHeight = 60;
     private const int LaneHeight = 18;
-    private const int MostBars = 1_500;
+    private const int MaxBars = 1_500;
 
     private readonly Html _html;
     private readonly ChaosReport _report;
@@ -46,7 +46,8 @@ internal sealed class Timeline
         timeline.Pauses(sessions, band);
         timeline.Violations(height);
         html.Raw("</svg></div>")
-            .Raw("<p>Top: calls that ended, errors in red. Middle: faults, until the cluster was whole again. Below: a band for each session, with the pauses that its client saw. Hover for details.</p>");
+            .Raw("<p>Top: calls that ended, errors in red. Middle: faults, until the cluster was whole again. Below: a band for each session, with the " +
+                "pauses that its client saw. Hover for details.</p>");
     }
 
     private double X(double seconds) => Margin + (seconds * _scale);
@@ -63,7 +64,7 @@ internal sealed class Timeline
 
     private void Calls(IReadOnlyList<HistoryEvent> events)
     {
-        var width = Math.Max(1, _seconds / MostBars);
+        var width = Math.Max(1, _seconds / MaxBars);
         var bars = events.OfType<CallEnded>()
             .GroupBy(call => (int)(call.At.TotalSeconds / width))
             .Select(bar => (bar.Key, All: bar.Count(), Errors: bar.Count(call => call.Outcome.Kind is not (OutcomeKind.Result or OutcomeKind.Cancelled))))
@@ -79,7 +80,8 @@ internal sealed class Timeline
             void Bar(string name, int count, string title)
             {
                 var height = Math.Max(1, (double)CallsHeight * count / most);
-                _html.Add($"<rect class=\"{name}\" x=\"{X(key * width):0.#}\" y=\"{_y + CallsHeight - height:0.#}\" width=\"{Math.Max(0.8, (width * _scale) - 0.5):0.#}\" height=\"{height:0.#}\"><title>{title}</title></rect>");
+                _html.Add($"<rect class=\"{name}\" x=\"{X(key * width):0.#}\" y=\"{_y + CallsHeight - height:0.#}\"")
+                    .Add($" width=\"{Math.Max(0.8, (width * _scale) - 0.5):0.#}\" height=\"{height:0.#}\"><title>{title}</title></rect>");
             }
         }
 
@@ -94,7 +96,8 @@ internal sealed class Timeline
             foreach (var fault in _report.Faults.Where(fault => fault.Targets.Contains(target)))
             {
                 var end = fault.EndedSeconds ?? _seconds;
-                Rect(fault.Kind, fault.BeganSeconds, end, _y + 2, LaneHeight - 4, FormattableString.Invariant($"{fault.Number}: {fault.Text}, {end - fault.BeganSeconds:0.0} s until whole again"));
+                Rect(fault.Kind, fault.BeganSeconds, end, _y + 2, LaneHeight - 4,
+                    FormattableString.Invariant($"{fault.Number}: {fault.Text}, {end - fault.BeganSeconds:0.0} s until whole again"));
             }
 
             _y += LaneHeight;
@@ -124,9 +127,11 @@ internal sealed class Timeline
     private void Violations(int height)
     {
         foreach (var violation in _report.Violations)
-            _html.Add($"<line class=\"violation\" x1=\"{X(violation.AtSeconds):0.#}\" y1=\"16\" x2=\"{X(violation.AtSeconds):0.#}\" y2=\"{height}\"><title>{violation.Text}</title></line>");
+            _html.Add($"<line class=\"violation\" x1=\"{X(violation.AtSeconds):0.#}\" y1=\"16\"")
+                .Add($" x2=\"{X(violation.AtSeconds):0.#}\" y2=\"{height}\"><title>{violation.Text}</title></line>");
     }
 
     private void Rect(string kind, double from, double to, int y, int height, string title) =>
-        _html.Add($"<rect class=\"{kind}\" x=\"{X(from):0.#}\" y=\"{y}\" width=\"{Math.Max(1.5, (to - from) * _scale):0.#}\" height=\"{height}\"><title>{title}</title></rect>");
+        _html.Add($"<rect class=\"{kind}\" x=\"{X(from):0.#}\" y=\"{y}\"")
+            .Add($" width=\"{Math.Max(1.5, (to - from) * _scale):0.#}\" height=\"{height}\"><title>{title}</title></rect>");
 }

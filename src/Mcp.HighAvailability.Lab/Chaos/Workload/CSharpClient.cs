@@ -12,7 +12,7 @@ internal sealed class CSharpClient : FleetClient
 {
     private readonly HttpClient _http;
     // Longer than requests are held while an owner or Redis is away.
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan CancelTimeout = TimeSpan.FromSeconds(60);
 
     private readonly McpClient _client;
     private readonly ClientObserver _observer;
@@ -48,7 +48,8 @@ internal sealed class CSharpClient : FleetClient
                 SamplingHandler = async (asked, _, withdrawn) =>
                 {
                     var text = asked?.Messages.LastOrDefault()?.Content.OfType<TextContentBlock>().FirstOrDefault()?.Text ?? "";
-                    return new() { Model = "chaos", Role = Role.Assistant, Content = [new TextContentBlock { Text = await AnswerAsync(text, thinking, withdrawn) }] };
+                    return new() { Model = "chaos", Role = Role.Assistant,
+                        Content = [new TextContentBlock { Text = await AnswerAsync(text, thinking, withdrawn) }] };
                 },
             },
         };
@@ -92,12 +93,12 @@ internal sealed class CSharpClient : FleetClient
         _http.Dispose();
     }
 
-    // This SDK gives up waiting and closes the response, which to a server means nothing: a call that nobody has cancelled runs to its end.
+    // This SDK gives up waiting and closes the response, which to a server means nothing: the call runs to its end.
     private async Task WithdrawAsync(long call)
     {
         if (_observer.IdOf(call) is not { } id)
             return;
-        using var limit = new CancellationTokenSource(Patience);
+        using var limit = new CancellationTokenSource(CancelTimeout);
         try
         {
             await _client.SendMessageAsync(
@@ -106,7 +107,7 @@ internal sealed class CSharpClient : FleetClient
         }
         catch (Exception e) when (e is OperationCanceledException or HttpRequestException or McpException or IOException)
         {
-            // A notification has no answer, and nobody repeats it: the call goes on, and nothing is expected of it any more.
+            // A notification has no answer and is not repeated: the call goes on, and its outcome is not checked.
         }
     }
 

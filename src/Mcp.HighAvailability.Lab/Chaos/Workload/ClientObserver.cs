@@ -54,27 +54,27 @@ internal sealed class ClientObserver(HistoryLog history)
             case null when id is not null:
                 // Requests of the SDK itself (initialize) carry no number.
                 if (_calls.TryGetValue(id, out var answered))
-                    history.Add(at => new AnswerHeard(at, Session, answered));
+                    history.Add(at => new AnswerReceived(at, Session, answered));
                 else if (Session.Length > 0)
-                    history.Add(at => new AnswerHeard(at, Session, null));
+                    history.Add(at => new AnswerReceived(at, Session, null));
                 break;
             case "notifications/progress" when CallOf(message["params"]?["progressToken"]) is { } call:
                 var (progress, total) = ((double?)message["params"]!["progress"] ?? double.NaN, (double?)message["params"]!["total"]);
-                history.Add(at => new ProgressHeard(at, Session, call, progress, total));
+                history.Add(at => new ProgressReceived(at, Session, call, progress, total));
                 break;
             case "notifications/message" when Text(message["params"]?["data"]) == BroadcastGap.Text:
                 break; // the client knows that announcements may be missing
             case "notifications/message":
                 var text = Text(message["params"]?["data"]);
-                history.Add(at => new StreamHeard(at, Session, "notifications/message", text));
+                history.Add(at => new StreamReceived(at, Session, "notifications/message", text));
                 LastAnnouncement = text;
                 break;
             case "notifications/resources/updated":
-                history.Add(at => new StreamHeard(at, Session, "notifications/resources/updated", Text(message["params"]?["uri"])));
+                history.Add(at => new StreamReceived(at, Session, "notifications/resources/updated", Text(message["params"]?["uri"])));
                 break;
             case { } method when id is not null:
                 _questions[id] = true;
-                history.Add(at => new QuestionHeard(at, Session, method, id, Question.Of(method, message["params"])));
+                history.Add(at => new QuestionReceived(at, Session, method, id, Question.Of(method, message["params"])));
                 break;
         }
     }

@@ -19,6 +19,6 @@ internal sealed class FileWorkload(IReadOnlyList<WorkloadTool> tools) : IWorkloa
         return (tools.FirstOrDefault(tool => (dice -= tool.Weight) < 0) ?? tools[0]).Plan(session);
     }
 
-    // Nobody knows which of them may be called without end.
+    // Which of them may be called without end is unknown.
     public PlannedCall? Watch(SessionContext session) => null;
 }

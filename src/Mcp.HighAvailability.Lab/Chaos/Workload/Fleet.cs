@@ -9,7 +9,7 @@ namespace Mcp.HighAvailability.Lab.Chaos.Workload;
 internal sealed class Fleet(FleetOptions options, IReadOnlyList<Uri> route, HistoryLog history) : IAsyncDisposable
 {
     private const int SessionsPerHandle = 10;
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan EndTimeout = TimeSpan.FromSeconds(30);
     private static readonly string[] Revisions = ["2025-11-25", "2025-11-25", "2025-06-18", "2025-11-25", "2025-03-26"];
 
     private readonly SocketsHttpHandler _http = new() { UseCookies = false, UseProxy = false, ConnectTimeout = TimeSpan.FromSeconds(5) };
@@ -40,7 +40,8 @@ internal sealed class Fleet(FleetOptions options, IReadOnlyList<Uri> route, Hist
             var revision = Revisions[number % Revisions.Length];
             var observer = new ClientObserver(history);
             var client = await CSharpClient.ConnectAsync(
-                route[0], new Route(route, Seed(number), history, _http), revision, observer, question => Question.Thinking(question, options.Seed), cancellationToken);
+                route[0], new Route(route, Seed(number), history, _http), revision, observer, question =>
+                    Question.Thinking(question, options.Seed), cancellationToken);
             Add(client, observer, "C#", revision);
         }
 
@@ -132,7 +133,7 @@ internal sealed class Fleet(FleetOptions options, IReadOnlyList<Uri> route, Hist
     private async Task DrainAsync(CancellationToken cancellationToken)
     {
         var last = SampleWorkload.Announce(_sessions[0].Context);
-        var until = history.Now + Patience;
+        var until = history.Now + EndTimeout;
         if ((await _sessions[0].CallAsync(last)).Kind != OutcomeKind.Result)
             return;
         var listening = _sessions.Where(session => SampleWorkload.Level(session.Context.Number) != "error").ToList();

@@ -7,7 +7,7 @@ internal sealed class FleetSession(
     FleetClient client, ClientObserver observer, SessionContext context, IWorkload workload, SharedState? shared,
     FleetOptions options, HistoryLog history, CallNumbers numbers) : IAsyncDisposable
 {
-    private const int MostInBackground = 3;
+    private const int MaxInBackground = 3;
     private const int OneInSoMany = 10;
 
     private readonly List<Task> _background = [];
@@ -34,7 +34,7 @@ internal sealed class FleetSession(
             var planned = workload.Next(context);
             if (!planned.InBackground)
                 await CallAsync(planned);
-            else if (_background.Count(call => !call.IsCompleted) < MostInBackground)
+            else if (_background.Count(call => !call.IsCompleted) < MaxInBackground)
                 InBackground(planned);
             // From half to one and a half of what keeps the fleet at its rate.
             var think = options.ThinkTime * (0.5 + context.Random.NextDouble());

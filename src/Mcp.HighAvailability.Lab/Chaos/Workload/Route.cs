@@ -35,7 +35,8 @@ internal sealed class Route(IReadOnlyList<Uri> endpoints, int seed, HistoryLog h
             {
                 var response = await base.SendAsync(Copy(request, endpoints[(first + attempt) % endpoints.Count]), cancellationToken);
                 if ((int)response.StatusCode >= 400)
-                    Report(history, session, request.Method.Method, (int)response.StatusCode, repeated: false, $"{(int)response.StatusCode} to a {request.Method}");
+                    Report(history, session, request.Method.Method, (int)response.StatusCode, repeated: false,
+                        $"{(int)response.StatusCode} to a {request.Method}");
                 return response;
             }
             catch (Exception e) when (e is HttpRequestException or SocketException)
@@ -72,7 +73,8 @@ internal sealed class Route(IReadOnlyList<Uri> endpoints, int seed, HistoryLog h
     // A request object is sent once.
     private static HttpRequestMessage Copy(HttpRequestMessage request, Uri endpoint)
     {
-        var copy = new HttpRequestMessage(request.Method, endpoint) { Content = request.Content, Version = request.Version, VersionPolicy = request.VersionPolicy };
+        var copy = new HttpRequestMessage(request.Method, endpoint) { Content = request.Content, Version = request.Version,
+            VersionPolicy = request.VersionPolicy };
         foreach (var (name, header) in request.Headers)
             copy.Headers.TryAddWithoutValidation(name, header);
         return copy;

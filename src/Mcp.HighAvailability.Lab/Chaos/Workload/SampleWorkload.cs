@@ -8,7 +8,7 @@ namespace Mcp.HighAvailability.Lab.Chaos.Workload;
 internal sealed class SampleWorkload : IWorkload
 {
     private const string Board = "announcements://board/latest";
-    private const int MostNotes = 250;
+    private const int MaxNotes = 250;
 
     private static readonly Expectation Quick = new(MayRunAgain: true, TimeSpan.Zero);
     private static readonly Regex Latest = new("^(Nothing was announced yet\\.|news-.*)$", RegexOptions.CultureInvariant);
@@ -67,14 +67,15 @@ internal sealed class SampleWorkload : IWorkload
         return Echo(session);
     }
 
-    // Short: what a new owner has to count again, nobody can make faster.
+    // Short: a new owner counts from the start again.
     public PlannedCall? Watch(SessionContext session) => Countdown(TimeSpan.FromSeconds(0.5), 50);
 
     /// <summary>An announcement to all sessions.</summary>
     public static PlannedCall Announce(SessionContext session)
     {
         var text = session.Mark("news");
-        return PlannedCall.Tool("announce", new() { ["text"] = text }, new(MayRunAgain: false, TimeSpan.Zero) { Text = $"announced: {text}", Announcement = text });
+        return PlannedCall.Tool("announce", new() { ["text"] = text },
+            new(MayRunAgain: false, TimeSpan.Zero) { Text = $"announced: {text}", Announcement = text });
     }
 
     /// <summary>All notes of the session.</summary>
@@ -85,11 +86,13 @@ internal sealed class SampleWorkload : IWorkload
 
     /// <summary>All notes behind a handle.</summary>
     public static PlannedCall ListNotes(SharedHandle handle) =>
-        PlannedCall.Tool("notes_list", new() { ["notebook"] = handle.Id }, Quick with { Effect = Effect.ReadsNotes, Handle = handle.Id }) with { Shared = handle };
+        PlannedCall.Tool("notes_list", new() { ["notebook"] = handle.Id },
+            Quick with { Effect = Effect.ReadsNotes, Handle = handle.Id }) with { Shared = handle };
 
     /// <summary>Adds one to the counter behind a handle.</summary>
     public static PlannedCall Count(SharedHandle handle) =>
-        PlannedCall.Tool("counter_increment", new() { ["counter"] = handle.Id }, Quick with { Effect = Effect.Counts, Handle = handle.Id }) with { Shared = handle };
+        PlannedCall.Tool("counter_increment", new() { ["counter"] = handle.Id },
+            Quick with { Effect = Effect.Counts, Handle = handle.Id }) with { Shared = handle };
 
     private static PlannedCall Echo(SessionContext session)
     {
@@ -103,7 +106,7 @@ internal sealed class SampleWorkload : IWorkload
     private static PlannedCall AddNote(SessionContext session)
     {
         // A notebook is answered whole with every note: enough is enough.
-        if (session.Notes++ >= MostNotes)
+        if (session.Notes++ >= MaxNotes)
             return Count(session);
         var note = session.Mark("note");
         return PlannedCall.Tool("notes_add", new() { ["text"] = note }, Quick with { Effect = Effect.AddsNote, Note = note });
@@ -116,7 +119,7 @@ internal sealed class SampleWorkload : IWorkload
     private PlannedCall AddSharedNote(SessionContext session)
     {
         var handle = _shared.Pick(session.Random);
-        if (!handle.TakesNote(MostNotes))
+        if (!handle.TakesNote(MaxNotes))
             return Count(handle);
         var note = session.Mark("shared");
         return PlannedCall.Tool(
@@ -134,7 +137,8 @@ internal sealed class SampleWorkload : IWorkload
         return PlannedCall.Tool(
             "countdown",
             new() { ["seconds"] = length.TotalSeconds, ["intervalMs"] = intervalMs },
-            new(MayRunAgain: true, TimeSpan.FromMilliseconds(steps * intervalMs)) { Text = "liftoff", Steps = steps, StepInterval = TimeSpan.FromMilliseconds(intervalMs) });
+            new(MayRunAgain: true, TimeSpan.FromMilliseconds(steps * intervalMs)) { Text = "liftoff", Steps = steps,
+                StepInterval = TimeSpan.FromMilliseconds(intervalMs) });
     }
 
     // Long enough that a cancellation that was not heard is seen.

@@ -8,7 +8,7 @@ namespace Mcp.HighAvailability.Lab.Chaos.Workload;
 
 /// <summary>
 /// Handles of notebooks and counters that many sessions use. A client without a session mints them; when Redis has lost its data and
-/// nobody knows a handle any more, another takes its place.
+/// a handle is unknown, another takes its place.
 /// </summary>
 internal sealed class SharedState(HistoryLog history, Func<HttpClient> connect, Uri endpoint) : IDisposable
 {

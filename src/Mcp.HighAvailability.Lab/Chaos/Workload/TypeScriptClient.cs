@@ -26,7 +26,8 @@ internal sealed class TypeScriptClient : FleetClient
 
     /// <summary>Opens a session.</summary>
     public static async Task<TypeScriptClient> ConnectAsync(
-        TypeScriptProcess process, int number, IReadOnlyList<Uri> endpoints, int seed, ClientObserver observer, Func<string, TimeSpan> thinking, CancellationToken cancellationToken)
+        TypeScriptProcess process, int number, IReadOnlyList<Uri> endpoints, int seed, ClientObserver observer, Func<string, TimeSpan> thinking,
+            CancellationToken cancellationToken)
     {
         var client = new TypeScriptClient(process, number, observer, thinking);
         process.Add(client);

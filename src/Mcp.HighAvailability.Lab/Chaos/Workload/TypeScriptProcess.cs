@@ -129,7 +129,8 @@ internal sealed class TypeScriptProcess : IAsyncDisposable
                 break;
             case "trouble":
                 Route.Report(
-                    _history, (string)message["session"]!, (string)message["method"]!, (int?)message["status"], (bool)message["repeated"]!, (string)message["reason"]!);
+                    _history, (string)message["session"]!, (string)message["method"]!, (int?)message["status"], (bool)message["repeated"]!,
+                        (string)message["reason"]!);
                 break;
         }
     }
@@ -150,6 +151,7 @@ internal sealed class TypeScriptProcess : IAsyncDisposable
                 return candidate;
         }
 
-        throw new LabException($"--typescript needs Chaos/TypeScript/{Script}, which is beside the sources of Lab: run Lab from its project folder (dotnet run --project …).");
+        throw new LabException(
+            $"--typescript needs Chaos/TypeScript/{Script}, which is beside the sources of Lab: run Lab from its project folder (dotnet run --project …).");
     }
 }

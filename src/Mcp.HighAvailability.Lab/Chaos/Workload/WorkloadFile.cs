@@ -66,7 +66,8 @@ internal static class WorkloadFile
             Number(tool, "seconds", place) ?? 0,
             Number(tool, "timeout", place) is { } seconds ? TimeSpan.FromSeconds(seconds) : null);
         if (read.Once && !read.Arguments.ToJsonString().Contains("{parcel}", StringComparison.Ordinal))
-            throw new LabException($"{place}.once needs an argument with {{parcel}}: your tool appends it to the delivery log each time it runs, so that a second run is seen.");
+            throw new LabException(
+                $"{place}.once needs an argument with {{parcel}}: your tool appends it to the delivery log each time it runs, so that a second run is seen.");
         if (read is { Once: true, Rerun: true })
             throw new LabException($"{place}: once and rerun exclude each other; a tool that may be run again may run twice.");
         if (read is { Text: not null, Pattern: not null })

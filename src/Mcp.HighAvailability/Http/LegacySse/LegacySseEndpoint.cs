@@ -53,7 +53,8 @@ internal sealed class LegacySseEndpoint(
         else if (!SseEventId.TryParse(lastEventId, out var after) || after.Stream != GetStreams.OnlyStream)
             await HttpAnswers.BadRequestAsync(context, "The Last-Event-ID was not given by this stream.").ConfigureAwait(false);
         else
-            await sessions.ServeAsync(context, sessionId, default, default, session => ResumeAsync(context, session, after), legacy: true).ConfigureAwait(false);
+            await sessions.ServeAsync(context, sessionId, default, default, session => ResumeAsync(context, session, after), legacy: true)
+                .ConfigureAwait(false);
     }
 
     public async Task PostAsync(HttpContext context)
@@ -61,13 +62,15 @@ internal sealed class LegacySseEndpoint(
         var sessionId = context.Request.Query[SessionParameter].ToString();
         if (sessionId.Length == 0)
         {
-            await HttpAnswers.BadRequestAsync(context, $"The query parameter '{SessionParameter}' is missing: open a stream with GET, and post to the address that its event 'endpoint' names.").ConfigureAwait(false);
+            await HttpAnswers.BadRequestAsync(context, $"The query parameter '{SessionParameter}' is missing: open a stream with GET, and post to the " +
+                "address that its event 'endpoint' names.").ConfigureAwait(false);
             return;
         }
 
         if (await MessageBody.ReadAsync(context, bodies, options.Value.MaxRequestBodySize).ConfigureAwait(false) is not { } bytes ||
             await MessageBody.ParseAsync(context, bytes).ConfigureAwait(false) is not { Message: var message } parsed ||
-            await MessageBody.CheckParametersAsync(context, message, parsed.Body, SessionHost.LegacyRevision, answers: false).ConfigureAwait(false) is not { } body)
+            await MessageBody.CheckParametersAsync(context, message, parsed.Body, SessionHost.LegacyRevision, answers: false)
+                .ConfigureAwait(false) is not { } body)
         {
             return;
         }
@@ -97,7 +100,8 @@ internal sealed class LegacySseEndpoint(
                 if (session.Listeners.OpenOnly() is not { } reader)
                     continue;
                 sessions.Identify(context, session, legacy: true);
-                await new StreamPump(context, session, reader, keepAlive, metrics) { Greeting = MessageAddress(context, session) }.StreamAsync(0).ConfigureAwait(false);
+                await new StreamPump(context, session, reader, keepAlive, metrics) { Greeting = MessageAddress(context, session) }.StreamAsync(0)
+                    .ConfigureAwait(false);
                 return;
             }
             catch (StoreUnavailableException e)

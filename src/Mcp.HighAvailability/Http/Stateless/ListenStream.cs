@@ -5,7 +5,9 @@ using ModelContextProtocol.Protocol;
 
 namespace Mcp.HighAvailability.Http;
 
-/// <summary>What one <c>subscriptions/listen</c> stream still has to tell. A reader that is slow costs no more than one entry per thing it listens to.</summary>
+/// <summary>
+/// What one <c>subscriptions/listen</c> stream still has to tell. A reader that is slow costs no more than one entry per thing it listens to.
+/// </summary>
 internal sealed class ListenStream(SubscriptionsListenNotifications granted)
 {
     private readonly Channel<JsonRpcNotification> _waiting = Channel.CreateUnbounded<JsonRpcNotification>(new() { SingleReader = true });
@@ -33,7 +35,7 @@ internal sealed class ListenStream(SubscriptionsListenNotifications granted)
         }
     }
 
-    /// <summary>Adds everything that may have happened while nobody listened.</summary>
+    /// <summary>Adds everything that may have happened while the stream had no reader.</summary>
     public void PostAll()
     {
         if (granted.ToolsListChanged == true)
@@ -61,5 +63,6 @@ internal sealed class ListenStream(SubscriptionsListenNotifications granted)
     }
 
     // The resource, or the task, that it is about.
-    private static string? Uri(JsonRpcNotification notification) => JsonRpc.TextParam(notification.Params, "uri") ?? JsonRpc.TextParam(notification.Params, "taskId");
+    private static string? Uri(JsonRpcNotification notification) => JsonRpc.TextParam(notification.Params, "uri") ?? JsonRpc.TextParam(notification.Params,
+        "taskId");
 }

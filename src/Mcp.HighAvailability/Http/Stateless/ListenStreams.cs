@@ -12,9 +12,11 @@ using ModelContextProtocol.Server;
 
 namespace Mcp.HighAvailability.Http;
 
-/// <summary>The <c>subscriptions/listen</c> streams that clients have open at this replica. They follow the broadcast log, so they hear of changes anywhere.</summary>
+/// <summary>
+/// The <c>subscriptions/listen</c> streams that clients have open at this replica. They follow the broadcast log, so they hear of changes anywhere.
+/// </summary>
 /// <remarks>
-/// A stream that was open at a lost replica is opened again here by the balancer, on the same HTTP response. Nobody knows what was published in
+/// A stream that was open at a lost replica is opened again here by the balancer, on the same HTTP response. It is unknown what was published in
 /// between, so such a stream begins with a notification for everything it listens to, in the place of the acknowledgement that the client has.
 /// </remarks>
 internal sealed class ListenStreams : IDrainedStreams, IDisposable

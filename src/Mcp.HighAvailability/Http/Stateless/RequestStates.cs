@@ -15,7 +15,8 @@ namespace Mcp.HighAvailability.Http;
 /// Bound to the request that it belongs to (method and name) and to the user; expires. A client can send it twice; what must happen once needs a state handle.
 /// </remarks>
 internal sealed class RequestStates(
-    IDataProtectionProvider protection, IKeyManager manager, IKeyRingProvider rings, ClusterKeyRepository repository, TimeProvider time, IOptions<HighAvailabilityOptions> options)
+    IDataProtectionProvider protection, IKeyManager manager, IKeyRingProvider rings, ClusterKeyRepository repository, TimeProvider time,
+        IOptions<HighAvailabilityOptions> options)
 {
     private const string Purpose = "Mcp.HighAvailability.RequestState";
 

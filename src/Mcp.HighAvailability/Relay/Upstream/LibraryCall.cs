@@ -104,13 +104,17 @@ internal sealed class LibraryCall(HttpMessageInvoker http, Uri replica, bool htt
 
     private SendOutcome OutcomeOf(Exception e) => e switch
     {
-        HttpRequestException { HttpRequestError: HttpRequestError.HttpProtocolError or HttpRequestError.VersionNegotiationError or HttpRequestError.InvalidResponse } when http2 =>
-            SendOutcome.NotHttp2,
+        HttpRequestException
+        {
+            HttpRequestError: HttpRequestError.HttpProtocolError or HttpRequestError.VersionNegotiationError or HttpRequestError.InvalidResponse,
+        } when http2 => SendOutcome.NotHttp2,
         _ when PeerProbe.IsRefusal(e) => SendOutcome.Refused,
         // The only time-out there is: the one for connecting.
         OperationCanceledException { InnerException: TimeoutException } => SendOutcome.ConnectTimeout,
-        HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError } =>
-            SendOutcome.NotConnected,
+        HttpRequestException
+        {
+            HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError,
+        } => SendOutcome.NotConnected,
         // A connection that was reset before the client had a look at it: nothing was sent.
         SocketException => SendOutcome.NotConnected,
         _ => SendOutcome.Broken,

@@ -24,7 +24,10 @@ internal enum SendOutcome
     Broken,
 }
 
-/// <summary>One request to a replica and its response. Order: <see cref="Begin"/>, <see cref="AddHeader(string, string)"/>, <see cref="SendAsync"/>, read, dispose.</summary>
+/// <summary>
+/// One request to a replica and its response. Order: <see cref="Begin"/>, <see cref="AddHeader(string, string)"/>, <see cref="SendAsync"/>, read,
+/// dispose.
+/// </summary>
 /// <remarks>Not thread-safe, except for <see cref="Abort"/>. Failures are values: no member throws for what the replica or the network does.</remarks>
 internal abstract class ReplicaCall : IDisposable
 {

@@ -21,8 +21,10 @@ internal enum HeadReading
 
 /// <summary>Reads heads of HTTP/1.1 responses, one after the other, on one connection.</summary>
 /// <remarks>
-/// Strict, so that it never sees another end of a response than any other reader: lines end in CRLF and are not folded, no space precedes a colon, there is at most one
-/// <c>Content-Length</c>, and never one beside <c>Transfer-Encoding</c>, which is <c>chunked</c> and nothing else. Strings are those of the head before where they are equal.
+/// Strict, so that it never sees another end of a response than any other reader: lines end in CRLF and are not folded, no space precedes a colon, there
+/// is at most one <c>Content-Length</c>, and never one beside <c>Transfer-Encoding</c>, which is <c>chunked</c> and nothing else. Strings are those
+/// of the head before
+/// where they are equal.
 /// </remarks>
 internal sealed class ResponseHead
 {
@@ -118,7 +120,8 @@ internal sealed class ResponseHead
     private bool ReadStatus(ReadOnlySpan<byte> line)
     {
         if (line.Length < 12 || !line.StartsWith("HTTP/1."u8) || line[7] is not ((byte)'0' or (byte)'1') || line[8] != ' ' || line.ContainsAny(Control) ||
-            (line.Length > 12 && line[12] != ' ') || !int.TryParse(line[9..12], NumberStyles.None, CultureInfo.InvariantCulture, out var status) || status < 100)
+            (line.Length > 12 && line[12] != ' ') || !int.TryParse(line[9..12], NumberStyles.None, CultureInfo.InvariantCulture, out var status) ||
+                status < 100)
             return false;
         Status = status;
         KeepsConnection = line[7] == '1';

@@ -4,7 +4,9 @@ using ModelContextProtocol.Protocol;
 
 namespace Mcp.HighAvailability.Sessions;
 
-/// <summary>Whether calls may begin while a session is about to move, and the requests that wait for it. Plain data, part of <see cref="SessionCore"/>.</summary>
+/// <summary>
+/// Whether calls may begin while a session is about to move, and the requests that wait for it. Plain data, part of <see cref="SessionCore"/>.
+/// </summary>
 internal sealed class AdmissionState
 {
     private List<WaitingRequest>? _waiting;

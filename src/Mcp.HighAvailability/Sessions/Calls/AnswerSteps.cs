@@ -19,7 +19,10 @@ internal static class AnswerSteps
     // A larger answer may break on its way, and a client can resume only what is in the journal.
     private const int MaxUnwrittenBytes = 32 * 1024;
 
-    /// <summary>Ends a call with its answer, which goes into the journal together with all that the call has done to the session, unless the call left no trace.</summary>
+    /// <summary>
+    /// Ends a call with its answer, which goes into the journal together with all that the call has done to the session, unless the call left no
+    /// trace.
+    /// </summary>
     public static AnswerOutcome Answer(SessionCore core, in CallAnswer answer)
     {
         var call = answer.Call;
@@ -40,7 +43,8 @@ internal static class AnswerSteps
 
     // Such a call needs no write: its client knows nothing of it, so a later owner may run it again. Its beginning may be on its way to the store.
     private static bool LeftNoTrace(SessionCore core, OpenCall call) =>
-        call is { MayRunTwice: true, TouchedState: null, StoredAnswers: null, History: null, Handles.Count: 0, Questions.Names.Count: 0, Stream.LastPosition: 0 } &&
+        call is { MayRunTwice: true, TouchedState: null, StoredAnswers: null, History: null, Handles.Count: 0, Questions.Names.Count: 0,
+            Stream.LastPosition: 0 } &&
         !core.IsLegacy && RecordedHandshake.Change(call.Request) is null &&
         call.Beginning?.HoldsPrime(call.Stream) == true;
 

@@ -4,7 +4,10 @@ using ModelContextProtocol.Protocol;
 
 namespace Mcp.HighAvailability.Sessions;
 
-/// <summary>What an earlier run of a call has sent to the client and heard from it, so that the next run does not repeat itself. Plain data, part of <see cref="OpenCall"/>.</summary>
+/// <summary>
+/// What an earlier run of a call has sent to the client and heard from it, so that the next run does not repeat itself. Plain data, part of
+/// <see cref="OpenCall"/>.
+/// </summary>
 internal sealed class CallHistory
 {
     private readonly Dictionary<ContentHash, int> _notifications = [];

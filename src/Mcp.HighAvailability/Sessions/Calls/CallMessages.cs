@@ -41,7 +41,9 @@ internal sealed class CallMessages(LiveSession session)
             session.Runner.Run((call, retry), static (core, s) => MessageSteps.EndResponse(core, s.call, s.retry));
     }
 
-    /// <summary>Sends a call's answer. Journals it first, together with everything that the call has done to the session, unless the call left no trace.</summary>
+    /// <summary>
+    /// Sends a call's answer. Journals it first, together with everything that the call has done to the session, unless the call left no trace.
+    /// </summary>
     public Task AnswerAsync(OpenCall call, JsonRpcMessageWithId message)
     {
         JsonRpcMessage answer = message is JsonRpcResponse response

@@ -45,7 +45,8 @@ internal sealed partial class CallReruns(LiveSession session)
         session.Runtime.Metrics.Refused();
         _ = session.Outgoing.AnswerAsync(call, MayHaveRun(
             call,
-            $"The server that worked on this request was lost. It may have run, wholly or in part, and was not run again because '{Describe(call.Request)}' is not marked as safe to repeat.",
+            $"The server that worked on this request was lost. It may have run, wholly or in part, and was not run again because " +
+                $"'{Describe(call.Request)}' is not marked as safe to repeat.",
             new JsonObject { ["reason"] = "replica-lost" }));
         return false;
     }
@@ -63,7 +64,8 @@ internal sealed partial class CallReruns(LiveSession session)
             LogAbandoned(session.Id, losses, name);
         _ = session.Outgoing.AnswerAsync(call, MayHaveRun(
             call,
-            $"The server was lost {losses} times while it ran '{name}'. The call may have run, wholly or in part, and is not run again. Find out in the servers' logs why they ended before you send it again.",
+            $"The server was lost {losses} times while it ran '{name}'. The call may have run, wholly or in part, and is not run again. Find out in the " +
+                "servers' logs why they ended before you send it again.",
             new JsonObject { ["reason"] = "replicas-lost", ["losses"] = losses }));
         return true;
     }
@@ -87,6 +89,7 @@ internal sealed partial class CallReruns(LiveSession session)
     private static string Describe(JsonRpcRequest request) =>
         request.Method == RequestMethods.ToolsCall ? JsonRpc.TextParam(request.Params, "name") ?? request.Method : request.Method;
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "Session {SessionId}: {Losses} servers were lost while they ran '{Call}'. The call has ended with an error and is not run again.")]
+    [LoggerMessage(Level = LogLevel.Error,
+        Message = "Session {SessionId}: {Losses} servers were lost while they ran '{Call}'. The call has ended with an error and is not run again.")]
     private partial void LogAbandoned(string sessionId, int losses, string call);
 }

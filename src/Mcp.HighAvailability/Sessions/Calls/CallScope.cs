@@ -48,7 +48,9 @@ internal abstract class CallScope
         Volatile.Write(ref _published, null);
     }
 
-    /// <summary>Names the next broadcast that the current flow of execution makes: as <see cref="NameNextPublication"/> in a call, otherwise like no other.</summary>
+    /// <summary>
+    /// Names the next broadcast that the current flow of execution makes: as <see cref="NameNextPublication"/> in a call, otherwise like no other.
+    /// </summary>
     public static string NamePublication(string about) => Current?.NameNextPublication(about) ?? Guid.NewGuid().ToString("N");
 
     /// <summary>Names the next broadcast of the call about something; the same when the call is run again.</summary>

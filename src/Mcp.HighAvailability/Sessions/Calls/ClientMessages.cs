@@ -75,7 +75,8 @@ internal sealed class ClientMessages(LiveSession session)
             if (kind == QuestionAnswer.Repeated)
                 return await InTimeAsync(ticket, static () => true).ConfigureAwait(false);
             return await InTimeAsync(ticket, () =>
-                session.Runner.Run((call, name, answer), static (core, s) => QuestionSteps.Keep(core, s.call, s.name, s.answer)) || Deliver(name, answer)).ConfigureAwait(false)
+                session.Runner.Run((call, name, answer), static (core, s) => QuestionSteps.Keep(core, s.call, s.name, s.answer)) || Deliver(name, answer))
+                    .ConfigureAwait(false)
                 || await session.IsOursAsync(CancellationToken.None).ConfigureAwait(false);
         }
 
@@ -99,7 +100,8 @@ internal sealed class ClientMessages(LiveSession session)
     private async ValueTask<bool> InTimeAsync(long ticket, Func<bool> then)
     {
         var following = FollowAsync();
-        return await ClientRequests.IsWrittenAsync(session.Runner.WrittenAsync(ticket, WaitMode.Fails)).ConfigureAwait(false) && await following.ConfigureAwait(false);
+        return await ClientRequests.IsWrittenAsync(session.Runner.WrittenAsync(ticket, WaitMode.Fails)).ConfigureAwait(false) &&
+            await following.ConfigureAwait(false);
 
         async Task<bool> FollowAsync() => await ClientRequests.IsWrittenAsync(session.Runner.WrittenAsync(ticket)).ConfigureAwait(false) && then();
     }

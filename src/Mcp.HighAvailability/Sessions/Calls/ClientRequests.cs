@@ -48,7 +48,9 @@ internal sealed class ClientRequests(LiveSession session)
                 from.HasBegun = true;
                 session.Reruns.Run(admission.Call, user);
                 // A POST of HTTP+SSE is answered when the call is written down, for its client never sends it again.
-                return !session.IsLegacy || await IsWrittenAsync(session.Runner.WrittenAsync(session.Runner.Run(static core => core.Commits.Drain()), WaitMode.Fails)).ConfigureAwait(false) ? admission.Reader : null;
+                return !session.IsLegacy || await IsWrittenAsync(
+                    session.Runner.WrittenAsync(session.Runner.Run(static core => core.Commits.Drain()), WaitMode.Fails)).ConfigureAwait(false)
+                    ? admission.Reader : null;
             case AdmissionKind.Withdrawn:
                 return Nothing();
             default:

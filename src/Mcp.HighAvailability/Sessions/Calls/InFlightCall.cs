@@ -6,7 +6,8 @@ namespace Mcp.HighAvailability.Sessions;
 
 /// <summary>A client request as the in-flight table keeps it: what is needed to recognise it and to run it again.</summary>
 /// <param name="Exchange">The exchange that brought it.</param>
-/// <param name="Losses">Owners that it had lost before this entry was written, 255 at most. Those lost afterwards are among <see cref="SessionRecord.Hops"/>.</param>
+/// <param name="Losses">Owners that it had lost before this entry was written, 255 at most. Those lost afterwards are among
+/// <see cref="SessionRecord.Hops"/>.</param>
 /// <param name="Body">The request as it arrived, JSON.</param>
 internal readonly record struct InFlightCall(ExchangeId Exchange, byte Losses, ReadOnlyMemory<byte> Body)
 {

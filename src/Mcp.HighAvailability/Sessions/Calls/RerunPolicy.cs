@@ -23,7 +23,8 @@ internal static class RerunPolicy
 
     /// <summary>The tools that may, for those who decide without having them: names, one per line.</summary>
     public static string Publish(McpServerOptions options) =>
-        string.Join('\n', (options.ToolCollection ?? []).Where(Allows).Select(tool => tool.ProtocolTool.Name).Where(name => !name.Contains('\n', StringComparison.Ordinal)));
+        string.Join('\n', (options.ToolCollection ?? []).Where(Allows).Select(tool => tool.ProtocolTool.Name)
+            .Where(name => !name.Contains('\n', StringComparison.Ordinal)));
 
     /// <summary>Whether a tool is among those that were <see cref="Publish">published</see>.</summary>
     public static bool IsPublished(ReadOnlySpan<char> published, ReadOnlySpan<char> tool)

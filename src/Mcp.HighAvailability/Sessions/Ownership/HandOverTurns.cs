@@ -2,14 +2,14 @@ namespace Mcp.HighAvailability.Sessions;
 
 /// <summary>Lets sessions that could move at any time do so a few at a time, and leaves processors to the requests of all others in between.</summary>
 /// <remarks>
-/// A hand-over costs its next owner, the balancers and this replica processor time, and nobody waits for that of an idle session. All of them one
-/// behind the other would be felt by whoever calls meanwhile.
+/// A hand-over costs its next owner, the balancers and this replica processor time, and no client waits for that of an idle session. All of them one
+/// behind the other would slow the calls of that time.
 /// </remarks>
 internal sealed class HandOverTurns(TimeProvider time, int atOnce)
 {
     // A third of the time is for hand-overs.
     private const int RestsFor = 2;
-    private static readonly TimeSpan LongestRest = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan MaxRest = TimeSpan.FromMilliseconds(100);
 
     private readonly SemaphoreSlim _turns = new(atOnce);
 
@@ -29,7 +29,7 @@ internal sealed class HandOverTurns(TimeProvider time, int atOnce)
         {
             var rest = RestsFor * time.GetElapsedTime(begun);
             if (rest > TimeSpan.Zero && !hurry.IsCancellationRequested)
-                await Task.Delay(rest < LongestRest ? rest : LongestRest, time, hurry).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await Task.Delay(rest < MaxRest ? rest : MaxRest, time, hurry).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
         /// <inheritdoc/>

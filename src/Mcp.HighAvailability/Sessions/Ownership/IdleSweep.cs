@@ -5,8 +5,9 @@ using Microsoft.Extensions.Options;
 
 namespace Mcp.HighAvailability.Sessions;
 
-/// <summary>Ends sessions that nobody has used for long. One timer per process; a session that is merely quiet costs nothing.</summary>
-internal sealed partial class IdleSweep(SessionHost host, TimeProvider time, IOptions<SessionStoreOptions> options, ILogger<IdleSweep> logger) : BackgroundService
+/// <summary>Ends sessions that were not used for long. One timer per process; an idle session costs nothing.</summary>
+internal sealed partial class IdleSweep(SessionHost host, TimeProvider time, IOptions<SessionStoreOptions> options, ILogger<IdleSweep> logger)
+    : BackgroundService
 {
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {

@@ -14,13 +14,13 @@ internal sealed partial class OperationsListener(
 
     public Task StartAsync(CancellationToken cancellationToken)
     {
-        _listener.Start(Hear);
+        _listener.Start(OnMessage);
         return Task.CompletedTask;
     }
 
     public Task StopAsync(CancellationToken cancellationToken) => _listener.StopAsync();
 
-    private ValueTask Hear(ReadOnlyMemory<byte> message)
+    private ValueTask OnMessage(ReadOnlyMemory<byte> message)
     {
         switch (OperationMessage.Read(message.Span, self.Id))
         {
@@ -36,6 +36,7 @@ internal sealed partial class OperationsListener(
         return ValueTask.CompletedTask;
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "An operator asked to drain this replica, but there is no other that could take its sessions. Start another one first.")]
+    [LoggerMessage(Level = LogLevel.Warning,
+        Message = "An operator asked to drain this replica, but there is no other that could take its sessions. Start another one first.")]
     private partial void LogNotAlone();
 }

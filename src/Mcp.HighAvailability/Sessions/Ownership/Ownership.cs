@@ -10,7 +10,7 @@ internal abstract record Ownership
     /// <summary>Here.</summary>
     public sealed record Local(LiveSession Session) : Ownership;
 
-    /// <summary>By a peer that is alive as far as anybody knows.</summary>
+    /// <summary>By a peer that counts as alive.</summary>
     public sealed record Peer(ReplicaInfo Replica) : Ownership;
 
     /// <summary>Nowhere: unknown, expired or ended.</summary>

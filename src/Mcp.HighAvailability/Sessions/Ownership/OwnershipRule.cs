@@ -35,7 +35,9 @@ internal sealed class OwnershipRule(string self, ReplicaDirectory directory)
     /// <summary>The owner, if it is another replica that is alive.</summary>
     public Ownership.Peer? OfOwner(string owner) => owner.Length > 0 && owner != self && directory.Find(owner) is { } peer ? new(peer) : null;
 
-    /// <summary>Where a session is served that the store does not know: nowhere, unless the store has lost it and its owner has not written it back yet.</summary>
+    /// <summary>
+    /// Where a session is served that the store does not know: nowhere, unless the store has lost it and its owner has not written it back yet.
+    /// </summary>
     /// <param name="sessionId">The session.</param>
     /// <param name="settled"><see cref="SettledRun"/> before the look.</param>
     /// <param name="cancellationToken">Gives up.</param>

@@ -5,12 +5,12 @@ using Microsoft.Extensions.Logging;
 
 namespace Mcp.HighAvailability.Sessions;
 
-/// <summary>Lets an owner that was paused or cut off find out that it is none any more, also when it has nothing to write.</summary>
+/// <summary>Detects lost ownership after a pause or partition, even when the session has nothing to write.</summary>
 /// <remarks>
 /// The fence keeps such a replica from doing harm; this keeps clients from listening to it for nothing. A take-over is announced on
 /// the event bus. After a time in which announcements may have been missed, and when the store may have lost data, every session is checked by
 /// a commit: a fenced one ends here, one that the store has lost is written back. When that is done the next heartbeats say so
-/// (<see cref="ReplicaInfo.Checked"/>): until all have said it nobody takes a session for unknown.
+/// (<see cref="ReplicaInfo.Checked"/>): until all have said it no session is answered as unknown.
 /// </remarks>
 internal sealed partial class OwnershipWatch(
     IEventBus bus, SessionHost host, SelfReplica self, ReplicaDirectory directory, TimeProvider time, ILogger<OwnershipWatch> logger) : BackgroundService
@@ -28,7 +28,7 @@ internal sealed partial class OwnershipWatch(
     {
         var (outages, pauses, lapses) = (directory.Outages, 0, directory.Lapses);
         IAsyncDisposable? subscription = null;
-        using var pulse = time.CreateTimer(_ => Feel(), null, Beat, Beat);
+        using var pulse = time.CreateTimer(_ => OnBeat(), null, Beat, Beat);
         using var timer = new PeriodicTimer(Beat, time);
         var tick = timer.WaitForNextTickAsync(stoppingToken).AsTask();
         try
@@ -46,7 +46,7 @@ internal sealed partial class OwnershipWatch(
                         (outages, pauses, lapses) = seen;
                     }
 
-                    subscription ??= await bus.SubscribeAsync(TakeOverNews.Topic, Hear, stoppingToken).ConfigureAwait(false);
+                    subscription ??= await bus.SubscribeAsync(TakeOverNews.Topic, OnMessage, stoppingToken).ConfigureAwait(false);
                 }
                 catch (StoreUnavailableException e)
                 {
@@ -74,7 +74,7 @@ internal sealed partial class OwnershipWatch(
     }
 
     // Beside the checks, which may take long themselves.
-    private void Feel()
+    private void OnBeat()
     {
         var now = time.GetTimestamp();
         if (time.GetElapsedTime(Interlocked.Exchange(ref _felt, now), now) > Pause)
@@ -97,11 +97,11 @@ internal sealed partial class OwnershipWatch(
         directory.Announce();
     }
 
-    private ValueTask Hear(ReadOnlyMemory<byte> payload)
+    private ValueTask OnMessage(ReadOnlyMemory<byte> payload)
     {
         if (TakeOverNews.Read(payload.Span) is { } news && host.Find(news.SessionId) is { } session && session.Epoch < news.Epoch)
         {
-            // Only the store decides: a forged or stale announcement costs one commit. What was given up is nobody's here in any case.
+            // Only the store decides: a forged or stale announcement costs one commit. A session that was given up has no owner here in any case.
             if (session.HandedOver)
                 session.CloseHandedOver();
             else

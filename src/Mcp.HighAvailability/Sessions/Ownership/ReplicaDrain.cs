@@ -20,16 +20,18 @@ internal sealed partial class ReplicaDrain(
     private static readonly TimeSpan LazyPoll = TimeSpan.FromMilliseconds(500);
 
     // In the first quarter of the time for draining, sessions that are used all the time are left alone in the hope of a moment without calls. In the
-    // last one, what must not run twice does not begin here any more, so that it is not broken off; but nobody waits for that for too long.
+    // last one, what must not run twice does not begin here any more, so that it is not broken off. That wait is bounded.
     private const int Quarters = 4;
-    private static readonly TimeSpan LongestHold = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan MaxHold = TimeSpan.FromSeconds(10);
 
     private readonly Lock _gate = new();
     private readonly CancellationTokenSource _shutDown = new();
     private CancellationTokenSource? _calledOff;
     private Task _draining = Task.CompletedTask;
 
-    /// <summary>Begins to drain for an operator, unless this replica drains already. <see langword="false"/>: there is no other replica to take its sessions.</summary>
+    /// <summary>
+    /// Begins to drain for an operator, unless this replica drains already. <see langword="false"/>: there is no other replica to take its sessions.
+    /// </summary>
     public bool Begin()
     {
         lock (_gate)
@@ -126,7 +128,7 @@ internal sealed partial class ReplicaDrain(
         }
     }
 
-    private static TimeSpan LateFor(TimeSpan drain) => drain / Quarters < LongestHold ? drain / Quarters : LongestHold;
+    private static TimeSpan LateFor(TimeSpan drain) => drain / Quarters < MaxHold ? drain / Quarters : MaxHold;
 
     private async Task ForOperatorAsync(Task before, CancellationToken calledOff)
     {
@@ -142,7 +144,7 @@ internal sealed partial class ReplicaDrain(
         {
             try
             {
-                // While nobody could take them, sessions stay where they are served.
+                // Without a replica that could take them, sessions stay here.
                 if (host.SessionCount > 0 && host.Successor(self.Id) is not null && !directory.RegistryAway)
                     await Task.WhenAll(host.Sessions.Select(s => HandOverAsync(s, when, _shutDown.Token))).ConfigureAwait(false);
             }
@@ -165,7 +167,8 @@ internal sealed partial class ReplicaDrain(
     [LoggerMessage(Level = LogLevel.Information, Message = "Draining: {Sessions} sessions are handed over, {Calls} calls in flight finish first.")]
     private partial void LogDraining(int sessions, int calls);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "An operator asked to drain this replica: {Sessions} sessions are handed over, {Calls} calls in flight finish first, and then it stays up.")]
+    [LoggerMessage(Level = LogLevel.Information,
+        Message = "An operator asked to drain this replica: {Sessions} sessions are handed over, {Calls} calls in flight finish first, and then it stays up.")]
     private partial void LogDrainingForOperator(int sessions, int calls);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Drained: {Sessions} sessions were handed over in {Milliseconds:0} ms.")]

@@ -14,7 +14,7 @@ internal enum ReplicaOperation
 
 /// <summary>Operations on the event bus.</summary>
 /// <remarks>
-/// At most once, as everything on the bus: whoever asks looks whether the replica's heartbeats say so, and asks again. Both operations may be repeated.
+/// At most once, as everything on the bus: the sender checks the replica's heartbeats and asks again. Both operations may be repeated.
 /// Who can publish there can do all of this, and more: guard Redis as the servers themselves.
 /// </remarks>
 internal static class OperationMessage
@@ -25,7 +25,8 @@ internal static class OperationMessage
 
     /// <summary>The operation, if the message is for this replica and understood by it.</summary>
     public static ReplicaOperation? Read(ReadOnlySpan<byte> message, string replicaId) =>
-        Encoding.ASCII.GetString(message).Split(' ') is [var name, var id] && id == replicaId && Enum.TryParse<ReplicaOperation>(name, out var operation) && Enum.IsDefined(operation)
+        Encoding.ASCII.GetString(message).Split(' ') is [var name, var id] && id == replicaId && Enum.TryParse<ReplicaOperation>(name, out var operation) &&
+            Enum.IsDefined(operation)
             ? operation
             : null;
 }

@@ -72,7 +72,7 @@ internal sealed partial class SessionHost
     /// <inheritdoc cref="TakeOvers.WhenDoneAsync"/>
     public Task TakenOverAsync() => _takeOvers.WhenDoneAsync();
 
-    /// <summary>Finds who serves a session; takes it over when nobody does.</summary>
+    /// <summary>Finds the replica that serves a session; takes the session over when it has none.</summary>
     /// <param name="sessionId">The session.</param>
     /// <param name="cancellationToken">Gives up waiting; a take-over that has begun goes on.</param>
     /// <param name="purpose">What a take-over would be for.</param>

@@ -21,7 +21,7 @@ internal sealed partial class SessionOffers(
     // So many idle sessions move at once. More would only wait for each other, with their clients.
     private static readonly int AtOnce = Math.Clamp(Environment.ProcessorCount, 2, 8);
 
-    private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan OfferTimeout = TimeSpan.FromMilliseconds(250);
 
     // Nothing is offered for so long to who did not take the last offer: it may be ending, too.
     private static readonly TimeSpan Rest = TimeSpan.FromSeconds(10);
@@ -35,20 +35,20 @@ internal sealed partial class SessionOffers(
     public HandOverTurns Turns { get; } = new(time, AtOnce);
 
     /// <summary>Offers a session that was released. Completes when it is served elsewhere, or when that takes too long.</summary>
-    /// <exception cref="StoreUnavailableException">The bus is away; nobody was told.</exception>
+    /// <exception cref="StoreUnavailableException">The bus is away; no offer was sent.</exception>
     public async Task OfferAsync(LiveSession session, CancellationToken cancellationToken)
     {
         if (host.Successor(session.Id) is not { } successor || _deaf.TryGetValue(successor.Id, out var since) && time.GetElapsedTime(since) < Rest)
             return;
         await bus.PublishAsync(Topic, Encoding.ASCII.GetBytes($"{successor.Id} {session.Id}"), cancellationToken).ConfigureAwait(false);
-        await session.Gone.WaitAsync(Patience, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await session.Gone.WaitAsync(OfferTimeout, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (!session.Gone.IsCompleted)
             _deaf[successor.Id] = time.GetTimestamp();
     }
 
     public Task StartAsync(CancellationToken cancellationToken)
     {
-        _listener.Start(Hear);
+        _listener.Start(OnMessage);
         return Task.CompletedTask;
     }
 
@@ -58,7 +58,7 @@ internal sealed partial class SessionOffers(
         await _listener.StopAsync().ConfigureAwait(false);
     }
 
-    private ValueTask Hear(ReadOnlyMemory<byte> payload)
+    private ValueTask OnMessage(ReadOnlyMemory<byte> payload)
     {
         var offer = Encoding.ASCII.GetString(payload.Span);
         if (offer.Length > self.Id.Length + 1 && offer[self.Id.Length] == ' ' && offer.StartsWith(self.Id, StringComparison.Ordinal))

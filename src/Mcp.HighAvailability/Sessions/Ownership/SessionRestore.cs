@@ -18,7 +18,9 @@ internal static class SessionRestore
 
     private static readonly TimeSpan HandshakeTimeout = TimeSpan.FromSeconds(30);
 
-    /// <summary>Restores a session from what the take-over, caused by a request, read. Returns it with how many calls run again and how many were refused.</summary>
+    /// <summary>
+    /// Restores a session from what the take-over, caused by a request, read. Returns it with how many calls run again and how many were refused.
+    /// </summary>
     /// <param name="runtime">What all sessions of the replica share.</param>
     /// <param name="snapshot">What the store holds of the session.</param>
     /// <param name="cause">The trace of the request.</param>
@@ -72,7 +74,8 @@ internal static class SessionRestore
             var begins = message is JsonRpcRequest { Method: RequestMethods.Initialize };
             var answer = await Handshake.RunAsync(session, message, limit.Token).ConfigureAwait(false);
             if (answer is JsonRpcError { Error: var error } && begins)
-                throw new InvalidDataException($"The session's own 'initialize' is refused by this server: {error.Message}. Do all replicas run the same version?");
+                throw new InvalidDataException(
+                    $"The session's own 'initialize' is refused by this server: {error.Message}. Do all replicas run the same version?");
         }
     }
 
@@ -105,7 +108,8 @@ internal static class SessionRestore
 
         foreach (var (name, answer) in snapshot.Calls)
         {
-            if (CallQuestions.StreamOf(name) is { } stream && open.TryGetValue(stream, out var call) && JsonRpc.Parse(answer.Span) is JsonRpcMessageWithId message)
+            if (CallQuestions.StreamOf(name) is { } stream && open.TryGetValue(stream, out var call) &&
+                JsonRpc.Parse(answer.Span) is JsonRpcMessageWithId message)
             {
                 call.History!.AddAnswer(name, message);
                 call.AddStoredAnswer(name, answer);

@@ -36,7 +36,7 @@ internal sealed class PendingTakeOver(TakeOverFor purpose)
 /// </remarks>
 internal sealed class TakeOverAdmission(int max, TimeProvider time)
 {
-    private static readonly TimeSpan LongestRest = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan MaxRest = TimeSpan.FromMilliseconds(100);
 
     private readonly Lock _gate = new();
     private readonly Queue<PendingTakeOver> _calls = new();
@@ -111,7 +111,7 @@ internal sealed class TakeOverAdmission(int max, TimeProvider time)
             if (takeOver.For == TakeOverFor.Stream && took > TimeSpan.Zero && _streams.Count > 0)
             {
                 _resting++;
-                _ = RestAsync(took < LongestRest ? took : LongestRest);
+                _ = RestAsync(took < MaxRest ? took : MaxRest);
             }
 
             Admit();
@@ -128,7 +128,7 @@ internal sealed class TakeOverAdmission(int max, TimeProvider time)
         }
     }
 
-    // Under the lock. A take-over that was promoted is in both queues.
+    // A take-over that was promoted is in both queues.
     private void Admit()
     {
         while (_running < max && TryTake(_calls) is { } next)

@@ -67,9 +67,12 @@ internal sealed partial class TakeOverLog(TimeProvider time, ILogger logger)
         public TimeSpan Longest { get; set; }
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Took over from {Owner}, {Reason}. Sessions: {Count}, within {Seconds:0.0} s. Longest take-over: {Milliseconds:0} ms. Calls rerun: {Rerun}, refused: {Refused}.")]
+    [LoggerMessage(Level = LogLevel.Information,
+        Message = "Took over from {Owner}, {Reason}. Sessions: {Count}, within {Seconds:0.0} s. Longest take-over: {Milliseconds:0} ms. Calls rerun: " +
+            "{Rerun}, refused: {Refused}.")]
     private partial void LogMany(string owner, string reason, int count, double seconds, double milliseconds, int rerun, int refused);
 
-    [LoggerMessage(Level = LogLevel.Debug, Message = "Session {SessionId} taken over from {Owner}, epoch {Epoch}, {Reason}, in {Milliseconds:0.0} ms. Calls rerun: {Rerun}, refused: {Refused}.")]
+    [LoggerMessage(Level = LogLevel.Debug,
+        Message = "Session {SessionId} taken over from {Owner}, epoch {Epoch}, {Reason}, in {Milliseconds:0.0} ms. Calls rerun: {Rerun}, refused: {Refused}.")]
     private partial void LogOne(string sessionId, string owner, long epoch, string reason, double milliseconds, int rerun, int refused);
 }

@@ -16,7 +16,7 @@ internal sealed record TakeOverNews(string SessionId, long Epoch, string From, s
 {
     public const string Topic = "sessions";
 
-    private const string Nobody = "-";
+    private const string None = "-";
 
     /// <summary>Tells the cluster. Nothing depends on whether it arrives.</summary>
     public async Task AnnounceAsync(IEventBus bus)
@@ -34,7 +34,7 @@ internal sealed record TakeOverNews(string SessionId, long Epoch, string From, s
     // The epoch, 8 bytes, and then words. None of them has a blank.
     public byte[] Write()
     {
-        var words = $"{SessionId} {(From.Length > 0 ? From : Nobody)} {To} {Reason} {((long)Took.TotalMicroseconds).ToString(CultureInfo.InvariantCulture)}";
+        var words = $"{SessionId} {(From.Length > 0 ? From : None)} {To} {Reason} {((long)Took.TotalMicroseconds).ToString(CultureInfo.InvariantCulture)}";
         var message = new byte[sizeof(long) + Encoding.ASCII.GetByteCount(words)];
         BinaryPrimitives.WriteInt64BigEndian(message, Epoch);
         Encoding.ASCII.GetBytes(words, message.AsSpan(sizeof(long)));
@@ -43,8 +43,9 @@ internal sealed record TakeOverNews(string SessionId, long Epoch, string From, s
 
     /// <summary>Reads a message; <see langword="null"/> when it is none of these.</summary>
     public static TakeOverNews? Read(ReadOnlySpan<byte> message) =>
-        message.Length > sizeof(long) && Encoding.ASCII.GetString(message[sizeof(long)..]).Split(' ') is [var session, var from, var to, var reason, var took, ..] &&
+        message.Length > sizeof(long) && Encoding.ASCII.GetString(message[sizeof(long)..])
+            .Split(' ') is [var session, var from, var to, var reason, var took, ..] &&
         long.TryParse(took, NumberStyles.None, CultureInfo.InvariantCulture, out var microseconds) && microseconds < TimeSpan.MaxValue.TotalMicroseconds
-            ? new(session, BinaryPrimitives.ReadInt64BigEndian(message), from == Nobody ? "" : from, to, reason, TimeSpan.FromMicroseconds(microseconds))
+            ? new(session, BinaryPrimitives.ReadInt64BigEndian(message), from == None ? "" : from, to, reason, TimeSpan.FromMicroseconds(microseconds))
             : null;
 }

@@ -38,7 +38,8 @@ internal sealed partial class TakeOvers(
         if (_pending.GetOrAdd(sessionId, started) == started)
         {
             ThreadPool.UnsafeQueueUserWorkItem(
-                static s => _ = s.TakeOvers.RunAsync(s.Id, s.TakeOver, s.Cause), (TakeOvers: this, Id: sessionId, TakeOver: started, SessionTrace.Cause), preferLocal: false);
+                static s => _ = s.TakeOvers.RunAsync(s.Id, s.TakeOver, s.Cause), (TakeOvers: this, Id: sessionId, TakeOver: started, SessionTrace.Cause),
+                    preferLocal: false);
         }
     }
 
@@ -117,7 +118,8 @@ internal sealed partial class TakeOvers(
                         table.Remove(session);
                     var duration = runtime.Time.GetElapsedTime(begun);
                     session.NoteTakeOver(duration);
-                    _ = new TakeOverNews(session.Id, session.Epoch, taken.Snapshot.Record.Hops is [.., var hop] ? hop.From : before.Owner, runtime.ReplicaId, reason, duration).AnnounceAsync(bus);
+                    _ = new TakeOverNews(session.Id, session.Epoch, taken.Snapshot.Record.Hops is [.., var hop] ? hop.From
+                        : before.Owner, runtime.ReplicaId, reason, duration).AnnounceAsync(bus);
                     _failed.TryRemove(sessionId, out _);
                     using (Trace(session, before, taken.Snapshot, reason, rerun, refused, duration, cause))
                     using (session.BeginScope())

@@ -97,7 +97,8 @@ internal sealed class CommitBatch
     /// <summary>Whether the batch has nothing to write and is not to be written.</summary>
     public bool IsEmpty =>
         _calls.Count == 0 && !Due &&
-        _append is not { Count: > 0 } && _remove is not { Count: > 0 } && _state is not { Count: > 0 } && _handshake is not { Count: > 0 } && _effects is not { Count: > 0 };
+        _append is not { Count: > 0 } && _remove is not { Count: > 0 } && _state is not { Count: > 0 } && _handshake is not { Count: > 0 } &&
+            _effects is not { Count: > 0 };
 
     /// <summary>Streams whose readers wait for the commit.</summary>
     public IEnumerable<EventStream> Streams => _effects?.Select(e => e.Stream) ?? [];

@@ -231,7 +231,8 @@ internal sealed class CommitState(SessionRecord record, CommitContext context, U
 
     // None if the commit cannot trim an unread entry. Most commits append the one answer that is unread.
     private IReadOnlyList<long> UnreadBeside(CommitBatch batch) =>
-        unread.Any && (unread.First < batch.FirstPosition || batch.Entries > context.PendingEntries / 2 || batch.Bytes > context.PendingBytes / 2) ? unread.Positions : [];
+        unread.Any && (unread.First < batch.FirstPosition || batch.Entries > context.PendingEntries / 2 || batch.Bytes > context.PendingBytes / 2)
+            ? unread.Positions : [];
 }
 
 /// <summary>A batch and the commit that writes it.</summary>

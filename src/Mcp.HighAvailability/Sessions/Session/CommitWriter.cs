@@ -67,7 +67,7 @@ internal sealed partial class CommitWriter(SessionRunner runner, SessionRecord r
         }
     }
 
-    // As the records of a call: a commit may be nobody's in particular.
+    // As the records of a call: a commit may belong to several calls or to none.
     private IDisposable? BeginScope() => SessionTrace.IsOn ? _logger.BeginScope(new SessionScope(record.Id, record.Owner, record.Epoch)) : null;
 
     // What is written back is the session as it is now: it holds what the batch under way was to write, and what gathers behind it. So

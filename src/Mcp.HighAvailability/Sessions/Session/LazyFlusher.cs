@@ -9,14 +9,14 @@ namespace Mcp.HighAvailability.Sessions;
 /// instead of two. One timer per process, running only while something waits.
 /// </summary>
 /// <remarks>
-/// <para>Safe because such a call has shown nothing yet, and loses nothing by being run again: whoever asks again asks with the same request.</para>
+/// <para>Safe because such a call has shown nothing yet, and loses nothing by being run again: a relay repeats the same request.</para>
 /// <para>The moment is longer than quick calls take just then: a busy process would otherwise write twice for each of them, and be
 /// busier still.</para>
 /// </remarks>
 internal sealed partial class LazyFlusher : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(2);
-    private static readonly TimeSpan MostPatience = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan MinDelay = TimeSpan.FromMilliseconds(2);
+    private static readonly TimeSpan MaxDelay = TimeSpan.FromMilliseconds(20);
 
     // Share of the newest call in the average.
     private const int Smoothing = 32;
@@ -33,7 +33,7 @@ internal sealed partial class LazyFlusher : IDisposable
     {
         _time = time;
         _logger = logger ?? NullLogger<LazyFlusher>.Instance;
-        _most = (long)(MostPatience.TotalSeconds * time.TimestampFrequency);
+        _most = (long)(MaxDelay.TotalSeconds * time.TimestampFrequency);
         _timer = time.CreateTimer(static s => ((LazyFlusher)s!).Tick(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
@@ -58,7 +58,7 @@ internal sealed partial class LazyFlusher : IDisposable
     {
         // The wait is half of it at the least, and most calls shall have ended by then.
         var enough = TimeSpan.FromSeconds(4d * Volatile.Read(ref _typical) / _time.TimestampFrequency);
-        return enough < Patience ? Patience : enough < MostPatience ? enough : MostPatience;
+        return enough < MinDelay ? MinDelay : enough < MaxDelay ? enough : MaxDelay;
     }
 
     private void Arm()

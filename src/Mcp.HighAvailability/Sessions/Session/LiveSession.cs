@@ -34,7 +34,8 @@ internal sealed partial class LiveSession
         _logger = runtime.Logger;
         _scope = new(record.Id, runtime.ReplicaId, record.Epoch);
         _onGone = onGone;
-        _core = new(record, broadcasts, runtime.Commits, new(runtime.Options.RememberedCalls, runtime.Options.HoldTime + RepetitionMargin, runtime.Time) { InAll = runtime.Calls });
+        _core = new(record, broadcasts, runtime.Commits,
+            new(runtime.Options.RememberedCalls, runtime.Options.HoldTime + RepetitionMargin, runtime.Time) { InAll = runtime.Calls });
         Runner = new(_core, runtime.Commits, Close);
         Transport = new(this);
         Reruns = new(this);
@@ -108,7 +109,7 @@ internal sealed partial class LiveSession
     /// <summary>Whether the session was given up in good order, so that a client may be told to come back for it.</summary>
     public bool HandedOver => Runner.Read(static core => core.HandedOver);
 
-    /// <summary>Whether somebody reads a stream of it, or waits for a call.</summary>
+    /// <summary>Whether a stream of it is read, or a call is open.</summary>
     public bool InUse => Runner.Read(static core => core.Calls.AnyRunning || core.GetStreams.HasReader);
 
     /// <summary>Whether the store's expiry is that of a session that was never used, although this one was.</summary>
@@ -200,14 +201,14 @@ internal sealed partial class LiveSession
     /// <summary>Asks the store, by a commit, whether the session is still ours; ends the local copy if not.</summary>
     public void Check() => _ = VerifyAsync();
 
-    /// <summary>As <see cref="Check"/>; completes when the store has answered. Cancelled: the session is somebody else's.</summary>
+    /// <summary>As <see cref="Check"/>; completes when the store has answered. Cancelled: another replica owns the session.</summary>
     public Task VerifyAsync() => Runner.WrittenAsync(Runner.Run(static core => core.Commits.Flush()));
 
     /// <summary>
     /// Asks the store whose session it is; ends the local copy if it is another's. What belongs to nothing here is dropped only after that: it may
-    /// belong to something at the next owner, of whom this one has not heard yet, least of all when it alone is cut off from the store.
+    /// belong to the next owner, which this one may not know yet, above all when it alone is cut off from the store.
     /// </summary>
-    /// <exception cref="StoreUnavailableException">The store is away: nobody knows. The client's message has to wait.</exception>
+    /// <exception cref="StoreUnavailableException">The store is away, so the answer is unknown. The client's message has to wait.</exception>
     public async ValueTask<bool> IsOursAsync(CancellationToken cancellationToken)
     {
         if (await Runtime.Store.FindAsync(Id, cancellationToken).ConfigureAwait(false) is not { } record || record.Epoch <= Epoch)
@@ -267,7 +268,7 @@ internal sealed partial class LiveSession
         return true;
     }
 
-    /// <summary>Ends the session if nobody has used it for that long.</summary>
+    /// <summary>Ends the session if it was not used for that long.</summary>
     public Task EndIdleAsync(TimeSpan idle, CancellationToken cancellationToken)
     {
         var isIdle = Runtime.Time.GetElapsedTime(LastUsed) >= idle;
@@ -287,10 +288,10 @@ internal sealed partial class LiveSession
         span?.SetTag(AttributeNames.Stream, stream);
     }
 
-    /// <summary>Puts session, replica and epoch on what is logged until it is disposed; <see langword="null"/> while nobody listens.</summary>
+    /// <summary>Puts session, replica and epoch on what is logged until it is disposed; <see langword="null"/> without a listener.</summary>
     public IDisposable? BeginScope() => SessionTrace.IsOn ? _logger.BeginScope(_scope) : null;
 
-    /// <summary>A span of the session's trace; <see langword="null"/> while nobody listens.</summary>
+    /// <summary>A span of the session's trace; <see langword="null"/> without a listener.</summary>
     public Activity? Trace(string name, string? reason = null)
     {
         var span = SessionTrace.Start(name, Record.TraceParent, Id);

@@ -7,7 +7,10 @@ using ModelContextProtocol.Protocol;
 
 namespace Mcp.HighAvailability.Sessions;
 
-/// <summary>The beginning of a session as it is recorded: the revision, the client, its capabilities, log level and subscriptions, and nothing else of its messages.</summary>
+/// <summary>
+/// The beginning of a session as it is recorded: the revision, the client, its capabilities, log level and subscriptions, and nothing else of its
+/// messages.
+/// </summary>
 /// <remarks>Bounded by <see cref="Limits.LimitOptions.HandshakeBytesPerSession"/>. Plain data, part of <see cref="SessionCore"/>.</remarks>
 internal sealed class RecordedHandshake
 {
@@ -56,7 +59,9 @@ internal sealed class RecordedHandshake
     public long Growth(string key, ReadOnlyMemory<byte>? value) =>
         (value is { } after ? Size(key, after) : 0) - (_entries.TryGetValue(key, out var before) ? Size(key, before) : 0);
 
-    /// <summary>How much would be recorded with a change and those of the calls that are open: subscriptions and bytes. Zero if the change adds nothing.</summary>
+    /// <summary>
+    /// How much would be recorded with a change and those of the calls that are open: subscriptions and bytes. Zero if the change adds nothing.
+    /// </summary>
     public (int Subscriptions, long Bytes) With(KeyValuePair<string, ReadOnlyMemory<byte>?> change, string method, IEnumerable<OpenCall> open)
     {
         if (Growth(change.Key, change.Value) is not (> 0 and var growth))
@@ -77,7 +82,8 @@ internal sealed class RecordedHandshake
     public static KeyValuePair<string, ReadOnlyMemory<byte>?>? Change(JsonRpcRequest request) => request.Method switch
     {
         RequestMethods.Initialize => new(HandshakeKeys.Initialize, Initialize(request)),
-        RequestMethods.LoggingSetLevel when JsonRpc.TextParam(request.Params, "level") is { } level => new(HandshakeKeys.LogLevel, Encoding.UTF8.GetBytes(level)),
+        RequestMethods.LoggingSetLevel when JsonRpc.TextParam(request.Params, "level") is { } level =>
+            new(HandshakeKeys.LogLevel, Encoding.UTF8.GetBytes(level)),
         RequestMethods.ResourcesSubscribe when JsonRpc.TextParam(request.Params, "uri") is { } uri => new(HandshakeKeys.Subscription + uri, Nothing),
         RequestMethods.ResourcesUnsubscribe when JsonRpc.TextParam(request.Params, "uri") is { } uri => new(HandshakeKeys.Subscription + uri, null),
         _ => null,
@@ -116,7 +122,8 @@ internal sealed class RecordedHandshake
     /// <summary>Whether the record names subscribed resources.</summary>
     public static bool HasSubscriptions(IReadOnlyDictionary<string, ReadOnlyMemory<byte>> entries) => entries.Keys.Any(IsSubscription);
 
-    private static JsonRpcRequest Request(string method, JsonNode? parameters) => new() { Id = new RequestId("handshake"), Method = method, Params = parameters };
+    private static JsonRpcRequest Request(string method, JsonNode? parameters) =>
+        new() { Id = new RequestId("handshake"), Method = method, Params = parameters };
 
     private static bool IsSubscription(string key) => key.StartsWith(HandshakeKeys.Subscription, StringComparison.Ordinal);
 

@@ -8,7 +8,8 @@ internal sealed class SessionState(HeldStateHandles handles) : ISessionState
 
     private static StateTransaction OfSession => Call.SessionState
         ?? throw new InvalidOperationException(
-            "This client has no session (stateless revision 2026-07-28). Let the tool take a handle as an argument and use ISessionState.OpenAsync(handle), or set HighAvailability:SessionMode to Stateful.");
+            "This client has no session (stateless revision 2026-07-28). Let the tool take a handle as an argument and use " +
+                "ISessionState.OpenAsync(handle), or set HighAvailability:SessionMode to Stateful.");
 
     public bool HasSession => Call.SessionState is not null;
 

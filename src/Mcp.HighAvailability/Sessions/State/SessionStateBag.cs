@@ -62,7 +62,7 @@ internal sealed class SessionStateBag
             if (!Volatile.Read(ref _entered))
                 await EnterAsync(cancellationToken).ConfigureAwait(false);
 
-            // Whoever has the turn is alone with it: nothing changes under a reader.
+            // The holder of the turn has exclusive access: nothing changes under a reader.
             return bag._committed ?? Nothing;
         }
 

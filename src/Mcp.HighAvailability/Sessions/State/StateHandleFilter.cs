@@ -16,7 +16,7 @@ namespace Mcp.HighAvailability.Sessions;
 /// </remarks>
 internal sealed class StateHandleFilter(HeldStateHandles store)
 {
-    private const int MostAttempts = 20;
+    private const int MaxAttempts = 20;
 
     private static readonly JsonTypeInfo<CallToolResult> ResultInfo = JsonRpc.TypeInfo<CallToolResult>();
 
@@ -32,7 +32,7 @@ internal sealed class StateHandleFilter(HeldStateHandles store)
                 var (conflict, answered) = await CommitAsync(call, result, cancellationToken).ConfigureAwait(false);
                 if (!conflict)
                     return answered;
-                if (attempt == MostAttempts || request.MatchedPrimitive is not McpServerTool tool || !RerunPolicy.Allows(tool))
+                if (attempt == MaxAttempts || request.MatchedPrimitive is not McpServerTool tool || !RerunPolicy.Allows(tool))
                     throw new McpException("Another call changed the same state at the same time; nothing of this call was kept. Call again.");
                 call.ForgetState();
                 await Task.Delay(Random.Shared.Next(1, 5 * attempt), cancellationToken).ConfigureAwait(false);

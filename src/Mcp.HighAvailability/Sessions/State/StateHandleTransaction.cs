@@ -3,7 +3,7 @@ using ModelContextProtocol;
 
 namespace Mcp.HighAvailability.Sessions;
 
-/// <summary>One call's view of the state behind a handle; committed if nobody else committed in between.</summary>
+/// <summary>One call's view of the state behind a handle; committed unless another call committed in between.</summary>
 internal sealed class StateHandleTransaction(string handle, StateHandleSnapshot snapshot) : StateTransaction, IStateHandle
 {
     public string Handle => handle;
@@ -13,7 +13,7 @@ internal sealed class StateHandleTransaction(string handle, StateHandleSnapshot 
     protected override ValueTask<IReadOnlyDictionary<string, ReadOnlyMemory<byte>>> ReadAsync(CancellationToken cancellationToken) =>
         new(snapshot.Values);
 
-    /// <summary>Opens a handle for a user. A handle of somebody else looks like one that does not exist.</summary>
+    /// <summary>Opens a handle for a user. A handle of another user looks like one that does not exist.</summary>
     public static async ValueTask<StateHandleTransaction> OpenAsync(
         HeldStateHandles store, string? handle, string user, CancellationToken cancellationToken)
     {
@@ -27,7 +27,8 @@ internal sealed class StateHandleTransaction(string handle, StateHandleSnapshot 
         var found = StateHandles.IsWellFormed(handle) ? await store.ReadAsync(handle, cancellationToken).ConfigureAwait(false) : null;
         return found is not null && (found.User.Length == 0 || found.User == user)
             ? new(handle, found)
-            : throw new McpException("Unknown state handle: it has expired, belongs to somebody else, or was never given out. Leave the argument out to get a new one.");
+            : throw new McpException(
+                "Unknown state handle: it has expired, belongs to another user, or was never given out. Leave the argument out to get a new one.");
     }
 }
 

@@ -6,7 +6,7 @@ namespace Mcp.HighAvailability.Sessions;
 /// <summary>One call's view of a bag of state: committed values underneath, its own writes on top.</summary>
 internal abstract class StateTransaction : IStateBag
 {
-    private const int LongestKey = 256;
+    private const int MaxKeyLength = 256;
 
     // UTF-8 and not ASCII, as messages are written.
     private static readonly JsonSerializerOptions Json = new(JsonSerializerOptions.Web) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
@@ -63,8 +63,9 @@ internal abstract class StateTransaction : IStateBag
     private static void Check(string key)
     {
         ArgumentException.ThrowIfNullOrEmpty(key);
-        if (key.Length > LongestKey)
-            throw new ArgumentException($"A state key has at most {LongestKey} characters; this one has {key.Length}. Shorten it, and keep what varies in the value.", nameof(key));
+        if (key.Length > MaxKeyLength)
+            throw new ArgumentException(
+                $"A state key has at most {MaxKeyLength} characters; this one has {key.Length}. Shorten it, and keep what varies in the value.", nameof(key));
     }
 
     private T? Value<T>(string key, IReadOnlyDictionary<string, ReadOnlyMemory<byte>> committed)

@@ -62,7 +62,8 @@ internal static class BroadcastSteps
         core.Handshake.Find(HandshakeKeys.LogLevel) is not { } least ||
         !Enum.TryParse(Encoding.UTF8.GetString(least.Span), ignoreCase: true, out LoggingLevel wanted) || level >= wanted;
 
-    private static bool Wants(SessionCore core, FollowedBroadcast broadcast) => broadcast.Entry.Kind == BroadcastKinds.Notification && broadcast.Notification switch
+    private static bool Wants(SessionCore core, FollowedBroadcast broadcast) =>
+        broadcast.Entry.Kind == BroadcastKinds.Notification && broadcast.Notification switch
     {
         null => false,
         { Method: NotificationMethods.ResourceUpdatedNotification, Params: var update } =>

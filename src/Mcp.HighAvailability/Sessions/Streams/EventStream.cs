@@ -5,7 +5,7 @@ namespace Mcp.HighAvailability.Sessions;
 
 /// <summary>One logical HTTP stream of a session, and the connections that read it now.</summary>
 /// <remarks>
-/// A stream that answers a call is sent to everybody who asked (a repeated request attaches too). Of a GET stream only the
+/// A stream that answers a call is sent to every attached request (a repeated request attaches too). Of a GET stream only the
 /// connection that came last gets messages: an older one is a connection that the client has given up, and is left to die.
 /// </remarks>
 /// <param name="id">Its name.</param>
@@ -88,7 +88,7 @@ internal sealed class EventStream(string id, EventStream? carrier = null)
         }
     }
 
-    /// <summary>The stream is known to the store: whoever loses the connection can resume it.</summary>
+    /// <summary>The stream is known to the store: a client that loses the connection can resume it.</summary>
     public void Prime()
     {
         StreamSubscription[] readers;
@@ -136,7 +136,7 @@ internal sealed class EventStream(string id, EventStream? carrier = null)
             reader.Move();
     }
 
-    /// <summary>Ends all connections without another byte: the session is somebody else's.</summary>
+    /// <summary>Ends all connections without another byte: another replica owns the session.</summary>
     public void Move()
     {
         StreamSubscription[] readers;

@@ -13,9 +13,9 @@ internal sealed class GetStreams
     public static readonly string OnlyStream = SseEventId.NameStream(SseEventId.GetStream, 1, 1);
 
     /// <summary>Most messages that wait; the oldest are given up.</summary>
-    public const int MostWaiting = 256;
+    public const int MaxWaiting = 256;
 
-    private const int MostKnown = 32;
+    private const int MaxKnown = 32;
 
     // Ordered by when a connection attached last.
     private readonly List<EventStream> _known = [];
@@ -35,7 +35,7 @@ internal sealed class GetStreams
         _opened = 1;
     }
 
-    /// <summary>HTTP+SSE: the one stream, which carries answers too. Nothing waits for it: whoever reads it late has it from the journal.</summary>
+    /// <summary>HTTP+SSE: the one stream, which carries answers too. Nothing waits for it: a late reader gets it from the journal.</summary>
     public EventStream? Only { get; }
 
     public EventStream Waiting { get; } = new(WaitingStream);
@@ -49,10 +49,10 @@ internal sealed class GetStreams
 
     public IEnumerable<EventStream> Known => _known;
 
-    /// <summary>The newest stream that somebody reads, if any: where broadcasts go.</summary>
+    /// <summary>The newest stream that has a reader, if any. Broadcasts go there.</summary>
     public EventStream? Read => _known.FindLast(static stream => stream.HasReader);
 
-    /// <summary>Where a message goes now: the newest stream that somebody reads, or the waiting ones.</summary>
+    /// <summary>Where a message goes now: the newest stream that has a reader, or the waiting ones.</summary>
     public EventStream Target
     {
         get
@@ -95,7 +95,7 @@ internal sealed class GetStreams
     }
 
     /// <summary>
-    /// To be called in the same breath as a reader attaches. Whether messages wait that nobody moves yet: then the caller must move them, and
+    /// To be called in the same breath as a reader attaches. Whether messages wait that are not moved yet: then the caller must move them, and
     /// newer ones queue up behind them from now on.
     /// </summary>
     public bool StartMoving()
@@ -109,7 +109,7 @@ internal sealed class GetStreams
     public long AddWaiting(long position)
     {
         _waiting.Add(position);
-        if (_waiting.Count <= MostWaiting)
+        if (_waiting.Count <= MaxWaiting)
             return 0;
         var oldest = _waiting[0];
         _waiting.RemoveAt(0);
@@ -123,7 +123,7 @@ internal sealed class GetStreams
     {
         _known.Remove(stream);
         _known.Add(stream);
-        if (_known.Count > MostKnown && _known.FindIndex(s => !s.HasReader) is >= 0 and var unread)
+        if (_known.Count > MaxKnown && _known.FindIndex(s => !s.HasReader) is >= 0 and var unread)
             _known.RemoveAt(unread);
     }
 }

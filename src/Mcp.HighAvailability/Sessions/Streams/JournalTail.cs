@@ -10,10 +10,10 @@ namespace Mcp.HighAvailability.Sessions;
 /// </remarks>
 internal sealed class JournalTail(Func<JournalEntry, bool> isNeeded)
 {
-    private const int MostOthers = 12;
-    private const int MostOtherBytes = 3 * 1024;
-    private const int MostNeeded = 512;
-    private const int MostNeededBytes = 256 * 1024;
+    private const int MaxOthers = 12;
+    private const int MaxOtherBytes = 3 * 1024;
+    private const int MaxNeeded = 512;
+    private const int MaxNeededBytes = 256 * 1024;
 
     // How much may come on top before the list is looked through again.
     private const int SlackEntries = 8;
@@ -21,8 +21,8 @@ internal sealed class JournalTail(Func<JournalEntry, bool> isNeeded)
 
     private List<(JournalEntry Entry, bool Question)>? _entries;
     private long _bytes;
-    private int _trimAtEntries = MostOthers + SlackEntries;
-    private long _trimAtBytes = MostOtherBytes + SlackBytes;
+    private int _trimAtEntries = MaxOthers + SlackEntries;
+    private long _trimAtBytes = MaxOtherBytes + SlackBytes;
 
     /// <summary>What is kept, positions ascending.</summary>
     public IReadOnlyList<JournalEntry> Entries => _entries is { } entries ? [.. entries.Select(e => e.Entry)] : [];
@@ -64,13 +64,13 @@ internal sealed class JournalTail(Func<JournalEntry, bool> isNeeded)
             var length = entry.Payload.Length;
             if (isNeeded(entry))
             {
-                if (!question && (needed.Count >= MostNeeded || needed.Bytes + length > MostNeededBytes))
+                if (!question && (needed.Count >= MaxNeeded || needed.Bytes + length > MaxNeededBytes))
                     continue;
                 needed = (needed.Count + 1, needed.Bytes + length);
             }
             else
             {
-                if (others.Count >= MostOthers || others.Bytes + length > MostOtherBytes)
+                if (others.Count >= MaxOthers || others.Bytes + length > MaxOtherBytes)
                     continue;
                 others = (others.Count + 1, others.Bytes + length);
             }
@@ -82,7 +82,7 @@ internal sealed class JournalTail(Func<JournalEntry, bool> isNeeded)
         kept.TrimExcess();
         _entries = kept;
         _bytes = others.Bytes + needed.Bytes;
-        _trimAtEntries = Math.Max(MostOthers, kept.Count) + Math.Max(SlackEntries, kept.Count / 8);
-        _trimAtBytes = Math.Max(MostOtherBytes, _bytes) + Math.Max(SlackBytes, _bytes / 8);
+        _trimAtEntries = Math.Max(MaxOthers, kept.Count) + Math.Max(SlackEntries, kept.Count / 8);
+        _trimAtBytes = Math.Max(MaxOtherBytes, _bytes) + Math.Max(SlackBytes, _bytes / 8);
     }
 }

@@ -16,7 +16,7 @@ internal sealed partial class LegacyListeners(LiveSession session)
     /// <summary>Opens the one stream at its beginning. <see langword="null"/>: the session is no longer served here.</summary>
     public StreamSubscription? OpenOnly() => session.Runner.Run(StreamSteps.OpenOnly);
 
-    /// <summary>Notes that somebody listens to the one stream, until the result is disposed of.</summary>
+    /// <summary>Notes a listener of the one stream, until the result is disposed of.</summary>
     public IDisposable Listen()
     {
         session.Runner.Run(static core => ++core.Listeners);
@@ -24,7 +24,7 @@ internal sealed partial class LegacyListeners(LiveSession session)
         return new Listener(this);
     }
 
-    /// <summary>Ends the session unless somebody listens in time.</summary>
+    /// <summary>Ends the session unless a listener comes in time.</summary>
     public void Await()
     {
         if (!session.IsLegacy || !session.Runner.Read(static core => core.IsActive && core.Listeners == 0))
@@ -43,7 +43,7 @@ internal sealed partial class LegacyListeners(LiveSession session)
             // While the store is away the session cannot be ended, nor can a balancer go on with it.
             await session.VerifyAsync().ConfigureAwait(false);
             if (session.Runner.Run(static core => core.Listeners == 0 && core.TryBecome(SessionPhase.Draining)))
-                await session.EndAsync("nobody listens", CancellationToken.None).ConfigureAwait(false);
+                await session.EndAsync("no listener", CancellationToken.None).ConfigureAwait(false);
         }
         catch (Exception e) when (e is StoreUnavailableException or OperationCanceledException)
         {
@@ -55,7 +55,7 @@ internal sealed partial class LegacyListeners(LiveSession session)
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "Session {SessionId}, to which nobody listens, could not be ended; it expires.")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "Session {SessionId} without a listener could not be ended. It expires.")]
     private partial void LogNotEnded(Exception exception, string sessionId);
 
     private sealed class Listener(LegacyListeners listeners) : IDisposable

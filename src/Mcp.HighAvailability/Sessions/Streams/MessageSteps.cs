@@ -20,7 +20,8 @@ internal static class MessageSteps
         if (!core.IsActive)
             return null;
         var target = core.GetStreams.Target;
-        if (core.Append(target, payload, kind) is { } entry && target == core.GetStreams.Waiting && core.GetStreams.AddWaiting(entry.Position) is > 0 and var oldest)
+        if (core.Append(target, payload, kind) is { } entry && target == core.GetStreams.Waiting &&
+            core.GetStreams.AddWaiting(entry.Position) is > 0 and var oldest)
             core.Remove(oldest);
         return core.Commits.Flush();
     }

@@ -5,12 +5,16 @@ using Mcp.HighAvailability.Storage;
 
 namespace Mcp.HighAvailability.Sessions;
 
-/// <summary>How far a session has come in the broadcast log, and which of its GET streams has had what. Plain data, part of <see cref="SessionCore"/>.</summary>
+/// <summary>
+/// How far a session has come in the broadcast log, and which of its GET streams has had what. Plain data, part of <see cref="SessionCore"/>.
+/// </summary>
 /// <remarks>
-/// <para>Invariant: an entry goes to one stream of the session. Which one is told by the stream's event ids and by this table, never by a write for the entry:</para>
+/// <para>Invariant: an entry goes to one stream of the session. Which one is told by the stream's event ids and by this table, never by a write for the
+/// entry:</para>
 /// <list type="bullet">
-/// <item>Entries up to <see cref="Cursor"/> were given to a stream, the others wait. They go to the newest stream that somebody reads.</item>
-/// <item>While a session has used one stream only, everything up to the cursor is that stream's, and the id of an event that the client has had says where it stands.</item>
+/// <item>Entries up to <see cref="Cursor"/> were given to a stream, the others wait. They go to the newest stream that has a reader.</item>
+/// <item>While a session has used one stream only, everything up to the cursor is that stream's, and the id of an event that the client has had says
+/// where it stands.</item>
 /// <item>Another stream enters the table, and the store, before it gets its first entry. So a later owner gives no stream what another one has had.</item>
 /// </list>
 /// <para>
@@ -54,13 +58,16 @@ internal sealed class SessionBroadcasts
 
         return new(await CursorAsync(position).ConfigureAwait(false), parts.Count > 0 ? parts : [(AnyStream, default)]);
 
-        async ValueTask<BroadcastCursor> CursorAsync(BroadcastPosition at) => ToCursor(at, await follower.LocateAsync(at, cancellationToken).ConfigureAwait(false));
+        async ValueTask<BroadcastCursor> CursorAsync(BroadcastPosition at) =>
+            ToCursor(at, await follower.LocateAsync(at, cancellationToken).ConfigureAwait(false));
     }
 
     /// <summary>A located position as a cursor. A gap behind it is one more entry that is missing.</summary>
     public static BroadcastCursor ToCursor(BroadcastPosition position, BroadcastLocation location) => new(location.After - (location.Gap ? 1 : 0), position);
 
-    /// <summary>The state for <see cref="HandshakeKeys.Broadcast"/>: the cursor's position, then <c>stream@position</c> of each part. Counts as recorded.</summary>
+    /// <summary>
+    /// The state for <see cref="HandshakeKeys.Broadcast"/>: the cursor's position, then <c>stream@position</c> of each part. Counts as recorded.
+    /// </summary>
     public byte[] Record()
     {
         _recorded = Cursor;
@@ -106,7 +113,7 @@ internal sealed class SessionBroadcasts
     /// <param name="follower">Has the entries.</param>
     /// <param name="stream">The stream.</param>
     /// <param name="at">How far its reader has come; moves over what is not the stream's.</param>
-    /// <param name="isTarget">Whether the stream is the newest one that somebody reads.</param>
+    /// <param name="isTarget">Whether the stream is the newest one that has a reader.</param>
     public BroadcastStep Next(BroadcastFollower follower, string stream, ref BroadcastCursor at, bool isTarget)
     {
         while (follower.Next(at.Ordinal) is { } next)

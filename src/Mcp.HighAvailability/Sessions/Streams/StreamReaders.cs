@@ -40,7 +40,7 @@ internal sealed partial class StreamReaders(LiveSession session)
             case ResumeKind.Withdrawn:
                 return new Resumption.NothingLeft();
             case ResumeKind.NotGiven:
-                // Given by the next owner, of whom this one has not heard yet, or by nobody.
+                // Given by the next owner, which this one does not know yet, or never given.
                 return await session.IsOursAsync(cancellationToken).ConfigureAwait(false) ? new Resumption.Unknown() : new Resumption.Moved();
         }
 
@@ -147,6 +147,7 @@ internal sealed partial class StreamReaders(LiveSession session)
     private Task MoveWaitingElsewhereAsync() =>
         session.Runner.Run(StreamSteps.MoveElsewhere) is { } target ? MoveWaitingAsync(target) : Task.CompletedTask;
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Session {SessionId}: messages that wait for a GET stream could not be given to it; the next one gets them.")]
+    [LoggerMessage(Level = LogLevel.Warning,
+        Message = "Session {SessionId}: messages that wait for a GET stream could not be given to it; the next one gets them.")]
     private partial void LogWaitingNotMoved(Exception exception, string sessionId);
 }

@@ -31,7 +31,8 @@ internal enum ResumeKind
 /// <param name="Moves">As <see cref="OpenedStream.Moves"/>.</param>
 /// <param name="Last">Position of the last entry of the stream.</param>
 /// <param name="Awaiting">Calls that have waited for their caller, to be run now.</param>
-internal readonly record struct Resumed(ResumeKind Kind, StreamSubscription? Reader = null, bool Moves = false, long Last = 0, IReadOnlyList<OpenCall>? Awaiting = null);
+internal readonly record struct Resumed(ResumeKind Kind, StreamSubscription? Reader = null, bool Moves = false, long Last = 0,
+    IReadOnlyList<OpenCall>? Awaiting = null);
 
 /// <summary>Steps of streams: opened, resumed, and given what waits for one.</summary>
 internal static class StreamSteps

@@ -12,8 +12,8 @@ namespace Mcp.HighAvailability.Sessions;
 /// </remarks>
 internal sealed class StreamSubscription : IValueTaskSource, IKeptAlive, IBroadcastReader
 {
-    private const int MostEntries = 256;
-    private const int MostBytes = 1024 * 1024;
+    private const int MaxEntries = 256;
+    private const int MaxBytes = 1024 * 1024;
 
     private readonly Lock _gate = new();
     private ManualResetValueTaskSourceCore<bool> _wake;
@@ -52,7 +52,7 @@ internal sealed class StreamSubscription : IValueTaskSource, IKeptAlive, IBroadc
             {
                 _answer = entry;
             }
-            else if (_bytes > MostBytes || _more?.Count >= MostEntries)
+            else if (_bytes > MaxBytes || _more?.Count >= MaxEntries)
             {
                 (_single, _more, _bytes, _catchUp) = (null, null, 0, true);
             }

@@ -2,7 +2,9 @@ using Mcp.HighAvailability.Storage;
 
 namespace Mcp.HighAvailability.Sessions;
 
-/// <summary>Answers and server requests of a session that no client has read yet, as far as the web server can tell. Plain data, part of the session's state.</summary>
+/// <summary>
+/// Answers and server requests of a session that no client has read yet, as far as the web server can tell. Plain data, part of the session's state.
+/// </summary>
 /// <remarks>Bounded: what a client never comes back for must not fill the journal. Beyond a bound the oldest count as read.</remarks>
 internal sealed class UnreadEntries(int maxEntries, long maxBytes)
 {

@@ -14,8 +14,10 @@ internal sealed class UnrelatedMessages(LiveSession session)
         {
             case JsonRpcRequest question:
                 var name = session.Runner.Run(question.Id, QuestionSteps.AskUnrelated) ?? throw new InvalidOperationException(
-                    $"'{question.Method}' cannot be sent: the client has no GET stream open, so it would never hear of it. Ask from inside a tool, prompt or resource handler, with the McpServer that the request context gives.");
-                return SendAsync(new JsonRpcRequest { Id = new RequestId(name), Method = question.Method, Params = question.Params }).WaitAsync(cancellationToken);
+                    $"'{question.Method}' cannot be sent: the client has no GET stream open, so it would never hear of it. Ask from inside a tool, prompt " +
+                        "or resource handler, with the McpServer that the request context gives.");
+                return SendAsync(new JsonRpcRequest { Id = new RequestId(name), Method = question.Method, Params = question.Params })
+                    .WaitAsync(cancellationToken);
             case JsonRpcNotification notification:
                 return SendAsync(Named(notification)).WaitAsync(cancellationToken);
             default:
@@ -30,7 +32,9 @@ internal sealed class UnrelatedMessages(LiveSession session)
         : notification;
 
     private Task SendAsync(JsonRpcMessage message) => WhenSentAsync(session.Runner.Run(
-        (Payload: JsonRpc.Serialize(message), Kind: MessageKinds.Of(message)), static (core, sent) => MessageSteps.SendUnrelated(core, sent.Payload, sent.Kind)));
+        (Payload: JsonRpc.Serialize(message), Kind: MessageKinds.Of(message)), static (core, sent) =>
+            MessageSteps.SendUnrelated(core, sent.Payload, sent.Kind)));
 
-    private Task WhenSentAsync(long? ticket) => ticket is { } sent && session.Runtime.Durable ? session.Runner.WrittenAsync(sent, WaitMode.Ends) : Task.CompletedTask;
+    private Task WhenSentAsync(long? ticket) =>
+        ticket is { } sent && session.Runtime.Durable ? session.Runner.WrittenAsync(sent, WaitMode.Ends) : Task.CompletedTask;
 }

@@ -88,7 +88,8 @@ internal sealed class TaskMethods(ITaskStore store, TaskNotices notices)
 
     /// <summary>A task of a user; <see langword="null"/>: none. Another user's task looks like one that does not exist.</summary>
     public async ValueTask<TaskView?> ReadAsync(string taskId, string user, CancellationToken cancellationToken) =>
-        TaskIds.IsWellFormed(taskId) && await store.ReadAsync(taskId, cancellationToken) is { } task && (task.User.Length == 0 || task.User == user) ? task : null;
+        TaskIds.IsWellFormed(taskId) && await store.ReadAsync(taskId, cancellationToken) is { } task && (task.User.Length == 0 || task.User == user) ? task
+            : null;
 
     private static McpProtocolException Unknown() => new(
         "Unknown task: it has expired, belongs to another user, or was never created. Call the tool again.", McpErrorCode.InvalidParams);

@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging;
 namespace Mcp.HighAvailability.Tasks;
 
 /// <summary>The durable side of a task that this replica owns: writes what its run does, one commit at a time, and hears of answers.</summary>
-/// <remarks>What happens while a commit is on its way gathers in the next one. Thread-safe; no I/O under the lock.</remarks>
+/// <remarks>What happens while a commit is on its way gathers in the next one. Thread-safe.</remarks>
 internal sealed partial class OwnedTask : IDisposable
 {
     // A status message alone waits so long for another one.

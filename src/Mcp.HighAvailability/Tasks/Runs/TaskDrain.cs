@@ -4,8 +4,12 @@ using Microsoft.Extensions.Options;
 
 namespace Mcp.HighAvailability.Tasks;
 
-/// <summary>Hands the tasks of this replica over when the process is told to stop. Short ones finish first; so do those that must not run twice, while there is time.</summary>
-internal sealed partial class TaskDrain(TaskHost host, IOptions<HighAvailabilityOptions> ha, TimeProvider time, ILogger<TaskDrain> logger) : IHostedLifecycleService
+/// <summary>
+/// Hands the tasks of this replica over when the process is told to stop. Short ones finish first; so do those that must not run twice, while there
+/// is time.
+/// </summary>
+internal sealed partial class TaskDrain(TaskHost host, IOptions<HighAvailabilityOptions> ha, TimeProvider time, ILogger<TaskDrain> logger)
+    : IHostedLifecycleService
 {
     /// <summary>Tasks that may run elsewhere may finish here for one of so many parts of the time for draining.</summary>
     public const int Quarters = 4;

@@ -11,14 +11,16 @@ internal static class TaskErrors
     public static JsonRpcErrorDetail MayHaveRun(string tool) => new()
     {
         Code = JsonRpc.MayHaveRun,
-        Message = $"The server that worked on this task was lost. The task may have run, wholly or in part, and was not run again because '{tool}' is not marked as safe to repeat.",
+        Message = $"The server that worked on this task was lost. The task may have run, wholly or in part, and was not run again because '{tool}' is not " +
+            "marked as safe to repeat.",
         Data = new JsonObject { ["reason"] = "replica-lost", ["mayHaveRun"] = true },
     };
 
     public static JsonRpcErrorDetail LostTooOften(string tool, int losses) => new()
     {
         Code = JsonRpc.MayHaveRun,
-        Message = $"The server was lost {losses} times while it ran '{tool}'. The task may have run, wholly or in part, and is not run again. Find out in the servers' logs why they ended.",
+        Message = $"The server was lost {losses} times while it ran '{tool}'. The task may have run, wholly or in part, and is not run again. Find out in " +
+            "the servers' logs why they ended.",
         Data = new JsonObject { ["reason"] = "replicas-lost", ["losses"] = losses, ["mayHaveRun"] = true },
     };
 

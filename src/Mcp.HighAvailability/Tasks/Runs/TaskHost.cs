@@ -144,7 +144,8 @@ internal sealed partial class TaskHost(
         var (status, outcome, message) = answer switch
         {
             JsonRpcResponse { Result: { } result } => (McpTaskStatus.Completed, JsonBytes.Of(result), null),
-            JsonRpcError { Error: var error } => (McpTaskStatus.Failed, JsonSerializer.SerializeToUtf8Bytes(error, JsonRpc.TypeInfo<JsonRpcErrorDetail>()), error.Message),
+            JsonRpcError { Error: var error } => (McpTaskStatus.Failed, JsonSerializer.SerializeToUtf8Bytes(error, JsonRpc.TypeInfo<JsonRpcErrorDetail>()),
+                error.Message),
             _ => (McpTaskStatus.Completed, "{}"u8.ToArray(), (string?)null),
         };
         await task.EndAsync(status, outcome, message);

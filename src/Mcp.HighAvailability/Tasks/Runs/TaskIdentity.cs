@@ -6,7 +6,10 @@ using Microsoft.Extensions.Logging;
 
 namespace Mcp.HighAvailability.Tasks;
 
-/// <summary>Keeps the claims of a task's user, for a run on another replica when the user is not there. Protected, so that the store can neither read nor forge them.</summary>
+/// <summary>
+/// Keeps the claims of a task's user, for a run on another replica when the user is not there. Protected, so that the store can neither read nor
+/// forge them.
+/// </summary>
 internal sealed partial class TaskIdentity(IDataProtectionProvider protection, ILogger<TaskIdentity> logger)
 {
     private const string Purpose = "Mcp.HighAvailability.TaskIdentity";

@@ -9,7 +9,9 @@ using ModelContextProtocol.Server;
 
 namespace Mcp.HighAvailability.Tasks;
 
-/// <summary>One SDK server for all runs of tasks of this replica, so that tools run behind the same filters as for any client. It has no client of its own.</summary>
+/// <summary>
+/// One SDK server for all runs of tasks of this replica, so that tools run behind the same filters as for any client. It has no client of its own.
+/// </summary>
 internal sealed class TaskServer(IOptions<McpServerOptions> options, ILoggerFactory loggerFactory, IServiceProvider services) : ITransport
 {
     private readonly Lock _gate = new();
@@ -45,7 +47,7 @@ internal sealed class TaskServer(IOptions<McpServerOptions> options, ILoggerFact
         });
     }
 
-    /// <summary>What belongs to no run has nobody to go to.</summary>
+    /// <summary>A message that belongs to no run has no receiver.</summary>
     public Task SendMessageAsync(JsonRpcMessage message, CancellationToken cancellationToken = default) => Task.CompletedTask;
 
     public async ValueTask DisposeAsync()

@@ -10,8 +10,8 @@ namespace Mcp.HighAvailability.Tasks;
 
 /// <summary>Takes over the tasks of lost replicas, without a client that asks, and looks after this replica's own.</summary>
 /// <remarks>
-/// Every replica sees the same lost owners and chooses the same successor for each task. Where they see different things for a moment, the store lets one of them win.
-/// While the store is away there is no take-over.
+/// Every replica sees the same lost owners and chooses the same successor for each task. Where they see different things for a moment, the store lets one
+/// of them win. While the store is away there is no take-over.
 /// </remarks>
 internal sealed partial class TaskTakeOver(
     ITaskStore store,
@@ -137,7 +137,8 @@ internal sealed partial class TaskTakeOver(
         var candidates = alive.Where(replica => !replica.Draining).ToList();
         var tasks = (await store.OwnedAsync(owner, cancellationToken)).Where(task => Rendezvous.Choose(task, candidates)?.Id == self.Id).ToList();
         var taken = 0;
-        await Parallel.ForEachAsync(tasks, new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancellationToken }, async (task, cancellation) =>
+        await Parallel.ForEachAsync(tasks, new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancellationToken },
+            async (task, cancellation) =>
         {
             if (await store.ClaimAsync(task, owner, self.Id, cancellation) is not { } claimed)
             {
@@ -167,7 +168,8 @@ internal sealed partial class TaskTakeOver(
 
         _idle = idle;
         await Parallel.ForEachAsync(
-            host.Running, new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancellationToken }, async (task, cancellation) => await task.RefreshAsync(cancellation));
+            host.Running, new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancellationToken }, async (task, cancellation) =>
+                await task.RefreshAsync(cancellation));
     }
 
     // For an operator. A process that ends drains by itself.

@@ -11,7 +11,7 @@ internal static class TaskTrace
     private const string TaskId = "mcp.ha.task.id";
     private const string Status = "mcp.ha.task.status";
 
-    /// <summary>Begins the trace of a task, linked to the request that creates it. Returns its <c>traceparent</c>; empty: nobody records it.</summary>
+    /// <summary>Begins the trace of a task, linked to the request that creates it. Returns its <c>traceparent</c>; empty: not recorded.</summary>
     public static string Create(string taskId)
     {
         if (!HighAvailabilityDiagnostics.Source.HasListeners())

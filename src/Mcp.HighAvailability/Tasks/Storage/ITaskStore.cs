@@ -20,7 +20,9 @@ public interface ITaskStore
     /// <summary>Reads what can change of a task; <see langword="null"/> when it is unknown or has expired.</summary>
     ValueTask<TaskView?> ReadAsync(string taskId, CancellationToken cancellationToken = default);
 
-    /// <summary>Applies what the owner did, if it is still the owner and the task has not ended. Renews the task's time to live when half of it is over.</summary>
+    /// <summary>
+    /// Applies what the owner did, if it is still the owner and the task has not ended. Renews the task's time to live when half of it is over.
+    /// </summary>
     /// <param name="taskId">The task.</param>
     /// <param name="epoch">The epoch in which the caller owns the task.</param>
     /// <param name="change">What changes, all at once.</param>

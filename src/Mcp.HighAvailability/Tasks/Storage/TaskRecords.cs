@@ -57,7 +57,7 @@ public abstract record TaskCreation
     public sealed record TooMany(bool OfUser) : TaskCreation;
 }
 
-/// <summary>What can change of a task, and whom it belongs to.</summary>
+/// <summary>The parts of a task that change, and its user.</summary>
 public sealed record TaskView
 {
     /// <summary>The task.</summary>
@@ -81,7 +81,7 @@ public sealed record TaskView
     /// <summary>How often the client should ask.</summary>
     public TimeSpan PollInterval { get; init; }
 
-    /// <summary>Key of the user; empty: anonymous, anybody who knows the id.</summary>
+    /// <summary>Key of the user; empty: anonymous, any caller who knows the id.</summary>
     public string User { get; init; } = "";
 
     /// <summary>The replica that works on it, or worked on it last.</summary>

@@ -3,9 +3,9 @@ using Mcp.HighAvailability.Lab.Chaos.History;
 namespace Mcp.HighAvailability.Lab.Chaos.Check.Rules;
 
 /// <summary>
-/// Announcements: none twice, those of one announcer in order, none to a session that asked for less, none that nobody made. They reach
+/// Announcements: none twice, those of one announcer in order, none to a session that asked for less, none without an announcer. They reach
 /// sessions that have a living owner at that moment, so one may be missing where a fault hit the session around that time, or the replica
-/// of the announcer, which reaches nobody else while it is cut off; and nowhere else.
+/// of the announcer, which reaches no other replica while it is cut off; and nowhere else.
 /// Subscribers hear of the resource as often, others never.
 /// </summary>
 internal static class AnnouncementRule
@@ -21,7 +21,7 @@ internal static class AnnouncementRule
             return [];
         var setUp = facts.Calls.Where(call => call.Tool is "logging/setLevel" or "resources/subscribe" && call.IsAcknowledged)
             .ToLookup(call => call.Session);
-        var heard = facts.Events.OfType<StreamHeard>().ToLookup(heard => heard.Session);
+        var heard = facts.Events.OfType<StreamReceived>().ToLookup(heard => heard.Session);
         return facts.Opened.SelectMany(session =>
         {
             var level = setUp[session.Session].FirstOrDefault(call => call.Tool == "logging/setLevel");
@@ -33,9 +33,9 @@ internal static class AnnouncementRule
     }
 
     private static IEnumerable<Violation> InLog(
-        Facts facts, string session, TimeSpan? listensFrom, TimeSpan levelFrom, Dictionary<string, Call> announcements, IReadOnlyList<StreamHeard> heard)
+        Facts facts, string session, TimeSpan? listensFrom, TimeSpan levelFrom, Dictionary<string, Call> announcements, IReadOnlyList<StreamReceived> heard)
     {
-        Dictionary<string, StreamHeard> first = [];
+        Dictionary<string, StreamReceived> first = [];
         Dictionary<string, Call> latest = [];
         foreach (var news in heard)
         {
@@ -48,9 +48,11 @@ internal static class AnnouncementRule
             if (!first.TryAdd(news.Text, news))
                 yield return facts.Violation(ViolationKind.Doubled, session, news.At, $"\"{news.Text}\" was heard twice");
             else if (latest.TryGetValue(call.Session, out var before) && call.Acknowledged < before.Begin)
-                yield return facts.Violation(ViolationKind.OutOfOrder, session, news.At, $"\"{news.Text}\" was heard after \"{before.Expected.Announcement}\", which was announced later");
+                yield return facts.Violation(ViolationKind.OutOfOrder, session, news.At,
+                    $"\"{news.Text}\" was heard after \"{before.Expected.Announcement}\", which was announced later");
             if (listensFrom is null && call.Begin > levelFrom)
-                yield return facts.Violation(ViolationKind.FromNowhere, session, news.At, $"\"{news.Text}\" was heard in a session that asked for errors alone");
+                yield return facts.Violation(ViolationKind.FromNowhere, session, news.At,
+                    $"\"{news.Text}\" was heard in a session that asked for errors alone");
             if (!latest.TryGetValue(call.Session, out var last) || last.Begin < call.Begin)
                 latest[call.Session] = call;
         }
@@ -63,17 +65,19 @@ internal static class AnnouncementRule
     }
 
     private static IEnumerable<Violation> InResource(
-        Facts facts, string session, Call? subscribed, IReadOnlyCollection<Call> announcements, IReadOnlyList<StreamHeard> heard)
+        Facts facts, string session, Call? subscribed, IReadOnlyCollection<Call> announcements, IReadOnlyList<StreamReceived> heard)
     {
         if (subscribed is null)
         {
             if (heard.Count > 0)
-                yield return facts.Violation(ViolationKind.FromNowhere, session, heard[0].At, "an update of a resource was heard by a session that has not subscribed");
+                yield return facts.Violation(ViolationKind.FromNowhere, session, heard[0].At,
+                    "an update of a resource was heard by a session that has not subscribed");
             yield break;
         }
 
         if (heard.Count > announcements.Count)
-            yield return facts.Violation(ViolationKind.Doubled, session, heard[^1].At, $"{heard.Count} updates of a resource were heard, of {announcements.Count}");
+            yield return facts.Violation(ViolationKind.Doubled, session, heard[^1].At,
+                $"{heard.Count} updates of a resource were heard, of {announcements.Count}");
         var due = announcements.Count(call => call.Begin > subscribed.End && call.IsAcknowledged && !Disturbed(facts, session, call));
         if (heard.Count < due)
             yield return facts.Violation(ViolationKind.Lost, session, facts.End, $"{heard.Count} updates of a resource were heard, {due} were due");

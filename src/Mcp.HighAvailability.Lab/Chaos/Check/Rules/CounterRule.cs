@@ -30,7 +30,8 @@ internal static class CounterRule
             if (!values.TryAdd(value, call))
                 yield return facts.Violation(ViolationKind.Lost, call, call.End.Value, $"{call} and {values[value]} both made {state} {value}");
             else if (value < least)
-                yield return facts.Violation(ViolationKind.Lost, call, call.End.Value, $"{call} made {state} {value}, although {least - 1} were acknowledged before");
+                yield return facts.Violation(ViolationKind.Lost, call, call.End.Value,
+                    $"{call} made {state} {value}, although {least - 1} were acknowledged before");
             else if (value > most)
                 yield return facts.Violation(ViolationKind.Doubled, call, call.End.Value, $"{call} made {state} {value}, although only {most} were sent");
         }

@@ -22,7 +22,7 @@ internal static class DeliveryRule
         }
 
         foreach (var unknown in marks.Keys.Where(parcel => !calls.ContainsKey(parcel)))
-            yield return facts.Violation(ViolationKind.FromNowhere, (string?)null, facts.End, $"{unknown} was delivered and nobody asked for it");
+            yield return facts.Violation(ViolationKind.FromNowhere, (string?)null, facts.End, $"{unknown} was delivered without a call for it");
     }
 
     /// <summary>The mark in a line of the log; <see langword="null"/>: it has none.</summary>

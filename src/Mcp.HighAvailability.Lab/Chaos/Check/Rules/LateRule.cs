@@ -21,8 +21,10 @@ internal static class LateRule
                 yield return facts.Violation(ViolationKind.Doubled, call, call.Answers[1].At, $"{call} was answered twice");
             if (call.Answers.Count > 0 && call.Progress.FirstOrDefault(step => step.At > call.Answers[0].At) is { } late)
                 yield return facts.Violation(ViolationKind.Late, call, late.At, $"step {late.Progress} of {call} came after its response");
-            if (call.Cancelled is { } cancelled && !Overtook(facts, call, cancelled) && call.Progress.LastOrDefault() is { } last && last.At > Silence(facts, call, cancelled))
-                yield return facts.Violation(ViolationKind.Late, call, last.At, $"{call} went on for {(last.At - cancelled.At).TotalSeconds:0.0} s after it was cancelled");
+            if (call.Cancelled is { } cancelled && !Overtook(facts, call, cancelled) && call.Progress.LastOrDefault() is { } last &&
+                last.At > Silence(facts, call, cancelled))
+                yield return facts.Violation(ViolationKind.Late, call, last.At,
+                    $"{call} went on for {(last.At - cancelled.At).TotalSeconds:0.0} s after it was cancelled");
         }
     }
 

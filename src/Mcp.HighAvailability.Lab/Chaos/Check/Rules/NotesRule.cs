@@ -29,7 +29,8 @@ internal static class NotesRule
             foreach (var violation in found)
                 yield return violation;
             if (found.Count == 0 && reading.Notes.Index().FirstOrDefault(note => longest.Notes[note.Index] != note.Item) is { Item: { } different } at)
-                yield return state.Violation(facts, ViolationKind.OutOfOrder, reading.Call, reading.To, $"note {at.Index + 1} of {state} is {different} here and {longest.Notes[at.Index]} in another reading");
+                yield return state.Violation(facts, ViolationKind.OutOfOrder, reading.Call, reading.To,
+                    $"note {at.Index + 1} of {state} is {different} here and {longest.Notes[at.Index]} in another reading");
         }
 
         // From the end: the earliest acknowledgement of all that stands behind a note.
@@ -37,7 +38,8 @@ internal static class NotesRule
         foreach (var call in longest.Notes.Reverse().Select(adds.GetValueOrDefault).OfType<Call>())
         {
             if (earliest is not null && earliest.Acknowledged < call.Begin)
-                yield return state.Violation(facts, ViolationKind.OutOfOrder, call, longest.To, $"{earliest.Expected.Note} was acknowledged before {call.Expected.Note} was sent, and stands behind it in {state}");
+                yield return state.Violation(facts, ViolationKind.OutOfOrder, call, longest.To,
+                    $"{earliest.Expected.Note} was acknowledged before {call.Expected.Note} was sent, and stands behind it in {state}");
             if (earliest is null || call.Acknowledged < earliest.Acknowledged)
                 earliest = call;
         }
@@ -52,7 +54,7 @@ internal static class NotesRule
             if (!held.Add(note))
                 yield return state.Violation(facts, ViolationKind.Doubled, reading.Call, reading.To, $"{note} stands twice in {state}");
             else if (!adds.TryGetValue(note, out var call) || call.Begin > reading.To)
-                yield return state.Violation(facts, ViolationKind.FromNowhere, reading.Call, reading.To, $"{note} stands in {state} and nobody has added it");
+                yield return state.Violation(facts, ViolationKind.FromNowhere, reading.Call, reading.To, $"{note} stands in {state} and no call has added it");
         }
 
         var due = acknowledged.TakeWhile(call => call.Acknowledged < reading.From);

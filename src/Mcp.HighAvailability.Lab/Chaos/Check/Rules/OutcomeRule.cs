@@ -4,8 +4,9 @@ namespace Mcp.HighAvailability.Lab.Chaos.Check.Rules;
 
 /// <summary>
 /// Every call has exactly one outcome, within its time. The only error that is promised is "may have run", for a call that must not be
-/// run again, while a fault hits its session's owner, and for any other call when two owners were lost with it. Directly behind a dumb load balancer a connection may also break while a fault
-/// goes on, and in front of one of ours when that dies: clients of revisions before 2025-11-25 cannot resume a response that has sent
+/// run again, while a fault hits its session's owner, and for any other call when two owners were lost with it. Directly behind a dumb load balancer a
+/// connection may also break while a fault goes on, and in front of one of ours when that dies: clients of revisions before 2025-11-25 cannot resume
+/// a response that has sent
 /// nothing yet. A handle is unknown after Redis has lost its data.
 /// </summary>
 internal static class OutcomeRule
@@ -20,7 +21,8 @@ internal static class OutcomeRule
             if (call.Ends.Count == 0)
                 yield return facts.Violation(ViolationKind.Hung, call, facts.End, $"{call} never ended");
             if (call.Ends.Count > 1)
-                yield return facts.Violation(ViolationKind.Doubled, call, call.Ends[1].At, $"{call} ended twice: {call.Ends[0].Outcome}, then {call.Ends[1].Outcome}");
+                yield return facts.Violation(ViolationKind.Doubled, call, call.Ends[1].At,
+                    $"{call} ended twice: {call.Ends[0].Outcome}, then {call.Ends[1].Outcome}");
             if (call is not { Outcome: { } outcome, End: { } end })
                 continue;
             if (outcome.Kind == OutcomeKind.TimedOut)
@@ -36,7 +38,8 @@ internal static class OutcomeRule
         var end = call.End ?? facts.End;
         return outcome switch
         {
-            { Kind: OutcomeKind.RpcError, Code: CallOutcome.MayHaveRun } when call.Expected.MayRunAgain => Faults().Count(fault => fault.RunsAgain) >= MaxLosses,
+            { Kind: OutcomeKind.RpcError, Code: CallOutcome.MayHaveRun } when call.Expected.MayRunAgain =>
+                Faults().Count(fault => fault.RunsAgain) >= MaxLosses,
             { Kind: OutcomeKind.RpcError, Code: CallOutcome.MayHaveRun } => Faults().Any(fault => fault.Kind != FaultKind.Balancer),
             { Kind: OutcomeKind.TransportError } => facts.Faults.Any(fault => fault.Overlaps(call.Begin, end, Facts.Aftermath)
                 && (facts.Options.Direct || (fault.Kind == FaultKind.Balancer && call.Progress.Count == 0 && !facts.IsPrimed(call.Session)))),

@@ -2,7 +2,7 @@ using Mcp.HighAvailability.Lab.Chaos.History;
 
 namespace Mcp.HighAvailability.Lab.Chaos.Check.Rules;
 
-/// <summary>No result from nowhere: a result is what its call asked for. Whoever answers, the epoch of a session's owner never falls.</summary>
+/// <summary>No result from nowhere: a result is what its call asked for. The epoch of a session's owner never falls.</summary>
 internal static class ResultRule
 {
     public static IEnumerable<Violation> Find(Facts facts)
@@ -16,7 +16,7 @@ internal static class ResultRule
 
         foreach (var session in facts.Calls.Where(call => call.Expected.TellsEpoch && call.IsAcknowledged).GroupBy(call => call.Session))
         {
-            // Whoever begins after another has ended sees at least the epoch of that one.
+            // A call that begins after another has ended sees at least the epoch of that one.
             Call[] ended = [.. session.OrderBy(call => call.End)];
             var next = 0;
             Call? latest = null;
@@ -25,7 +25,8 @@ internal static class ResultRule
                 for (; next < ended.Length && ended[next].End < call.Begin; next++)
                     latest = latest is null || Epoch(ended[next]) > Epoch(latest) ? ended[next] : latest;
                 if (latest is not null && Epoch(call) < Epoch(latest))
-                    yield return facts.Violation(ViolationKind.OutOfOrder, call, call.End!.Value, $"{call} was answered in epoch {Epoch(call)}, after {latest} in epoch {Epoch(latest)}");
+                    yield return facts.Violation(ViolationKind.OutOfOrder, call, call.End!.Value,
+                        $"{call} was answered in epoch {Epoch(call)}, after {latest} in epoch {Epoch(latest)}");
             }
         }
     }

@@ -25,7 +25,7 @@ internal static class VacuousRule
         var read = facts.Events.OfType<FinalReading>().Select(reading => reading.Session).ToHashSet();
         foreach (var session in facts.Opened.Where(session => !read.Contains(session.Session)))
             yield return Vacuous(facts, session.Session, "what the session holds at the end was not read");
-        if (facts.Calls.Any(call => call.Expected.Announcement is not null && call.IsAcknowledged) && !facts.Events.OfType<StreamHeard>().Any())
+        if (facts.Calls.Any(call => call.Expected.Announcement is not null && call.IsAcknowledged) && !facts.Events.OfType<StreamReceived>().Any())
             yield return Vacuous(facts, null, "announcements were made, and no session heard anything");
     }
 
