@@ -2,12 +2,14 @@ using System.CommandLine;
 using Mcp.HighAvailability.Lab.Bench;
 using Mcp.HighAvailability.Lab.Bench.Server;
 using Mcp.HighAvailability.Lab.Chaos;
+using Mcp.HighAvailability.Lab.Kill;
 using Mcp.HighAvailability.Lab.Processes;
 using Mcp.HighAvailability.Lab.Up;
 
 var root = new RootCommand("A local cluster to look at and to break.")
 {
     UpCommand.Create(),
+    KillCommand.Create(),
     ChaosCommand.Create(),
     BenchCommand.Create(),
     BenchServerCommand.Create(),
