@@ -11,13 +11,16 @@ namespace McpHa.Tests;
 public sealed partial class CommandTests
 {
     private static readonly string[] Languages =
-        ["bash", "console", "text", "csharp", "json", "xml", "yaml", "ini", "nginx", "mermaid", "redis"];
+        ["bash", "console", "powershell", "text", "csharp", "json", "xml", "yaml", "ini", "nginx", "mermaid", "redis"];
+
+    // What a line of PowerShell may be, beside a command that bash would run likewise.
+    private const string PowerShellOnly = @"^\$env:\w+ = "".*""$|^Start-Process dotnet ";
 
     public static TheoryData<string> RunHere => [.. Commands.Where(block => block.NotRun is null && RunsAttribute.ClassOf(block) is null).Select(block => block.ToString())];
 
     public static TheoryData<string> NotRun => [.. Commands.Where(block => block.NotRun is not null).Select(block => block.ToString())];
 
-    private static IEnumerable<Block> Commands => Page.Blocks().Where(block => block.IsCommands);
+    private static IEnumerable<Block> Commands => Page.Blocks().Where(block => block.IsCommands && !block.IsPowerShell);
 
     [Fact]
     public void Every_block_says_what_is_in_it() =>
@@ -60,6 +63,19 @@ public sealed partial class CommandTests
             await (ShortForm.Of(command)?.Invoke(shell) ?? Task.CompletedTask);
     }
 
+    // There is no PowerShell here: its blocks hold only commands of dotnet and docker that are read as those of bash are, and variables.
+    [Fact]
+    public async Task Commands_of_PowerShell_are_those_of_bash()
+    {
+        Assert.SkipWhen(Shell.Unavailable is not null, Shell.Unavailable ?? "");
+        await using var shell = new Shell(Page.Root);
+        var commands = Page.Blocks().Where(block => block.IsPowerShell).SelectMany(block => block.Commands).ToArray();
+
+        Assert.NotEmpty(commands);
+        foreach (var command in commands.Where(command => !Regex.IsMatch(command, PowerShellOnly)))
+            await (ShortForm.Of(command) ?? throw new InvalidOperationException($"'{command}' is no command of dotnet that is known here.")).Invoke(shell);
+    }
+
     // Such as `./run --lab`, `chaos --direct`, `eng/pack.sh`.
     [Theory]
     [MemberData(nameof(DocumentationTests.Pages), MemberType = typeof(DocumentationTests))]
@@ -73,6 +89,6 @@ public sealed partial class CommandTests
             await (ShortForm.Of(command)?.Invoke(shell) ?? shell.RunAsync($"test -e {command.Split(' ')[0]}"));
     }
 
-    [GeneratedRegex(@"`((?:\./(?:run|test)|eng/[\w.-]+\.sh|dotnet (?:run --project|test|publish) McpHa|dotnet new (?:install|mcp-ha)|(?:up|chaos|bench) --)[^`\n]*)`")]
+    [GeneratedRegex(@"`((?:\./(?:run|test)|eng/[\w.-]+\.sh|dotnet (?:run --project|test|publish) McpHa|dotnet new (?:install|mcp-ha)|(?:up|kill|chaos|bench) --)[^`\n]*)`")]
     private static partial Regex InlineCommand();
 }

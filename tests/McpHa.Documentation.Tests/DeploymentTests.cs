@@ -1,6 +1,8 @@
 using System.Globalization;
 using McpHa.Tests.Commands;
+using McpHa.Tests.Monitoring;
 using McpHa.Tests.Pages;
+using YamlDotNet.RepresentationModel;
 
 namespace McpHa.Tests;
 
@@ -8,6 +10,7 @@ namespace McpHa.Tests;
 public sealed class DeploymentTests
 {
     private const string DeploymentPage = "docs/deployment.md";
+    private const string CloudPage = "docs/cloud.md";
     private const string DrainTimeout = "HighAvailability__DrainTimeout";
     private const string DrainTime = "Balancer__DrainTime";
 
@@ -16,7 +19,7 @@ public sealed class DeploymentTests
     [Fact]
     public void Kubernetes_objects_fit_together_and_pods_have_time_to_drain()
     {
-        var objects = Page.Blocks(DeploymentPage).Where(block => block.Language == "yaml").Select(block => Yaml.Read(block.Text)).Single(documents => documents.Length > 1);
+        var objects = Page.Blocks(CloudPage).Where(block => block.Language == "yaml").Select(block => Yaml.Read(block.Text)).Single(documents => documents.Length > 1);
         var secrets = objects.Where(o => o.At("kind").Text() == "Secret").Select(o => o.At("metadata", "name").Text()).ToArray();
         var deployments = objects.Where(o => o.At("kind").Text() == "Deployment").ToArray();
 
@@ -32,7 +35,7 @@ public sealed class DeploymentTests
             Assert.DoesNotContain(variables.Keys, name => name != "POD_IP" && !SettingsTests.IsVariable(name));
             Assert.All(variables.Values.Select(v => v.At("valueFrom", "secretKeyRef", "name").Text()).OfType<string>(), name => Assert.Contains(name, secrets));
             AssertTimeToDrain(pod.At("terminationGracePeriodSeconds").Text()!, name => variables.GetValueOrDefault(name).At("value").Text());
-            foreach (var (probe, path) in new[] { ("readinessProbe", "/health"), ("livenessProbe", "/alive") })
+            foreach (var (probe, path) in new[] { ("startupProbe", "/alive"), ("readinessProbe", "/health"), ("livenessProbe", "/alive") })
             {
                 Assert.Equal(path, container.At(probe, "httpGet", "path").Text());
                 Assert.Equal(port, container.At(probe, "httpGet", "port").Text());
@@ -41,6 +44,40 @@ public sealed class DeploymentTests
 
         var service = objects.Single(o => o.At("kind").Text() == "Service");
         Assert.Contains(deployments, d => d.At("spec", "template", "metadata", "labels")!.Equals(service.At("spec", "selector")));
+        AssertProtected(objects, [.. deployments.Select(d => d.At("spec", "template", "metadata", "labels")!)]);
+    }
+
+    // A disruption budget for every Deployment, network policies for pods that exist, and an Ingress that leads to the Service.
+    private static void AssertProtected(YamlNode[] objects, YamlNode[] pods)
+    {
+        YamlNode[] Of(string kind) => [.. objects.Where(o => o.At("kind").Text() == kind)];
+        Assert.All(pods, labels => Assert.Contains(Of("PodDisruptionBudget"), budget => labels.Equals(budget.At("spec", "selector", "matchLabels"))));
+        Assert.All(Of("NetworkPolicy"), policy =>
+        {
+            Assert.Contains(policy.At("spec", "podSelector", "matchLabels"), pods);
+            var peers = policy.At("spec", "ingress").Items().SelectMany(rule => rule.At("from").Items()).Select(peer => peer.At("podSelector", "matchLabels"));
+            Assert.All(peers, peer => Assert.Contains(peer, pods));
+        });
+        var backends = Of("Ingress").SelectMany(i => i.At("spec", "rules").Items()).SelectMany(rule => rule.At("http", "paths").Items());
+        Assert.All(backends, path => Assert.Contains(Of("Service"), s => s.At("metadata", "name").Text() == path.At("backend", "service", "name").Text()));
+    }
+
+    [Fact]
+    public void Autoscalers_scale_the_servers_and_leave_time_to_drain()
+    {
+        var scalers = Page.Blocks(CloudPage).Where(block => block.Language == "yaml").SelectMany(block => Yaml.Read(block.Text))
+            .Where(o => o.At("kind").Text() is "ScaledObject" or "HorizontalPodAutoscaler").ToArray();
+
+        Assert.Equal(2, scalers.Length);
+        foreach (var scaler in scalers)
+        {
+            Assert.Equal("mcp-server", scaler.At("spec", "scaleTargetRef", "name").Text());
+            var behavior = scaler.At("spec", "advanced", "horizontalPodAutoscalerConfig", "behavior") ?? scaler.At("spec", "behavior");
+            var policy = Assert.Single(behavior.At("scaleDown", "policies").Items());
+            Assert.InRange(int.Parse(policy.At("periodSeconds").Text()!, CultureInfo.InvariantCulture), 45, 3600);
+            var queries = scaler.At("spec", "triggers").Items().Select(trigger => trigger.At("metadata", "query").Text()!);
+            Assert.DoesNotContain(queries.SelectMany(PrometheusNames.In), name => !PrometheusNames.All.Contains(name));
+        }
     }
 
     [Fact]
@@ -87,7 +124,7 @@ public sealed class DeploymentTests
         var folder = Directory.CreateTempSubdirectory("nginx-");
         var block = Page.Blocks().Single(block => block.ToString() == place);
 
-        // Ports below 1024 are not everybody's.
+        // Ports below 1024 need rights.
         var text = block.Text.Replace("listen 80;", $"listen 127.0.0.1:{RedisServer.FreePort()};", StringComparison.Ordinal);
         await File.WriteAllTextAsync(Path.Combine(folder.FullName, "nginx.conf"), $"pid {folder.FullName}/nginx.pid;\nerror_log stderr;\nevents {{ }}\nhttp {{\naccess_log off;\n{text}\n}}\n");
         await using var shell = new Shell(folder.FullName);
@@ -116,7 +153,7 @@ public sealed class DeploymentTests
         }
     }
 
-    // A server needs DrainTimeout and 10 s, a balancer DrainTime and 10 s; one of the two is said where it is given, so that whoever changes it sees both.
+    // A server needs DrainTimeout and 10 s, a balancer DrainTime and 10 s; one of the two is said where it is given, so that a change sees both.
     private static void AssertTimeToDrain(string seconds, Func<string, string?> variable)
     {
         var drain = TimeSpan.Parse(variable(DrainTimeout) ?? variable(DrainTime) ?? throw new InvalidOperationException($"Neither {DrainTimeout} nor {DrainTime} is given."), CultureInfo.InvariantCulture);

@@ -52,7 +52,7 @@ public sealed partial class DocumentationTests
     }
 
     // As the usual viewers make them: lower case, hyphens for blanks, no other punctuation.
-    private static IEnumerable<string> Sections(string page) => Heading().Matches(Page.Read(page))
+    internal static IEnumerable<string> Sections(string page) => Heading().Matches(Page.Read(page))
         .Select(match => Punctuation().Replace(match.Groups[1].Value.ToLowerInvariant(), "").Replace(' ', '-'));
 
     // A class of tests, or a test: words joined by underscores.

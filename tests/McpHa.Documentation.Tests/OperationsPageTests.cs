@@ -26,7 +26,7 @@ public sealed partial class OperationsPageTests
         var messages = Directory.EnumerateDirectories(Page.Root)
             .SelectMany(folder => Directory.EnumerateFiles(folder, "*.cs", SearchOption.AllDirectories))
             .SelectMany(file => Message().Matches(File.ReadAllText(file)))
-            .Select(match => match.Groups[1].Value)
+            .Select(match => Joint().Replace(match.Groups[1].Value, ""))
             .ToArray();
         var quoted = Page.Read(OperationsPage).Split('\n')
             .Where(line => line.StartsWith("*Seen*", StringComparison.Ordinal) || line.Contains("\"Drain", StringComparison.Ordinal))
@@ -41,8 +41,12 @@ public sealed partial class OperationsPageTests
     [GeneratedRegex(@"`mcp\.ha\.[\w.]+`")]
     private static partial Regex Metric();
 
-    [GeneratedRegex("Message = \"([^\"]+)\"")]
+    // A long message is written as several strings.
+    [GeneratedRegex("Message = \"([^\"]+(?:\" \\+\\s+\"[^\"]+)*)\"")]
     private static partial Regex Message();
+
+    [GeneratedRegex("\" \\+\\s+\"")]
+    private static partial Regex Joint();
 
     [GeneratedRegex("\"([^\"]+)\"")]
     private static partial Regex Quotation();

@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Mcp.HighAvailability.Lab.Bench;
 using Mcp.HighAvailability.Lab.Chaos;
+using Mcp.HighAvailability.Lab.Kill;
 using Mcp.HighAvailability.Lab.Up;
 using McpHa.Tests.Pages;
 
@@ -15,12 +16,15 @@ internal static partial class ShortForm
     private const string MadeProject = "Contoso.Tools";
 
     // Commands of the lab as they stand in sentences: "chaos --direct".
-    private static readonly string[] LabCommands = ["up", ChaosCommand.Name, "bench"];
+    private static readonly string[] LabCommands = ["up", KillCommand.Name, ChaosCommand.Name, "bench"];
 
     private static readonly (Regex Pattern, Func<Match, Shell, Task> Test)[] Rules =
     [
         // The lab: its own command line reads the arguments. That they do what they say is for UpTests, ChaosTests and BenchTests.
         (LabCommand(), (match, _) => Task.Run(() => ReadByLab(match))),
+
+        // The tool as a generated solution has it.
+        (ToolCommand(), (match, _) => Task.Run(() => ReadByLab(match))),
 
         // ./run and the program behind it: the help. The cluster itself is for FirstSessionTests, UpTests and the AppHost's tests.
         (LabScript(), (match, _) => Task.Run(() => ReadByLab(match))),
@@ -52,10 +56,10 @@ internal static partial class ShortForm
     {
         if (match.Groups["path"] is { Success: true, Value: var project })
             Exists(project);
-        var root = new RootCommand { UpCommand.Create(), ChaosCommand.Create(), BenchCommand.Create() };
+        var root = new RootCommand { UpCommand.Create(), KillCommand.Create(), ChaosCommand.Create(), BenchCommand.Create() };
         var arguments = match.Groups["arguments"].Value.Replace("…", "", StringComparison.Ordinal);
-        if (match.Groups["script"].Success)
-            arguments = "up" + arguments;
+        if (match.Groups["script"] is { Success: true, Value: var script })
+            arguments = script.Split("--")[1].Replace("lab", "up", StringComparison.Ordinal) + arguments;
         var errors = root.Parse(arguments).Errors.Select(error => error.Message);
 
         // In a sentence a file stands for one that a user has.
@@ -106,11 +110,14 @@ internal static partial class ShortForm
     [GeneratedRegex(@" [-/]t:\S+")]
     private static partial Regex Target();
 
-    [GeneratedRegex(@"^(?:dotnet run --project (?<path>\S*\.Lab)(?: -c \w+| -p:\S+)* -- (?<arguments>.*)|(?<arguments>(?:up|chaos|bench)(?: .*)?))$")]
+    [GeneratedRegex(@"^(?:dotnet run --project (?<path>\S*\.Lab)(?: -c \w+| -p:\S+)* -- (?<arguments>.*)|(?<arguments>(?:up|kill|chaos|bench)(?: .*)?))$")]
     private static partial Regex LabCommand();
 
-    [GeneratedRegex(@"^(?<script>\./run --lab)(?<arguments>.*)$")]
+    [GeneratedRegex(@"^(?<script>\./run --(?:lab|kill))(?<arguments>.*)$")]
     private static partial Regex LabScript();
+
+    [GeneratedRegex(@"^dotnet mcp-ha (?<arguments>.*)$")]
+    private static partial Regex ToolCommand();
 
     [GeneratedRegex(@"^\./run(?: --aspire)?$")]
     private static partial Regex RunScript();

@@ -16,6 +16,9 @@ public sealed record Block(string Page, int Line, string Language, string Text, 
     /// <summary>Whether it holds commands for a shell.</summary>
     public bool IsCommands => Language is "bash" or "sh" or "shell" or "console" or "powershell";
 
+    /// <summary>Whether its commands are for PowerShell.</summary>
+    public bool IsPowerShell => Language == "powershell";
+
     /// <summary>Why no test can run it; null: one does.</summary>
     public string? NotRun => Remark?.StartsWith(NotRunPrefix, StringComparison.Ordinal) == true ? Remark[NotRunPrefix.Length..].Trim() : null;
 
