@@ -106,6 +106,7 @@ internal sealed partial class StartReport(
         MCP endpoint: {Endpoint}
         Cluster page: {Page}
         Kill a replica and see its sessions continue: 'Kill process' of {Replica} in the dashboard, or 'aspire resource {Replica} kill'.
+        See a call survive the kill of its replica: 'mcp-ha kill --url {Endpoint}' (.NET tool Mcp.HighAvailability.Lab).
         """)]
     private partial void LogReadyAt(int seconds, string endpoint, string page, string replica);
 }
