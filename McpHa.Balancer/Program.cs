@@ -2,6 +2,7 @@ using Mcp.HighAvailability.Balancer.Routing;
 using Mcp.HighAvailability.Redis;
 
 var builder = WebApplication.CreateBuilder(args);
+builder.UseInlineSockets(); // nothing in this process blocks a thread
 builder.AddServiceDefaults();
 builder.AddPrometheusMetrics();
 

@@ -11,18 +11,22 @@ internal static class RedisScripts
     /// <summary>The error of a script that finds a value which this library has not written.</summary>
     public const string Garbage = "GARBAGE";
 
-    /// <summary>Applies changes of a table: field, 1, value sets; field, 0 removes.</summary>
+    /// <summary>
+    /// Applies changes of a table: field, 1, value sets; field, 0 removes. Returns whether a field is new: only then may the key be new, and lack its expiry.
+    /// </summary>
     public const string Change = """
         local function change(key,prefix,changes)
+          local added=false
           for _=1,changes do
             if ARGV[i+1]=='1' then
-              redis.call('HSET',key,prefix..ARGV[i],ARGV[i+2])
+              if redis.call('HSET',key,prefix..ARGV[i],ARGV[i+2])>0 then added=true end
               i=i+3
             else
               redis.call('HDEL',key,prefix..ARGV[i])
               i=i+2
             end
           end
+          return added
         end
 
         """;

@@ -104,59 +104,61 @@ internal static class RedisSessionScripts
           i=last+1
         end
 
-        local most,mostbytes,oldest,trimmed,unread=tonumber(ARGV[4]),tonumber(ARGV[5]),0,0,{}
-        if i<=#ARGV or entries>most or bytes>mostbytes then
-
-        """ + Head + """
+        local oldest,trimmed,unread=0,0
         if i<=#ARGV then
           oldest=tonumber(ARGV[i])
           local removals,unreads,calls,state,handshake=tonumber(ARGV[i+1]),tonumber(ARGV[i+2]),tonumber(ARGV[i+3]),tonumber(ARGV[i+4]),tonumber(ARGV[i+5])
           i=i+6
           if removals>0 then
 
-        """ + Remove + """
+        """ + Head + Remove + """
           end
-          for _=1,unreads do
-            unread[tonumber(ARGV[i])]=true
-            i=i+1
+          if unreads>0 then
+            unread={}
+            for _=1,unreads do
+              unread[tonumber(ARGV[i])]=true
+              i=i+1
+            end
           end
 
         """ + RedisScripts.Change + """
-          change(KEYS[3],'',calls)
-          change(KEYS[4],'',state)
-          change(KEYS[1],'h:',handshake)
-          if calls>0 then redis.call('PEXPIRE',KEYS[3],ARGV[6]) end
-          if state>0 then redis.call('PEXPIRE',KEYS[4],ARGV[6]) end
+          if calls>0 and change(KEYS[3],'',calls) then redis.call('PEXPIRE',KEYS[3],ARGV[6]) end
+          if state>0 and change(KEYS[4],'',state) then redis.call('PEXPIRE',KEYS[4],ARGV[6]) end
+          if handshake>0 then change(KEYS[1],'h:',handshake) end
           if i<=#ARGV then
             local hops=redis.call('HGET',KEYS[1],'hops')
             if hops then redis.call('HSET',KEYS[1],'hops',(string.gsub(hops,'%-\n$',ARGV[i]..'\n'))) end
           end
         end
 
-        local function trim(done,stays)
-          local kept={}
-          while true do
-            local page,count=redis.call('LRANGE',KEYS[2],0,15),0
-            for _,entry in ipairs(page) do
-              local position,size,time=head(entry)
-              if entries-#kept<=1 or done(time) then break end
-              count=count+1
-              if stays[position] then kept[#kept+1]=entry
-              else entries,bytes,trimmed=entries-1,bytes-size,trimmed+1 end
+        local most,mostbytes=tonumber(ARGV[4]),tonumber(ARGV[5])
+        if oldest>0 or entries>most or bytes>mostbytes then
+
+        """ + Head + """
+          local function trim(done,stays)
+            local kept={}
+            while true do
+              local page,count=redis.call('LRANGE',KEYS[2],0,15),0
+              for _,entry in ipairs(page) do
+                local position,size,time=head(entry)
+                if entries-#kept<=1 or done(time) then break end
+                count=count+1
+                if stays and stays[position] then kept[#kept+1]=entry
+                else entries,bytes,trimmed=entries-1,bytes-size,trimmed+1 end
+              end
+              if count>0 then redis.call('LTRIM',KEYS[2],count,-1) end
+              if count==0 or count<#page then break end
             end
-            if count>0 then redis.call('LTRIM',KEYS[2],count,-1) end
-            if count==0 or count<#page then break end
+            for k=#kept,1,-1 do redis.call('LPUSH',KEYS[2],kept[k]) end
           end
-          for k=#kept,1,-1 do redis.call('LPUSH',KEYS[2],kept[k]) end
-        end
-        if oldest>0 then
-          trim(function(time) return time>=oldest end,{})
-          for k=1,4 do redis.pcall('PEXPIRE',KEYS[k],ARGV[6]) end
-        end
-        if entries>most or bytes>mostbytes then
-          local left,leftbytes=most-math.floor(most/16),mostbytes-math.floor(mostbytes/16)
-          trim(function() return entries<=left and bytes<=leftbytes end,unread)
-        end
+          if oldest>0 then
+            trim(function(time) return time>=oldest end)
+            for k=1,4 do redis.pcall('PEXPIRE',KEYS[k],ARGV[6]) end
+          end
+          if entries>most or bytes>mostbytes then
+            local left,leftbytes=most-math.floor(most/16),mostbytes-math.floor(mostbytes/16)
+            trim(function() return entries<=left and bytes<=leftbytes end,unread)
+          end
         end
         redis.call('HSET',KEYS[1],'position',ARGV[3],'commit',ARGV[2],'entries',entries,'bytes',bytes)
         return 1+trimmed
