@@ -1,6 +1,6 @@
 namespace McpHa.Tests;
 
-/// <summary>What every client expects of the server.</summary>
+/// <summary>Requirements of every client on the server.</summary>
 public sealed class ServerTests(ServerFixture server) : IClassFixture<ServerFixture>
 {
     [Fact]

@@ -4,7 +4,7 @@ using StackExchange.Redis;
 
 namespace Mcp.HighAvailability.Redis;
 
-/// <summary>What exceptions of the Redis client mean.</summary>
+/// <summary>Classifies exceptions of the Redis client.</summary>
 internal static class RedisFaults
 {
     // Server errors that pass by themselves or by a repair of the server, not by a change here.

@@ -54,7 +54,7 @@ internal static class RedisFields
         return table;
     }
 
-    /// <summary>What a script returned from HGETALL.</summary>
+    /// <summary>Reads the HGETALL result of a script.</summary>
     public static HashEntry[] Pairs(RedisResult flat)
     {
         var values = (RedisValue[])flat!;

@@ -164,7 +164,7 @@ internal static class RedisSessionScripts
         return 1+trimmed
         """;
 
-    /// <summary>Of all who saw an epoch one makes it one larger; the winner, also on repetition, reads all it needs in the same step.</summary>
+    /// <summary>Raises the epoch by one for one of all replicas that saw it. The winner, also on repetition, reads the session in the same step.</summary>
     /// <remarks>ARGV: epoch seen, new owner, lifetime. Notes who had it, who has it, why and when, as <c>RedisHops</c> reads it. Answers {-1} unknown,
     /// {0, fields of the owner} refused, {1, record, calls, journal, state} taken.</remarks>
     public const string TakeOver = """

@@ -43,7 +43,7 @@ internal sealed partial class RedisStartCheck(
 
     public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    /// <summary>What is wrong with a version, from the answer to <c>INFO server</c>; <see langword="null"/> when nothing is.</summary>
+    /// <summary>Returns the error of a server version, from <c>INFO server</c>; <see langword="null"/>: it is supported.</summary>
     internal static string? TooOld(string info) =>
         Value(info, "redis_version") is { } text && Version.TryParse(text, out var version) && version < Oldest ? text : null;
 

@@ -2,7 +2,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Mcp.HighAvailability;
 
-/// <summary>What <c>WithHighAvailability</c> hands to its callback: backends and options are added to it by extension methods.</summary>
+/// <summary>Builder that <c>WithHighAvailability</c> passes to its callback. Extension methods add backends and options to it.</summary>
 public sealed class HighAvailabilityBuilder
 {
     internal HighAvailabilityBuilder(IServiceCollection services) => Services = services;

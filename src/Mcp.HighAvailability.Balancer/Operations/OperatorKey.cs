@@ -21,7 +21,7 @@ internal sealed class OperatorKey(IOptions<BalancerOptions> options)
         _hash is not null && authorization.ToString() is { } sent && sent.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase) &&
         CryptographicOperations.FixedTimeEquals(_hash, Hash(sent[Scheme.Length..].Trim()));
 
-    /// <summary>What is wrong with a key; <see langword="null"/>: nothing.</summary>
+    /// <summary>Returns the error of a key; <see langword="null"/>: it is valid.</summary>
     public static string? Fault(string? key)
     {
         if (string.IsNullOrEmpty(key))

@@ -7,7 +7,7 @@ using Microsoft.Extensions.Options;
 
 namespace Mcp.HighAvailability.Balancer.Routing;
 
-/// <summary>What the exchanges of one balancer share. All of it may be lost at any time; it only makes routing better.</summary>
+/// <summary>State that the exchanges of one balancer share. It may be lost at any time; it only improves routing.</summary>
 internal sealed class RoutingState(ReplicaDirectory directory, FailoverLog failovers, IOptions<BalancerOptions> options)
 {
     private readonly ConcurrentDictionary<string, string> _hints = new(StringComparer.Ordinal);

@@ -3,7 +3,7 @@ using Mcp.HighAvailability.Storage;
 
 namespace Mcp.HighAvailability.Balancer.Status;
 
-/// <summary>What the live page shows, and all that the same as JSON says.</summary>
+/// <summary>Content of the live page and of its JSON.</summary>
 internal sealed record Status(
     DateTimeOffset Time, BalancerStatus Balancer, StatusTotals Totals, TrafficStatus Traffic, RedisStatus Redis, IReadOnlyList<ReplicaStatus> Replicas,
     IReadOnlyList<TimelineEntry> Timeline);

@@ -7,7 +7,7 @@ internal enum StatusFormat
     Json,
 }
 
-/// <summary>What a request for the page wants to have.</summary>
+/// <summary>Format that a request for the page asks for.</summary>
 internal static class StatusFormats
 {
     public static StatusFormat Of(HttpRequest request)

@@ -2,7 +2,7 @@ using System.Text.Json.Serialization;
 
 namespace Mcp.HighAvailability.Balancer.Status;
 
-/// <summary>What happened in the cluster.</summary>
+/// <summary>Events of the cluster.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<TimelineKind>))]
 internal enum TimelineKind
 {

@@ -9,7 +9,7 @@ internal sealed class ClusterStatus(McpClusterResource cluster, ResourceNotifica
 {
     private const string Property = "Healthy replicas";
 
-    /// <summary>What the dashboard shows of a cluster before its replicas start.</summary>
+    /// <summary>State that the dashboard shows before the replicas start.</summary>
     public static CustomResourceSnapshot Initial { get; } = new() { ResourceType = "MCP cluster", State = KnownResourceStates.Starting, Properties = [] };
 
     public static bool IsHealthy(CustomResourceSnapshot replica) =>

@@ -30,7 +30,7 @@ internal sealed class ClusterOperations(McpClusterResource cluster)
     /// <summary>Takes a drained replica back.</summary>
     public Task ResumeAsync(string replica, CancellationToken cancellationToken) => PostAsync(replica, "resume", cancellationToken);
 
-    /// <summary>What the balancer knows about a replica.</summary>
+    /// <summary>Returns the balancer's view of a replica.</summary>
     public async Task<KnownReplica?> FindAsync(string replica, CancellationToken cancellationToken) =>
         (await ReportAsync(cancellationToken)).FirstOrDefault(known => known.Id == replica);
 
@@ -92,7 +92,7 @@ internal sealed record KnownReplica(string Id, int ProcessId, string State, int 
     public bool TakesSessions => State == "alive";
 }
 
-/// <summary>What a draining replica still has.</summary>
+/// <summary>Sessions and calls that a draining replica still has.</summary>
 internal sealed record DrainProgress(int Sessions, int Calls)
 {
     public bool IsEmpty => Sessions == 0 && Calls == 0;

@@ -4,7 +4,7 @@ using Aspire.Hosting.ApplicationModel;
 
 namespace Mcp.HighAvailability.Hosting.Commands;
 
-/// <summary>What commands answer: a sentence for people, and the same as JSON for tools.</summary>
+/// <summary>Answers of commands: a sentence for people, and the same as JSON for tools.</summary>
 internal static class CommandText
 {
     public static ExecuteCommandResult Success<T>(string message, T result) =>

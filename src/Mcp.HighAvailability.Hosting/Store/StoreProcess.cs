@@ -4,7 +4,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Mcp.HighAvailability.Hosting.Store;
 
-/// <summary>What all stores that run as a process on this machine have in common: an endpoint, a password and a health check.</summary>
+/// <summary>Common parts of stores that run as a process on this machine: endpoint, password, health check.</summary>
 internal static class StoreProcess
 {
     private const string EndpointName = "tcp";

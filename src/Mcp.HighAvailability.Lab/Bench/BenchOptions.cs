@@ -3,7 +3,7 @@ using Mcp.HighAvailability.Lab.Processes;
 
 namespace Mcp.HighAvailability.Lab.Bench;
 
-/// <summary>What <c>bench</c> was asked for.</summary>
+/// <summary>Options of <c>bench</c>.</summary>
 /// <param name="Rounds">Rounds of load.</param>
 /// <param name="Duration">Length of one turn of one subject.</param>
 /// <param name="Kills">Kills of a replica with a call in flight.</param>
@@ -23,10 +23,10 @@ internal sealed record BenchOptions(
 
     private static readonly string[] Figures = [Memory, Kill, Crowd, Vanish, StreamsPart];
 
-    /// <summary>All that can be measured: the subjects under load, and the other figures.</summary>
+    /// <summary>Everything to measure: subjects under load, and the other figures.</summary>
     public static IReadOnlyList<string> Parts { get; } = [.. SubjectPlan.All.Select(plan => plan.Key), .. Figures];
 
-    /// <summary>What is measured without <c>--only</c>.</summary>
+    /// <summary>Parts measured without <c>--only</c>.</summary>
     public static IReadOnlyList<string> DefaultParts { get; } = [.. SubjectPlan.All.Where(plan => plan.ByDefault).Select(plan => plan.Key), .. Figures];
 
     /// <summary>Where its processes write.</summary>

@@ -146,7 +146,7 @@ internal sealed class BenchProcesses(string folder) : IAsyncDisposable
     private string Log(string name) => Path.Combine(folder, "logs", name + ".log");
 }
 
-/// <summary>What a server does with its telemetry.</summary>
+/// <summary>Telemetry of a measured server.</summary>
 internal enum TelemetryUse
 {
     /// <summary>As it comes: nothing is exported, so nothing listens.</summary>

@@ -2,7 +2,7 @@ using Mcp.HighAvailability.Lab.Chaos.History;
 
 namespace Mcp.HighAvailability.Lab.Chaos;
 
-/// <summary>What <c>chaos</c> was asked for.</summary>
+/// <summary>Options of <c>chaos</c>.</summary>
 internal sealed record ChaosOptions
 {
     /// <summary>Replicas of the server.</summary>

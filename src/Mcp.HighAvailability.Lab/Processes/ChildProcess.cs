@@ -17,7 +17,7 @@ internal sealed class ChildProcess : IAsyncDisposable
         Exited = WaitAsync();
     }
 
-    /// <summary>What was started.</summary>
+    /// <summary>The started process.</summary>
     public ProcessSpec Spec { get; }
 
     /// <summary>Process id of the program itself.</summary>

@@ -9,7 +9,7 @@ internal sealed record LocalStore(string? Garnet)
 {
     private static readonly NuGetPackage Package = new("garnet-server", "2.2.8", Path.Combine("tools", "net10.0", "any", "GarnetServer.dll"));
 
-    /// <summary>What it is, and why.</summary>
+    /// <summary>Description of the store and the reason for the choice.</summary>
     public string Description => Garnet is null ? "a redis-server of their own" : $"a Garnet {Package.Version} of their own, because redis-server is not " +
         "installed";
 

@@ -1,6 +1,6 @@
 namespace Mcp.HighAvailability.Lab.Processes;
 
-/// <summary>What to start.</summary>
+/// <summary>A process to start.</summary>
 /// <param name="Name">Short name for messages.</param>
 /// <param name="FileName">Program: a path, or a name that is on PATH.</param>
 /// <param name="Arguments">Its arguments. They can be read by every user of the machine: no secrets.</param>

@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 
 namespace Mcp.HighAvailability.Lab.Up;
 
-/// <summary>What runs now, for other programs: <c>cluster.json</c>.</summary>
+/// <summary>Running processes, for other programs: <c>cluster.json</c>.</summary>
 internal sealed record ClusterFile(
     Uri Endpoint,
     IReadOnlyList<ClusterFile.BalancerEntry> Balancers,

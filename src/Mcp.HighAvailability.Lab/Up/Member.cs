@@ -22,7 +22,7 @@ internal enum MemberState
 /// <summary>How to start a member once more; a replica gets a new id and a new address every time.</summary>
 internal sealed record Launch(string Id, Uri? Url, ProcessSpec Process, Func<CancellationToken, Task<bool>> IsReady);
 
-/// <summary>What a member is now.</summary>
+/// <summary>State of a member.</summary>
 internal sealed record MemberStatus(Role Role, string Id, Uri? Url, int? ProcessId, MemberState State, int Starts);
 
 /// <summary>One process of the cluster and all that follow it in its place: started, watched, and started again when it dies.</summary>

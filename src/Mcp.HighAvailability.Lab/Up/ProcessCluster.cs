@@ -82,7 +82,7 @@ internal sealed class ProcessCluster : IAsyncDisposable
     /// <summary>How long everything that is told to end together may take for what it has under way.</summary>
     public TimeSpan StopTimeout => StopGrace;
 
-    /// <summary>What this cluster is, in one line.</summary>
+    /// <summary>One-line description of this cluster.</summary>
     public static string Describe(UpOptions options, LocalStore? store) =>
         $"Starting {Plural(options.Replicas, "replica")} and {Plural(options.Balancers, "balancer")} as processes, " +
         (store is null ? $"on the Redis at {RedisConnection.Addresses(options.Redis!)}." : $"with {store.Description}.");

@@ -1,6 +1,6 @@
 namespace Mcp.HighAvailability.Lab.Up;
 
-/// <summary>What <c>up</c> was asked for.</summary>
+/// <summary>Options of <c>up</c>.</summary>
 /// <param name="Replicas">Number of server replicas.</param>
 /// <param name="Balancers">Number of balancers; the first listens on <paramref name="Port"/>, each further one on the next port.</param>
 /// <param name="Port">Port of the first balancer.</param>
@@ -25,7 +25,7 @@ internal sealed record UpOptions(
     bool EndWithParent,
     string Folder);
 
-/// <summary>What an nginx hands requests to, in turn.</summary>
+/// <summary>Servers behind an nginx.</summary>
 internal enum NginxFront
 {
     None,

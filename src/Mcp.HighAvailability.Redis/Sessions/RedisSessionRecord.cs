@@ -33,7 +33,7 @@ internal static class RedisSessionRecord
         }
     }
 
-    /// <summary>What <see cref="ReadOwner"/> reads.</summary>
+    /// <summary>Fields that <see cref="ReadOwner"/> reads.</summary>
     public static readonly RedisValue[] OwnerFields = [RedisFields.Ended, RedisFields.Owner, RedisFields.Epoch, RedisFields.Position, RedisFields.Commit];
 
     /// <returns><see langword="null"/> when there is no session, or one that has ended.</returns>

@@ -24,7 +24,7 @@ internal static class RedisTaskRecord
         "outcome", "",
     ];
 
-    /// <summary>What the scripts answer as a view; <see langword="null"/>: there is no such task.</summary>
+    /// <summary>Reads a view from the answer of a script; <see langword="null"/>: there is no such task.</summary>
     public static TaskView? ReadView(string taskId, RedisKey key, RedisResult result)
     {
         if (result.Resp2Type != ResultType.Array)
@@ -55,7 +55,7 @@ internal static class RedisTaskRecord
         TimeSpan Span(int at) => TimeSpan.FromMilliseconds(RedisSessionRecord.Number(key, fields[at]));
     }
 
-    /// <summary>What a claim answers; <see langword="null"/>: it was refused.</summary>
+    /// <summary>Reads the answer of a claim; <see langword="null"/>: it was refused.</summary>
     public static TaskSnapshot? ReadSnapshot(string taskId, RedisKey key, RedisResult result)
     {
         if (result.Resp2Type != ResultType.Array)

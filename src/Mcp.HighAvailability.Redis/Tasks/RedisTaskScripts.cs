@@ -205,7 +205,7 @@ internal static class RedisTaskScripts
         return 1
         """;
 
-    /// <summary>What is due is found by one replica at a time, and again if that one dies with it.</summary>
+    /// <summary>Finds due tasks. One replica at a time gets them; another one gets them again if it dies.</summary>
     /// <remarks>KEYS: 1 kept. ARGV: 1 most, 2 lease in ms.</remarks>
     public const string Due = Now + """
         local due=redis.call('ZRANGEBYSCORE',KEYS[1],'-inf',stamp(now),'LIMIT','0',ARGV[1])

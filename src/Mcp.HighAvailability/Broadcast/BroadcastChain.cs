@@ -3,7 +3,7 @@ using Mcp.HighAvailability.Storage;
 
 namespace Mcp.HighAvailability.Broadcast;
 
-/// <summary>What a replica keeps of the log: the newest entries in their order, within the same bounds as the log. Not thread-safe.</summary>
+/// <summary>The newest entries of the log that a replica keeps, in order, within the bounds of the log. Not thread-safe.</summary>
 /// <remarks>
 /// Invariant: an entry enters once, behind everything that the log had before it. Where entries may have been lost in between, it says so
 /// (<see cref="FollowedBroadcast.AfterGap"/>).
@@ -24,7 +24,7 @@ internal sealed class BroadcastChain(BroadcastOptions options)
     /// <summary>Ordinal of the newest entry of the first read.</summary>
     public long Began { get; private set; }
 
-    /// <summary>What a read of the log begins behind.</summary>
+    /// <summary>Position behind which a read of the log begins.</summary>
     public BroadcastPosition Head { get; private set; }
 
     /// <summary>Behind the newest entry.</summary>

@@ -25,7 +25,7 @@ internal sealed partial class BroadcastFollower(
     private readonly SemaphoreSlim _missing = new(0, 1);
     private long _reads;
 
-    /// <summary>What is kept of the log.</summary>
+    /// <summary>Entries of the log kept here.</summary>
     public BroadcastOptions Options => options.Value;
 
     /// <summary>Behind the newest entry that is known here.</summary>
@@ -48,7 +48,7 @@ internal sealed partial class BroadcastFollower(
         }
     }
 
-    /// <summary>What the log is to be told that this replica knows.</summary>
+    /// <summary>Position that this replica knows, for the next append.</summary>
     public BroadcastPosition Head
     {
         get

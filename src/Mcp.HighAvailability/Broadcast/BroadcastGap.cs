@@ -4,7 +4,7 @@ using ModelContextProtocol.Protocol;
 
 namespace Mcp.HighAvailability.Broadcast;
 
-/// <summary>What a client is told that has missed broadcasts.</summary>
+/// <summary>Notification for a client that has missed broadcasts.</summary>
 internal static class BroadcastGap
 {
     /// <summary>The logger of the notice.</summary>

@@ -2,7 +2,7 @@ using Mcp.HighAvailability.Storage;
 
 namespace Mcp.HighAvailability.Cluster;
 
-/// <summary>What this process says of itself in each heartbeat. A balancer has none.</summary>
+/// <summary>Data of this process in each heartbeat. A balancer has none.</summary>
 public interface ISelfReplica
 {
     /// <summary>This replica's id, fixed for the life of the process.</summary>

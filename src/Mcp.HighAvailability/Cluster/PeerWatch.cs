@@ -245,7 +245,7 @@ internal sealed partial class PeerWatch : IDisposable
     private partial void LogTickFailed(Exception exception);
 }
 
-/// <summary>What a <see cref="PeerWatch"/> can find out.</summary>
+/// <summary>Findings of a <see cref="PeerWatch"/>.</summary>
 /// <param name="ProbeAsync">Probes a replica on an existing connection, if there is one; ends with the token.</param>
 /// <param name="AskAsync">Asks a replica on a new connection, within a time limit of its own.</param>
 /// <param name="ReadRegistryAsync">Reads the registry, so that the view is as new as the call.</param>

@@ -1,6 +1,6 @@
 namespace Mcp.HighAvailability.Cluster;
 
-/// <summary>What became of asking a replica directly (<see cref="PeerProbe"/>).</summary>
+/// <summary>Result of a direct probe (<see cref="PeerProbe"/>).</summary>
 public abstract record ProbeAnswer
 {
     private ProbeAnswer()

@@ -5,7 +5,9 @@ using Microsoft.Extensions.Options;
 
 namespace Mcp.HighAvailability.Cluster;
 
-/// <summary>Who is alive, where, and who is draining: one view per process, kept by heartbeats through the <see cref="IReplicaRegistry"/>.</summary>
+/// <summary>
+/// Replicas that are alive, their addresses and drain state: one view per process, kept by heartbeats through the <see cref="IReplicaRegistry"/>.
+/// </summary>
 /// <remarks>
 /// While the registry is away the last view stays as it is: no replica is given up for a silence that may be our own. Refused connections and
 /// replicas in use that do not answer when asked directly count all the time. This process's own replica is never given up.

@@ -3,7 +3,7 @@ using Mcp.HighAvailability.Storage;
 
 namespace Mcp.HighAvailability.Cluster;
 
-/// <summary>What one process believes of all replicas, from registry readings, the time since, and connections that were refused.</summary>
+/// <summary>One process's view of all replicas, from registry readings, the time since, and refused connections.</summary>
 /// <remarks>Times are readings of the local clock. Members that change are called under a lock; what they publish is read without one.</remarks>
 /// <param name="options">When a silent replica is given up.</param>
 /// <param name="selfId">This process's own replica, if it is one.</param>

@@ -2,7 +2,7 @@ using System.Collections;
 
 namespace Mcp.HighAvailability.Diagnostics;
 
-/// <summary>What every log record carries that is written while a call of a session is worked on: a scope for loggers.</summary>
+/// <summary>Logger scope of a session: fields of every log record that is written during one of its calls.</summary>
 internal sealed class SessionScope(string sessionId, string replica, long epoch) : IReadOnlyList<KeyValuePair<string, object?>>
 {
     public int Count => 3;

@@ -43,7 +43,7 @@ internal static class SessionTrace
         return span;
     }
 
-    /// <summary>What caused a span that is made later and elsewhere.</summary>
+    /// <summary>Cause of a span that is made later on another thread.</summary>
     public static ActivityContext Cause => IsOn ? Sampled(Activity.Current) : default;
 
     /// <summary>Names the session on the request's span, and links it to the session's trace.</summary>

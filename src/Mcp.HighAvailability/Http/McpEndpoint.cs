@@ -262,7 +262,7 @@ internal sealed class McpEndpoint(
         return true;
     }
 
-    /// <summary>Who sends a request; <see langword="null"/> when anonymous.</summary>
+    /// <summary>User of a request; <see langword="null"/> when anonymous.</summary>
     public static System.Security.Claims.ClaimsPrincipal? Authenticated(HttpContext context) =>
         context.User.Identity?.IsAuthenticated == true ? context.User : null;
 }

@@ -28,7 +28,7 @@ internal sealed record ParameterMember(string[] Path, bool IsRequired, string Ty
     /// <summary>Whether this says everything about a member of the parameters.</summary>
     public bool Describes(string name) => Path.Length == 1 && Path[0] == name && Type != "object";
 
-    /// <summary>What is wrong; <see langword="null"/> if nothing is. Rewrites a value that has several forms.</summary>
+    /// <summary>Returns the error; <see langword="null"/>: the value is valid. Rewrites a value that has several forms.</summary>
     public string? Check(JsonObject parameters, ref bool changed)
     {
         var parent = parameters;

@@ -110,7 +110,7 @@ internal sealed class MethodRule(Type type, IReadOnlyList<ParameterMember> membe
 
     public static MethodRule Of<T>(params string[] members) => new(typeof(T), [.. members.Select(ParameterMember.Parse)]);
 
-    /// <summary>What is wrong with a member; <see langword="null"/> if nothing is.</summary>
+    /// <summary>Returns the error of a member; <see langword="null"/>: it is valid.</summary>
     public string? Find(JsonObject parameters, ref bool changed)
     {
         foreach (var member in members)

@@ -5,7 +5,7 @@ using Microsoft.AspNetCore.Http.Features;
 
 namespace Mcp.HighAvailability.Http;
 
-/// <summary>What became of reading a request body.</summary>
+/// <summary>Result of reading a request body.</summary>
 internal enum BodyOutcome
 {
     /// <summary>It was read to its end.</summary>

@@ -110,7 +110,7 @@ internal sealed class SessionGate(
         }
     }
 
-    /// <summary>What a request wants of its session: a GET that resumes the response of a call waits for its answer.</summary>
+    /// <summary>Kind of take-over that a request needs: a GET that resumes the response of a call waits for its answer.</summary>
     public static TakeOverFor Purpose(HttpContext context) =>
         HttpMethods.IsGet(context.Request.Method) && !context.Request.Headers[McpHeaders.LastEventId].ToString().StartsWith(SseEventId.CallStream)
             ? TakeOverFor.Stream

@@ -113,6 +113,6 @@ internal static class HttpAnswers
             !context.RequestAborted.IsCancellationRequested;
     }
 
-    /// <summary>What a client said, short enough to be said back.</summary>
+    /// <summary>Shortens text of a client for an error message.</summary>
     public static string Printable(string value) => value.Length <= 64 ? value : value[..64] + "…";
 }

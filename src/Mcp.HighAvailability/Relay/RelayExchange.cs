@@ -32,7 +32,7 @@ public sealed record RelayExchange
     /// <summary>How long the exchange is held while no replica can serve it, counted from each break anew.</summary>
     public TimeSpan HoldTime { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>What is called, for logs and metrics: a tool or a method. Empty: not known.</summary>
+    /// <summary>Name of the tool or method, for logs and metrics. Empty: not known.</summary>
     public string CallName { get; init; } = "";
 
     /// <summary>Replicas that may have begun to run it before it came here.</summary>

@@ -3,7 +3,7 @@ using Mcp.HighAvailability.Diagnostics;
 
 namespace Mcp.HighAvailability.Relay;
 
-/// <summary>What relays count.</summary>
+/// <summary>Metrics of relays.</summary>
 internal sealed class RelayMetrics
 {
     private readonly Counter<long> _abandoned;

@@ -5,7 +5,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Mcp.HighAvailability.Relay;
 
-/// <summary>What a relay writes to a replica, and reads from the head of its response.</summary>
+/// <summary>Writes a request to a replica and reads the head of its response.</summary>
 internal static class RelayRequest
 {
     /// <summary>Writes the head of a request.</summary>

@@ -2,7 +2,7 @@ using Mcp.HighAvailability.Protocol;
 
 namespace Mcp.HighAvailability.Relay;
 
-/// <summary>What a <see cref="RelayMachine"/> wants done next.</summary>
+/// <summary>Next action of a <see cref="RelayMachine"/>.</summary>
 internal enum RelayAction
 {
     /// <summary>Wait for <see cref="RelayStep.Delay"/>, ask the route for a target, then give it to <see cref="RelayMachine.Chosen"/>.</summary>
@@ -71,7 +71,7 @@ internal readonly record struct RelayStep(RelayAction Action)
     public bool IsLast => Action >= RelayAction.Answer;
 }
 
-/// <summary>What the head of a response says to a relay.</summary>
+/// <summary>Meaning of a response head for a relay.</summary>
 /// <param name="Status">HTTP status.</param>
 /// <param name="IsEventStream">Events follow.</param>
 /// <param name="Owner">The session's owner, if the replica names it.</param>
@@ -81,7 +81,7 @@ internal readonly record struct RelayStep(RelayAction Action)
 /// <param name="Begun">Replicas that may have begun to run the request; see <see cref="HaHeaders.Begun"/>.</param>
 internal readonly record struct RelayHead(int Status, bool IsEventStream, string? Owner, string? SessionId, string? Cursor, bool IsTransient, string? Begun);
 
-/// <summary>What becomes of an event.</summary>
+/// <summary>Treatment of an event.</summary>
 /// <param name="Passes">The client gets it.</param>
 /// <param name="NewSession">The session that it names, if none was known; see <see cref="LegacyEndpoint"/>.</param>
 internal readonly record struct EventVerdict(bool Passes, string? NewSession = null);

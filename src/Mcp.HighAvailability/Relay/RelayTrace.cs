@@ -7,7 +7,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Mcp.HighAvailability.Relay;
 
-/// <summary>What traces say of an exchange: one span per attempt in the request's trace, and one in the session's when it went on elsewhere.</summary>
+/// <summary>Spans of an exchange: one per attempt in the request's trace, and one in the session's when it continued at another replica.</summary>
 internal sealed class RelayTrace(Relay relay, HttpContext context, RelayExchange exchange)
 {
     private Activity? _attempt; // the span of the attempt that runs

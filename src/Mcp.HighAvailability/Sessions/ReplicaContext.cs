@@ -2,7 +2,7 @@ using Mcp.HighAvailability.Cluster;
 
 namespace Mcp.HighAvailability.Sessions;
 
-/// <summary>What tools get injected to know where they run.</summary>
+/// <summary>Replica and session of a call, injected into tools.</summary>
 internal sealed class ReplicaContext(ISelfReplica self) : IReplicaContext
 {
     public string ReplicaId => self.Id;

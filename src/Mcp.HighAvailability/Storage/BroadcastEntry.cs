@@ -17,7 +17,7 @@ public sealed record BroadcastEntry
     /// </summary>
     public required BroadcastPosition Previous { get; init; }
 
-    /// <summary>What it is; see <see cref="BroadcastPublication.Kind"/>.</summary>
+    /// <summary>Kind of the broadcast; see <see cref="BroadcastPublication.Kind"/>.</summary>
     public required string Kind { get; init; }
 
     /// <summary>See <see cref="BroadcastPublication.Id"/>.</summary>

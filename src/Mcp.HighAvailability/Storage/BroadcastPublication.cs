@@ -9,7 +9,7 @@ public sealed record BroadcastPublication
     private const int MaxIdLength = 128;
     private static readonly SearchValues<char> Allowed = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.:/+=");
 
-    /// <summary>What it is, for readers to choose from: 1 to 64 characters of <c>[A-Za-z0-9-_.:/+=]</c>. See <see cref="BroadcastKinds"/>.</summary>
+    /// <summary>Kind, by which readers choose: 1 to 64 characters of <c>[A-Za-z0-9-_.:/+=]</c>. See <see cref="BroadcastKinds"/>.</summary>
     public required string Kind { get; init; }
 
     /// <summary>

@@ -2,7 +2,7 @@ using ModelContextProtocol.Protocol;
 
 namespace Mcp.HighAvailability.Storage;
 
-/// <summary>What a journaled message means to the client. Under pressure <see cref="Progress"/> is dropped first, then <see cref="Notification"/>.</summary>
+/// <summary>Kind of a journaled message. Under pressure <see cref="Progress"/> is dropped first, then <see cref="Notification"/>.</summary>
 internal enum MessageKind
 {
     /// <summary>Answers a client's request. Never dropped.</summary>

@@ -1,6 +1,6 @@
 namespace Mcp.HighAvailability.Storage;
 
-/// <summary>What a replica says of itself.</summary>
+/// <summary>Data that a replica publishes about itself.</summary>
 /// <param name="Id">Unique per process start; characters <c>[A-Za-z0-9-]</c>.</param>
 /// <param name="Address">Base address at which its peers and the balancers reach it.</param>
 /// <param name="Draining">It hands its sessions over and takes no new ones: it is shutting down, or an operator asked (<see cref="Stays"/>).</param>

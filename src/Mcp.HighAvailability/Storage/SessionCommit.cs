@@ -60,7 +60,7 @@ public sealed class SessionCommit
     public bool Touch { get; init; }
 }
 
-/// <summary>What became of a <see cref="SessionCommit"/>.</summary>
+/// <summary>Result of a <see cref="SessionCommit"/>.</summary>
 public enum CommitResult
 {
     /// <summary>Applied (now or, when it was a repetition, before).</summary>

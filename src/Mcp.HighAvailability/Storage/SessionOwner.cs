@@ -1,6 +1,6 @@
 namespace Mcp.HighAvailability.Storage;
 
-/// <summary>Who owns a session and how far it has come: all that is needed to find it.</summary>
+/// <summary>Owner, epoch and position of a session.</summary>
 /// <param name="Owner">As <see cref="SessionRecord.Owner"/>.</param>
 /// <param name="Epoch">As <see cref="SessionRecord.Epoch"/>.</param>
 /// <param name="LastPosition">As <see cref="SessionRecord.LastPosition"/>.</param>

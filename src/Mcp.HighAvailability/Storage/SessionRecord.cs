@@ -2,7 +2,7 @@ using Mcp.HighAvailability.Sessions;
 
 namespace Mcp.HighAvailability.Storage;
 
-/// <summary>What the cluster knows of a session: who owns it, and what a new owner needs to restore it.</summary>
+/// <summary>Record of a session: its owner, and the data that a new owner needs to restore it.</summary>
 /// <remarks>
 /// The record is small and lives as long as the session. Everything that grows (journal, open calls, state) is kept beside
 /// it by the same <see cref="ISessionStore"/>, so that one commit can change all of them.
@@ -49,7 +49,7 @@ public sealed record SessionRecord
 /// <summary>Keys of <see cref="SessionRecord.Handshake"/>.</summary>
 public static class HandshakeKeys
 {
-    /// <summary>Of the client's <c>initialize</c>: <c>protocolVersion</c>, <c>capabilities</c> and <c>clientInfo</c>, a JSON object.</summary>
+    /// <summary>Parts of the client's <c>initialize</c>: <c>protocolVersion</c>, <c>capabilities</c> and <c>clientInfo</c>, a JSON object.</summary>
     public const string Initialize = "initialize";
 
     /// <summary>The client has sent <c>notifications/initialized</c>. No value.</summary>

@@ -12,7 +12,7 @@ public sealed record SessionSnapshot(
     /// <summary>The whole session state, committed values only. Of a take-over; a write-back is given it apart.</summary>
     public IReadOnlyDictionary<string, ReadOnlyMemory<byte>> State { get; init; } = new Dictionary<string, ReadOnlyMemory<byte>>();
 
-    /// <summary>Of a write-back: as <see cref="SessionCommit.Unread"/>.</summary>
+    /// <summary>For a write-back: as <see cref="SessionCommit.Unread"/>.</summary>
     public IReadOnlyList<long> Unread { get; init; } = [];
 }
 

@@ -30,7 +30,7 @@ internal sealed class StatusPage(bool operations, bool lookup)
         return context.Response.WriteAsync(Render(status, answer), context.RequestAborted);
     }
 
-    /// <summary>What every viewer is sent: one server-sent event.</summary>
+    /// <summary>The server-sent event that every viewer gets.</summary>
     public byte[] RenderEvent(Status status)
     {
         var text = new StringBuilder("data: ", 16384);

@@ -4,7 +4,7 @@ using Mcp.HighAvailability.Storage;
 
 namespace Mcp.HighAvailability.Balancer.Status.Page;
 
-/// <summary>What happened, newest first.</summary>
+/// <summary>Events of the cluster, newest first.</summary>
 internal static class TimelinePart
 {
     private const int Shown = 40;

@@ -2,7 +2,7 @@ using System.Text.Json.Serialization;
 
 namespace Mcp.HighAvailability.Lab.Bench.Load;
 
-/// <summary>What the measured calls do.</summary>
+/// <summary>Kinds of measured calls.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<CallKind>))]
 internal enum CallKind
 {

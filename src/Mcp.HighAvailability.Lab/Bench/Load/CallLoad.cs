@@ -52,7 +52,7 @@ internal sealed class CallLoad : IDisposable
     public void Dispose() => _connections.ForEach(connection => connection.Dispose());
 }
 
-/// <summary>What one run has shown.</summary>
+/// <summary>Figures of one run.</summary>
 /// <param name="Latencies">Per call, sorted, in <see cref="Stopwatch"/> ticks.</param>
 /// <param name="Elapsed">How long it took.</param>
 internal sealed record LoadResult(long[] Latencies, TimeSpan Elapsed)

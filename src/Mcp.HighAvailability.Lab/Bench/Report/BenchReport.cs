@@ -4,7 +4,7 @@ using Mcp.HighAvailability.Lab.Bench.Server;
 
 namespace Mcp.HighAvailability.Lab.Bench.Report;
 
-/// <summary>All that a run has measured.</summary>
+/// <summary>Figures of a whole run.</summary>
 internal sealed record BenchReport
 {
     public required DateTimeOffset Started { get; init; }

@@ -2,7 +2,7 @@ using Mcp.HighAvailability.Lab.Bench.Load;
 
 namespace Mcp.HighAvailability.Lab.Bench.Report;
 
-/// <summary>What one subject has shown.</summary>
+/// <summary>Figures of one subject.</summary>
 /// <param name="Key">Its name.</param>
 /// <param name="Title">What it is.</param>
 /// <param name="Loads">Its figures by load.</param>

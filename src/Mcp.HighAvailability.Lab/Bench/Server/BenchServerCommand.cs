@@ -83,7 +83,7 @@ internal static class BenchServerCommand
     }
 }
 
-/// <summary>What serves <c>/mcp</c>.</summary>
+/// <summary>Implementation that serves <c>/mcp</c>.</summary>
 internal enum ServerKind
 {
     /// <summary>Kestrel alone, with the JSON of an echo.</summary>

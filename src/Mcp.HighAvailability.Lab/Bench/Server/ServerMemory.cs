@@ -7,7 +7,7 @@ internal sealed record ServerMemory(long Heap, long Allocated)
 {
     public static ServerMemory Now() => new(GC.GetTotalMemory(forceFullCollection: false), GC.GetTotalAllocatedBytes());
 
-    /// <summary>What is still in use.</summary>
+    /// <summary>Memory in use.</summary>
     public static ServerMemory AfterCollection()
     {
         // What finalizers hold goes with the collection after the one that finds it.

@@ -7,7 +7,7 @@ namespace Mcp.HighAvailability.Lab.Bench.Streams;
 /// <summary>One open GET stream. It notes when each numbered broadcast arrives.</summary>
 internal sealed class StreamListener(RawSession session, Running owner) : IDisposable
 {
-    /// <summary>What stands before the number in the text of a broadcast.</summary>
+    /// <summary>Text before the number in a broadcast.</summary>
     public const string Mark = "tick ";
 
     private readonly List<Arrival> _arrivals = [];
@@ -23,7 +23,7 @@ internal sealed class StreamListener(RawSession session, Running owner) : IDispo
     /// <summary>Number of the broadcast that arrived last; 0: none.</summary>
     public int Last => _last;
 
-    /// <summary>What arrived, in order. Complete when nothing arrives any more.</summary>
+    /// <summary>Arrivals in order. Complete once nothing arrives any more.</summary>
     public IReadOnlyList<Arrival> Arrivals => _arrivals;
 
     /// <summary>Opens the stream.</summary>

@@ -3,7 +3,7 @@ using Mcp.HighAvailability.Lab.Bench.Server;
 
 namespace Mcp.HighAvailability.Lab.Bench.Subjects;
 
-/// <summary>What is measured side by side.</summary>
+/// <summary>Subjects that are measured side by side.</summary>
 /// <param name="Key">Its name in <c>--only</c> and in the report.</param>
 /// <param name="Title">What it is.</param>
 /// <param name="Loads">The loads it is measured with.</param>

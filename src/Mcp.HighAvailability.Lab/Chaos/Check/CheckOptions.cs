@@ -1,6 +1,6 @@
 namespace Mcp.HighAvailability.Lab.Chaos.Check;
 
-/// <summary>What the checker has to know about the run.</summary>
+/// <summary>Facts about the run that the checker needs.</summary>
 /// <param name="CallTimeout">When a call counts as hung.</param>
 /// <param name="Direct">Whether clients had no balancer of ours: then a connection that breaks before its first byte is a promised error.</param>
 /// <param name="Tools">The tools and methods that must have been called at least once.</param>

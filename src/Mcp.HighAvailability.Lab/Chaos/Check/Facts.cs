@@ -5,7 +5,7 @@ namespace Mcp.HighAvailability.Lab.Chaos.Check;
 /// <summary>A history, ordered for those who look something up in it.</summary>
 internal sealed class Facts
 {
-    /// <summary>What a fault may still cause after the cluster is whole again: sessions that were idle are taken over with their next request.</summary>
+    /// <summary>Late effects of a fault: idle sessions are taken over with their next request, after the cluster is whole again.</summary>
     public static readonly TimeSpan Aftermath = TimeSpan.FromSeconds(5);
 
     private const string FirstPrimed = "2025-11-25";

@@ -2,7 +2,7 @@ using Mcp.HighAvailability.Lab.Chaos.History;
 
 namespace Mcp.HighAvailability.Lab.Chaos.Check;
 
-/// <summary>What the checker says of a run.</summary>
+/// <summary>Result of the checker.</summary>
 /// <param name="Violations">All findings, earliest first.</param>
 /// <param name="Pauses">Every pause that was measured: one per fault and session that noticed or could have.</param>
 /// <param name="Elsewhere">The same measure in sessions that the fault did not hit.</param>

@@ -2,7 +2,7 @@ using Mcp.HighAvailability.Lab.Chaos.History;
 
 namespace Mcp.HighAvailability.Lab.Chaos.Check;
 
-/// <summary>What is wrong with a history.</summary>
+/// <summary>Kinds of violations.</summary>
 internal enum ViolationKind
 {
     /// <summary>An error that is not promised.</summary>

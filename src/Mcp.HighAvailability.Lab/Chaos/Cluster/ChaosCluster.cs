@@ -51,7 +51,7 @@ internal sealed class ChaosCluster : IAsyncDisposable
 
     public List<Member> Balancers { get; } = [];
 
-    /// <summary>What clients connect to where there is no balancer of ours.</summary>
+    /// <summary>Endpoint of clients without the balancer.</summary>
     private Member? Nginx { get; }
 
     /// <summary>Everything that runs.</summary>
@@ -59,7 +59,7 @@ internal sealed class ChaosCluster : IAsyncDisposable
 
     private IEnumerable<Member> Fronts => Nginx is null ? Balancers : [Nginx];
 
-    /// <summary>What Redis says of it.</summary>
+    /// <summary>State of the cluster in Redis.</summary>
     public ClusterState State { get; }
 
     /// <summary>Where clients connect: to any of these.</summary>

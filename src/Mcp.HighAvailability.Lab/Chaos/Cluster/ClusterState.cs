@@ -4,7 +4,7 @@ using StackExchange.Redis;
 
 namespace Mcp.HighAvailability.Lab.Chaos.Cluster;
 
-/// <summary>What Redis holds of the cluster: who is registered, and whose each session is. Read past all links, and never written.</summary>
+/// <summary>State of the cluster in Redis: registered replicas and owners of sessions. Read past all links, and never written.</summary>
 /// <remarks>A Redis that is away is no error here, only nothing to read; the next reading connects anew.</remarks>
 internal sealed class ClusterState(int port) : IAsyncDisposable
 {

@@ -95,7 +95,7 @@ internal sealed class Replica : IAsyncDisposable
     }
 }
 
-/// <summary>What all replicas of a cluster have in common.</summary>
+/// <summary>Settings of all replicas of a cluster.</summary>
 /// <param name="Server">The program.</param>
 /// <param name="RedisPort">Port of Redis.</param>
 /// <param name="WithLinks">Whether it can be cut off.</param>

@@ -16,7 +16,7 @@ internal sealed class FaultActions(ChaosCluster cluster)
     // What an owner has held back goes out within the distance of two looks at Redis (1 s each).
     private static readonly TimeSpan SendBacklog = TimeSpan.FromSeconds(2.5);
 
-    /// <summary>What the fault hits, for people.</summary>
+    /// <summary>Description of the target of a fault.</summary>
     public string Describe(PlannedFault fault) => (fault.Kind, fault.Form) switch
     {
         (FaultKind.Kill, FaultForm.AllKilled) => "kill -9 of all replicas at once",

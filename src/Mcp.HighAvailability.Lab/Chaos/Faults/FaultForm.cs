@@ -39,7 +39,7 @@ internal enum FaultForm
     AllReset,
 }
 
-/// <summary>What there is to choose from.</summary>
+/// <summary>Forms of faults to choose from.</summary>
 internal static class FaultForms
 {
     /// <summary>Redis kinds and whatever hits all replicas have the cluster for themselves; see <see cref="FaultRules"/>.</summary>

@@ -13,7 +13,7 @@ internal sealed class FaultLoop(ChaosOptions options, ChaosCluster cluster, Hist
     private readonly List<FaultRecord> _records = [];
     private readonly List<Task> _running = [];
 
-    /// <summary>What was injected so far.</summary>
+    /// <summary>Faults injected so far.</summary>
     public IReadOnlyList<FaultRecord> Records
     {
         get

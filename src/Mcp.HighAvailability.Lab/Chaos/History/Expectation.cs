@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 
 namespace Mcp.HighAvailability.Lab.Chaos.History;
 
-/// <summary>What is known beforehand of a call's right answer.</summary>
+/// <summary>Expected answer of a call.</summary>
 /// <param name="MayRunAgain">Whether its tool may be run again: then "may have run" is an answer only after several losses.</param>
 /// <param name="RunsLike">About how long it takes when nothing is wrong.</param>
 internal sealed record Expectation(bool MayRunAgain, TimeSpan RunsLike)
@@ -41,7 +41,7 @@ internal sealed record Expectation(bool MayRunAgain, TimeSpan RunsLike)
     public string? Announcement { get; init; }
 }
 
-/// <summary>What a call does to kept state.</summary>
+/// <summary>Effect of a call on state.</summary>
 internal enum Effect
 {
     /// <summary>Nothing.</summary>

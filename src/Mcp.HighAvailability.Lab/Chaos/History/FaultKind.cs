@@ -1,6 +1,6 @@
 namespace Mcp.HighAvailability.Lab.Chaos.History;
 
-/// <summary>What chaos does to the cluster.</summary>
+/// <summary>Kinds of faults.</summary>
 internal enum FaultKind
 {
     /// <summary><c>kill -9</c> of a replica.</summary>

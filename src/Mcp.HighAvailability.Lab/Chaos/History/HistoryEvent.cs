@@ -56,13 +56,13 @@ internal sealed record AnswerGiven(TimeSpan At, string Session, string RequestId
 /// <param name="Text">The announcement, or the resource's URI.</param>
 internal sealed record StreamReceived(TimeSpan At, string Session, string Method, string Text) : SessionEvent(At, Session);
 
-/// <summary>What a session holds when all is over.</summary>
+/// <summary>State of a session at the end of the run.</summary>
 internal sealed record FinalReading(TimeSpan At, string Session, IReadOnlyList<string> Notes, long Counter) : SessionEvent(At, Session);
 
 /// <summary>A handle of a shared notebook and counter was given out; the counter stands at 1.</summary>
 internal sealed record SharedOpened(TimeSpan At, string Handle) : HistoryEvent(At);
 
-/// <summary>What a shared notebook or counter holds when all is over.</summary>
+/// <summary>State of a shared notebook or counter at the end of the run.</summary>
 internal sealed record SharedReading(TimeSpan At, string Handle, IReadOnlyList<string> Notes, long Counter) : HistoryEvent(At);
 
 /// <summary>Chaos begins a fault. Its number is its own through the whole run.</summary>

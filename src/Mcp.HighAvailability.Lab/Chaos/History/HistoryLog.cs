@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace Mcp.HighAvailability.Lab.Chaos.History;
 
-/// <summary>All that happened in a run, in order. Many threads add to it; nothing is ever taken back.</summary>
+/// <summary>Events of a run in order. Many threads append; nothing is removed.</summary>
 internal sealed class HistoryLog
 {
     private readonly long _started = Stopwatch.GetTimestamp();

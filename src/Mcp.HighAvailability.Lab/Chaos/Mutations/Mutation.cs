@@ -15,7 +15,7 @@ internal static class Mutation
     /// <summary>Environment variable by which <see cref="StartupHook"/>, and nothing else, is told the safeguard.</summary>
     public const string Variable = "MCP_HA_MUTATE";
 
-    /// <summary>What can be taken away.</summary>
+    /// <summary>Safeguards that can be switched off.</summary>
     public static IReadOnlyList<string> Names { get; } =
     [
         "Fence", "DuplicateRecognition", "JournalBeforeSend", "Splice", "RerunPolicy", "ProgressRecognition", "QuestionRecognition", "StateCommit",

@@ -22,7 +22,7 @@ internal sealed record ChaosReport
 
     public required ReportSettings Settings { get; init; }
 
-    /// <summary>What did not become whole again.</summary>
+    /// <summary>Faults from which the cluster did not recover.</summary>
     public required IReadOnlyList<string> Troubles { get; init; }
 
     public required IReadOnlyList<ReportViolation> Violations { get; init; }
@@ -85,7 +85,7 @@ internal sealed record ChaosReport
     }
 }
 
-/// <summary>What the run was.</summary>
+/// <summary>Settings of the run.</summary>
 internal sealed record ReportSettings(
     int Seed, int Replicas, int Balancers, int Sessions, int TypeScript, int Rate, IReadOnlyList<string> FaultsOf, bool Direct, string? Server,
         string? Project, string? Mutation, string Folder)

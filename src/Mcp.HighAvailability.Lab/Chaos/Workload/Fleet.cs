@@ -24,7 +24,7 @@ internal sealed class Fleet(FleetOptions options, IReadOnlyList<Uri> route, Hist
     /// <summary>Ids of all sessions.</summary>
     public IReadOnlyList<string> Sessions => [.. _sessions.Select(session => session.Id)];
 
-    /// <summary>What the checker has to know; once started.</summary>
+    /// <summary>Facts for the checker, available after the start.</summary>
     public CheckOptions ToCheck(bool direct) => new(options.CallTimeout, direct, _workload?.Names ?? []) 
     {
         FinalReadings = _workload?.KeepsState == true,

@@ -1,6 +1,6 @@
 namespace Mcp.HighAvailability.Lab.Chaos.Workload;
 
-/// <summary>What clients call. Choices come from the session's own random numbers alone.</summary>
+/// <summary>Calls of the clients. Choices come from the session's own random numbers alone.</summary>
 internal interface IWorkload
 {
     /// <summary>Tools and methods that a run of some length calls; the checker wants to have seen each.</summary>
@@ -9,16 +9,16 @@ internal interface IWorkload
     /// <summary>Whether sessions have notes and a counter to read at the end.</summary>
     bool KeepsState { get; }
 
-    /// <summary>What a session does first.</summary>
+    /// <summary>First calls of a session.</summary>
     IEnumerable<PlannedCall> Opening(SessionContext session);
 
     /// <summary>One call of each kind: what a short run has not come to is called at its end.</summary>
     IEnumerable<PlannedCall> Each(SessionContext session);
 
-    /// <summary>What a session does next.</summary>
+    /// <summary>Next call of a session.</summary>
     PlannedCall Next(SessionContext session);
 
-    /// <summary>What a session that watches for pauses does all the time, beside its other calls; <see langword="null"/>: there is nothing for that.</summary>
+    /// <summary>Call that a session repeats to watch for pauses; <see langword="null"/>: none.</summary>
     PlannedCall? Watch(SessionContext session);
 }
 

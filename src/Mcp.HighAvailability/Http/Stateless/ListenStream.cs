@@ -13,7 +13,7 @@ internal sealed class ListenStream(SubscriptionsListenNotifications granted)
     private readonly Channel<JsonRpcNotification> _waiting = Channel.CreateUnbounded<JsonRpcNotification>(new() { SingleReader = true });
     private readonly HashSet<(string Method, string? Uri)> _known = [];
 
-    /// <summary>What the client listens to, of that which there is.</summary>
+    /// <summary>Notifications that the client listens to.</summary>
     public SubscriptionsListenNotifications Granted => granted;
 
     public bool Wants(JsonRpcNotification notification) => notification.Method switch

@@ -14,7 +14,7 @@ internal static class RequestRules
     public static string VersionOf(JsonRpcMessage message) =>
         Params(message)?["_meta"] is JsonObject meta && JsonRpc.TextParam(meta, VersionMember) is { } version ? version : "";
 
-    /// <summary>What is wrong with the header of a message whose body names this revision; <see langword="null"/> if nothing is.</summary>
+    /// <summary>Returns the error in the headers of a message whose body names this revision; <see langword="null"/>: none.</summary>
     /// <remarks>
     /// The SDK (2.4.0) compares the two only when the header names this revision. It serves other messages as those of an older revision, without header rules.
     /// </remarks>
@@ -23,7 +23,7 @@ internal static class RequestRules
             ? $"The body names revision {McpHeaders.Stateless}: send the header '{McpHeaders.ProtocolVersion}: {McpHeaders.Stateless}' too."
             : null;
 
-    /// <summary>What is wrong with the member that <c>Mcp-Name</c> repeats for a handler of the server's own; <see langword="null"/> if nothing is.</summary>
+    /// <summary>Returns the error in the member that <c>Mcp-Name</c> repeats for a handler of the server's own; <see langword="null"/>: none.</summary>
     /// <remarks>The SDK (2.4.0) throws when this member is not text, and the client would get a 500 without a reason.</remarks>
     public static string? FindWrongName(JsonRpcMessage message, McpServerOptions server)
     {

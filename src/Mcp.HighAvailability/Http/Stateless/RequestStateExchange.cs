@@ -48,7 +48,7 @@ internal sealed class RequestStateExchange(RequestStates states)
         };
     }
 
-    /// <summary>What a state belongs to: method, the tool, prompt or resource that is asked for, and user. No two of these have the same.</summary>
+    /// <summary>Scope of a state: method, tool (or prompt, or resource) and user. Different scopes give different texts.</summary>
     internal static string Binding(JsonRpcRequest request, string user)
     {
         var subject = JsonRpc.TextParam(request.Params, request.Method == RequestMethods.ResourcesRead ? "uri" : "name") ?? "";

@@ -41,7 +41,7 @@ internal sealed class RequestStates(
         return Base64Url.EncodeToString(Try(() => For(binding).Protect(Encoding.UTF8.GetBytes(state), expires)));
     }
 
-    /// <summary>What the handler had given; <see langword="null"/> when the text was not made here for this request and user, or has expired.</summary>
+    /// <summary>Returns the handler's state; <see langword="null"/>: the text was not made here for this request and user, or has expired.</summary>
     /// <exception cref="StoreUnavailableException">Its key is not known here, and the store is away.</exception>
     /// <exception cref="InvalidDataException">Its key is not known here, and the keys of the store are damaged.</exception>
     public async ValueTask<string?> OpenAsync(string text, string binding, CancellationToken cancellationToken)

@@ -17,7 +17,7 @@ internal struct RequestHead
     private byte[]? _buffer;
     private int _length;
 
-    /// <summary>What has been written.</summary>
+    /// <summary>Bytes written so far.</summary>
     public readonly ReadOnlyMemory<byte> Written => _buffer.AsMemory(0, _length);
 
     /// <summary>Begins a request.</summary>

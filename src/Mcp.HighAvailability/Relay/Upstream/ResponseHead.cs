@@ -6,7 +6,7 @@ using Microsoft.Extensions.Primitives;
 
 namespace Mcp.HighAvailability.Relay.Upstream;
 
-/// <summary>What reading the head of a response came to.</summary>
+/// <summary>Result of reading the head of a response.</summary>
 internal enum HeadReading
 {
     /// <summary>More bytes have to arrive.</summary>

@@ -5,7 +5,7 @@ using ModelContextProtocol.Protocol;
 
 namespace Mcp.HighAvailability.Sessions;
 
-/// <summary>What a handler sends to its client: server requests and notifications, each once however often it is run, and the answer.</summary>
+/// <summary>Messages of a handler to its client: server requests, notifications and the answer. Each is sent once, also after a rerun.</summary>
 internal sealed class CallMessages(LiveSession session)
 {
     /// <summary>Sends a handler's request to the client, unless an earlier run has sent it already.</summary>

@@ -22,7 +22,7 @@ internal sealed class CallQuestions(string stream)
     /// <summary>All names given so far.</summary>
     public IReadOnlyList<string> Names => _names;
 
-    /// <summary>What tells questions apart.</summary>
+    /// <summary>Identity of a question.</summary>
     public static string Hash(JsonRpcRequest question) =>
         ContentHash.Of(Encoding.UTF8.GetBytes(question.Method + "\n" + WithoutMeta(question.Params))).ToString()[..12];
 

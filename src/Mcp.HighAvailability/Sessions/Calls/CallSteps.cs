@@ -14,7 +14,7 @@ namespace Mcp.HighAvailability.Sessions;
 internal readonly record struct CallRequest(
     LiveSession Session, JsonRpcRequest Message, ReadOnlyMemory<byte> Body, ClientExchange From, bool MayRunTwice, bool Lazy);
 
-/// <summary>What becomes of a request.</summary>
+/// <summary>Admission of a request.</summary>
 internal enum AdmissionKind
 {
     /// <summary>Its call is in the table. Unless it is lazy it must not run before <see cref="Admission.Ticket"/> is written.</summary>

@@ -36,7 +36,7 @@ internal sealed class OpenCall(LiveSession session, EventStream stream, Exchange
     /// <summary>Questions that this run has sent to the client.</summary>
     public CallQuestions Questions { get; } = new(stream.Id);
 
-    /// <summary>What an earlier run, in another owner, has sent and received; <see langword="null"/> on the first run.</summary>
+    /// <summary>Messages of an earlier run in another owner; <see langword="null"/> on the first run.</summary>
     public CallHistory? History { get; init; }
 
     /// <summary>Owners that the call had lost before it was written down for the first time.</summary>

@@ -4,13 +4,13 @@ using ModelContextProtocol.Protocol;
 
 namespace Mcp.HighAvailability.Sessions;
 
-/// <summary>What becomes of a server request.</summary>
+/// <summary>Result of sending a server request.</summary>
 /// <param name="Name">The name under which the client sees it.</param>
 /// <param name="Known">The client's answer to an earlier run.</param>
 /// <param name="Sent">An earlier run has sent it: the answer is still to come.</param>
 internal readonly record struct Question(string Name, JsonRpcMessageWithId? Known = null, bool Sent = false);
 
-/// <summary>What becomes of a client's answer to a server request.</summary>
+/// <summary>Result of a client's answer to a server request.</summary>
 internal enum QuestionAnswer
 {
     /// <summary>The session takes nothing here.</summary>

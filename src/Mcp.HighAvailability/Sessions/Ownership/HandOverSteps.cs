@@ -70,5 +70,5 @@ internal enum DrainOutcome
     Leaves,
 }
 
-/// <summary>What a session that has left leaves to be cut.</summary>
+/// <summary>Connections of a released session that remain to be cut.</summary>
 internal sealed record Leavings(IReadOnlyList<EventStream> Streams, IReadOnlyList<OpenCall> Calls);

@@ -2,7 +2,7 @@ using System.Text;
 
 namespace Mcp.HighAvailability.Sessions;
 
-/// <summary>What an operator can ask of a replica.</summary>
+/// <summary>Operations on a replica.</summary>
 internal enum ReplicaOperation
 {
     /// <summary>Hand all sessions over and take no new ones, but stay up.</summary>

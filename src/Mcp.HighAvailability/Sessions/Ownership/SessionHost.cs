@@ -15,7 +15,7 @@ internal sealed partial class SessionHost
 {
     private const int MaxRounds = 8;
 
-    /// <summary>What a session of HTTP+SSE may use of later revisions on the wire: nothing, whatever its client and the server agree on.</summary>
+    /// <summary>Wire features of later revisions for sessions of HTTP+SSE: none, whatever revision is negotiated.</summary>
     public const string LegacyRevision = "2024-11-05";
 
     private static readonly ReadOnlyMemory<byte> Mark = "{}"u8.ToArray();

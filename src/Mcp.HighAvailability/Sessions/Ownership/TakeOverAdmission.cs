@@ -1,6 +1,6 @@
 namespace Mcp.HighAvailability.Sessions;
 
-/// <summary>What a take-over is for.</summary>
+/// <summary>Purpose of a take-over.</summary>
 internal enum TakeOverFor
 {
     /// <summary>A client waits for the answer to a call.</summary>

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Options;
 
 namespace Mcp.HighAvailability.Sessions;
 
-/// <summary>What the commits of all sessions of a process share.</summary>
+/// <summary>State shared by the commits of all sessions of a process.</summary>
 internal sealed class CommitContext(
     ISessionStore store,
     TimeProvider time,
@@ -28,7 +28,7 @@ internal sealed class CommitContext(
 
     public int PendingEntries { get; } = options.Value.PendingEntries;
 
-    /// <summary>What a journal may hold is also the bound on what waits for it.</summary>
+    /// <summary>The bound of a journal is also the bound of entries that wait for it.</summary>
     public long PendingBytes { get; } = storeOptions.Value.JournalBytes;
 
     /// <summary>The store's expiry is renewed at most this often, and never because of time alone.</summary>

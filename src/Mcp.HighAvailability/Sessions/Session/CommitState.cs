@@ -2,7 +2,7 @@ using Mcp.HighAvailability.Storage;
 
 namespace Mcp.HighAvailability.Sessions;
 
-/// <summary>What of a session is being written and what waits to be: plain data, part of <see cref="SessionCore"/>.</summary>
+/// <summary>Commits of a session that are under way or waiting: plain data, part of <see cref="SessionCore"/>.</summary>
 /// <remarks>
 /// Invariants: at most one commit is under way; commits are numbered without a gap; positions ascend and are never used twice; the effects of a batch
 /// are released after its commit, in the order of the commits, and never before, except by <see cref="Durability.Fast"/>. After

@@ -2,7 +2,7 @@ using Mcp.HighAvailability.Storage;
 
 namespace Mcp.HighAvailability.Sessions;
 
-/// <summary>What becomes visible to a client with a commit.</summary>
+/// <summary>Effect of a commit that becomes visible to a client.</summary>
 internal readonly record struct Effect(EffectKind Kind, EventStream Stream, JournalEntry? Entry = null, TimeSpan Retry = default)
 {
     /// <summary>Shows it. Call without the session's turn: readers may run on.</summary>

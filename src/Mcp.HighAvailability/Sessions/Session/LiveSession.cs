@@ -74,10 +74,10 @@ internal sealed partial class LiveSession
     /// <summary>Calls that were in flight in an earlier owner.</summary>
     public CallReruns Reruns { get; }
 
-    /// <summary>What handlers of calls send.</summary>
+    /// <summary>Messages of handlers of calls.</summary>
     public CallMessages Outgoing { get; }
 
-    /// <summary>What the server sends outside calls.</summary>
+    /// <summary>Messages of the server outside calls.</summary>
     public UnrelatedMessages Unrelated { get; }
 
     /// <summary>HTTP+SSE: who reads the one stream.</summary>

@@ -78,7 +78,7 @@ internal sealed class RecordedHandshake
         return (method == RequestMethods.ResourcesSubscribe ? subscriptions : 0, bytes);
     }
 
-    /// <summary>What a client's request adds to the record if it succeeds; <see langword="null"/> if nothing.</summary>
+    /// <summary>Returns the part of the record that a client's request adds if it succeeds; <see langword="null"/>: none.</summary>
     public static KeyValuePair<string, ReadOnlyMemory<byte>?>? Change(JsonRpcRequest request) => request.Method switch
     {
         RequestMethods.Initialize => new(HandshakeKeys.Initialize, Initialize(request)),

@@ -63,7 +63,7 @@ internal sealed class SessionCore
     /// <summary>Whether calls may begin while the session is about to move.</summary>
     public AdmissionState Admission { get; } = new();
 
-    /// <summary>What of the journal is kept here.</summary>
+    /// <summary>Part of the journal kept in memory.</summary>
     public JournalTail Tail { get; }
 
     /// <summary>Answers and server requests that no client has read yet.</summary>

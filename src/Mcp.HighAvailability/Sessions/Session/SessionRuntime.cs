@@ -8,7 +8,7 @@ using ModelContextProtocol.Server;
 
 namespace Mcp.HighAvailability.Sessions;
 
-/// <summary>What all sessions of a replica share.</summary>
+/// <summary>Services shared by all sessions of a replica.</summary>
 internal sealed class SessionRuntime(
     ISelfReplica self,
     ISessionStore store,

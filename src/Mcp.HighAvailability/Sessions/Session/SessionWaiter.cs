@@ -2,7 +2,7 @@ using Mcp.HighAvailability.Storage;
 
 namespace Mcp.HighAvailability.Sessions;
 
-/// <summary>What is waited for: a condition of a session, or that a batch is written.</summary>
+/// <summary>Wait for a condition of a session, or for the write of a batch.</summary>
 internal readonly record struct SessionWait(Func<SessionCore, bool>? Condition, long Ticket, WaitMode Mode)
 {
     public SessionWait(Func<SessionCore, bool> condition) : this(condition, 0, default)
@@ -28,7 +28,7 @@ internal readonly record struct SessionWait(Func<SessionCore, bool>? Condition, 
     }
 }
 
-/// <summary>What becomes of a wait for a batch that is overdue.</summary>
+/// <summary>Treatment of a wait for an overdue batch.</summary>
 internal enum WaitMode
 {
     /// <summary>It goes on.</summary>

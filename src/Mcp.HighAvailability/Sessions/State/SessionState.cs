@@ -1,6 +1,6 @@
 namespace Mcp.HighAvailability.Sessions;
 
-/// <summary>What tools get injected: leads to the state of the call that they are working on.</summary>
+/// <summary>Session state for tools: leads to the state of the current call.</summary>
 internal sealed class SessionState(HeldStateHandles handles) : ISessionState
 {
     private static CallScope Call => CallScope.Current

@@ -74,7 +74,7 @@ internal static class BroadcastSteps
     };
 }
 
-/// <summary>What a response gets next of the log.</summary>
+/// <summary>Next entry of the log for a response.</summary>
 /// <param name="Step">The broadcast, if there is one.</param>
 /// <param name="IsWanted">Whether the client wants it.</param>
 /// <param name="Ticket">The session's state must be written first: what to wait for.</param>

@@ -24,7 +24,7 @@ internal sealed class JournalTail(Func<JournalEntry, bool> isNeeded)
     private int _trimAtEntries = MaxOthers + SlackEntries;
     private long _trimAtBytes = MaxOtherBytes + SlackBytes;
 
-    /// <summary>What is kept, positions ascending.</summary>
+    /// <summary>Kept entries, positions ascending.</summary>
     public IReadOnlyList<JournalEntry> Entries => _entries is { } entries ? [.. entries.Select(e => e.Entry)] : [];
 
     /// <summary>Adds the newest entry.</summary>

@@ -151,7 +151,7 @@ internal sealed class SessionBroadcasts
         Encoding.ASCII.GetBytes(string.Join(' ', parts.Select(part => $"{part.Stream}@{part.After.Position}").Prepend(cursor.ToString())));
 }
 
-/// <summary>What a stream gets next of the log.</summary>
+/// <summary>Next entry of the log for a stream.</summary>
 /// <param name="Broadcast">The entry; <see langword="null"/>: none now.</param>
 /// <param name="Gap">Entries before it may be missing.</param>
 /// <param name="MustRecord">The session's state must be recorded first.</param>

@@ -2,7 +2,7 @@ using Mcp.HighAvailability.Storage;
 
 namespace Mcp.HighAvailability.Sessions;
 
-/// <summary>What a reader of a stream gets next.</summary>
+/// <summary>Next item for a reader of a stream.</summary>
 /// <param name="Kind">What it is.</param>
 /// <param name="Entry">The message, on <see cref="StreamItemKind.Event"/>.</param>
 /// <param name="Retry">When the client is to come back, on <see cref="StreamItemKind.Poll"/>.</param>

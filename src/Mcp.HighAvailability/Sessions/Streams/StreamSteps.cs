@@ -9,7 +9,7 @@ namespace Mcp.HighAvailability.Sessions;
 /// <param name="Moves">Messages wait for the stream: the caller has to move them to it.</param>
 internal readonly record struct OpenedStream(StreamSubscription Reader, bool Moves);
 
-/// <summary>What becomes of a client's wish to go on with a stream.</summary>
+/// <summary>Result of a client's resume of a stream.</summary>
 internal enum ResumeKind
 {
     /// <summary>The journal tells. A reader is attached if the stream is still open.</summary>
@@ -110,7 +110,7 @@ internal static class StreamSteps
         return true;
     }
 
-    /// <summary>Who was to move the messages cannot. Returns the stream that is to get them now, if there is one.</summary>
+    /// <summary>Gives the waiting messages to another stream after a failed move. Returns that stream, if there is one.</summary>
     public static EventStream? MoveElsewhere(SessionCore core)
     {
         core.GetStreams.Moving = false;

@@ -4,7 +4,7 @@ using ModelContextProtocol.Protocol;
 
 namespace Mcp.HighAvailability.Sessions;
 
-/// <summary>What the server sends outside calls: on the newest GET stream, or later, when there is one.</summary>
+/// <summary>Messages of the server outside calls. They go to the newest GET stream, or wait for one.</summary>
 internal sealed class UnrelatedMessages(LiveSession session)
 {
     /// <summary>Sends a message of the server.</summary>

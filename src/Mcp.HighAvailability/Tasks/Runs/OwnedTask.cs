@@ -49,7 +49,7 @@ internal sealed partial class OwnedTask : IDisposable
 
     public DateTimeOffset Created { get; }
 
-    /// <summary>What the task began with.</summary>
+    /// <summary>Record with which the task began.</summary>
     public NewTask Task { get; }
 
     /// <summary>Replicas that were lost with it.</summary>

@@ -1,6 +1,6 @@
 namespace Mcp.HighAvailability.Tasks;
 
-/// <summary>What gathers for the next commit of a task. Guarded by <see cref="OwnedTask"/>.</summary>
+/// <summary>Changes for the next commit of a task. Guarded by <see cref="OwnedTask"/>.</summary>
 internal sealed class TaskBatch
 {
     private readonly TaskCompletionSource _written = new(TaskCreationOptions.RunContinuationsAsynchronously);

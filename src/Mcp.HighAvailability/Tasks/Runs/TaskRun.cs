@@ -37,7 +37,7 @@ internal sealed class TaskRun : CallScope, ITransport
     /// <summary>The user with what the user may do; <see langword="null"/>: anonymous.</summary>
     public ClaimsPrincipal? Principal { get; }
 
-    /// <summary>What the tool sends before the call is a task goes this way.</summary>
+    /// <summary>Sends messages of the tool before the call is a task.</summary>
     public Func<JsonRpcNotification, Task> Forward { get; init; } = static _ => Task.CompletedTask;
 
     /// <summary>Called when the tool needs a task, because it asks the client.</summary>

@@ -3,7 +3,7 @@ using Mcp.HighAvailability.Sessions;
 
 namespace Mcp.HighAvailability.Tasks;
 
-/// <summary>What tools get injected: leads to the checkpoints of the call that they are working on.</summary>
+/// <summary>Task state for tools: leads to the checkpoints of the current call.</summary>
 internal sealed class TaskState : ITaskState
 {
     private const int MaxKeyLength = 256;

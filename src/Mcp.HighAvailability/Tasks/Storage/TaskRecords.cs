@@ -1,6 +1,6 @@
 namespace Mcp.HighAvailability.Tasks;
 
-/// <summary>What a task begins with.</summary>
+/// <summary>Record with which a task begins.</summary>
 public sealed record NewTask
 {
     /// <summary>Its id: 128 random bits or more, which no client can guess.</summary>
@@ -66,7 +66,7 @@ public sealed record TaskView
     /// <summary>Its status.</summary>
     public required McpTaskStatus Status { get; init; }
 
-    /// <summary>What the status means to a person; empty: nothing to say.</summary>
+    /// <summary>Status message for people; empty: none.</summary>
     public string Message { get; init; } = "";
 
     /// <summary>When it was created, by the clock of the store, to the millisecond.</summary>
@@ -93,7 +93,7 @@ public sealed record TaskView
     /// <summary>One larger with every change of the task.</summary>
     public required long Version { get; init; }
 
-    /// <summary>What the task has asked the client, by key in ordinal order. Empty when it has ended.</summary>
+    /// <summary>Questions of the task to its client, by key in ordinal order. Empty when it has ended.</summary>
     public IReadOnlyList<TaskInput> Inputs { get; init; } = [];
 
     /// <summary>Result of a completed task, error of a failed one, JSON; otherwise empty.</summary>
@@ -106,14 +106,14 @@ public sealed record TaskView
 /// <param name="Answer">The client's answer, JSON; <see langword="null"/>: none yet.</param>
 public sealed record TaskInput(string Key, ReadOnlyMemory<byte> Request, ReadOnlyMemory<byte>? Answer);
 
-/// <summary>All that a new owner needs to go on with a task.</summary>
+/// <summary>Data that a new owner needs to continue a task.</summary>
 /// <param name="View">What can change.</param>
 /// <param name="Task">What it began with.</param>
 /// <param name="Losses">Owners that were lost with it.</param>
 /// <param name="State">Checkpoints of the tool by key, JSON.</param>
 public sealed record TaskSnapshot(TaskView View, NewTask Task, int Losses, IReadOnlyDictionary<string, ReadOnlyMemory<byte>> State);
 
-/// <summary>What an owner changes in one step.</summary>
+/// <summary>Changes of an owner in one step.</summary>
 public sealed record TaskChange
 {
     /// <summary>The new status message; <see langword="null"/>: as it is.</summary>

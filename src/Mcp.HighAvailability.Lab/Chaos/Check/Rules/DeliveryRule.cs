@@ -3,7 +3,7 @@ using System.Text.Json.Nodes;
 
 namespace Mcp.HighAvailability.Lab.Chaos.Check.Rules;
 
-/// <summary>What leaves a mark in the outside world ran at most once, and exactly once when it was acknowledged.</summary>
+/// <summary>A call with an effect outside ran at most once, and exactly once when it was acknowledged.</summary>
 internal static class DeliveryRule
 {
     public static IEnumerable<Violation> Find(Facts facts)
