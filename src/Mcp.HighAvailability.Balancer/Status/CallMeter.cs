@@ -28,7 +28,8 @@ internal sealed class CallMeter(TimeProvider time, IMeterFactory? meters = null)
     private readonly int[] _counts = new int[Seconds * Buckets];
     private readonly long[] _second = new long[Seconds];
     private readonly Histogram<double>? _duration = meters?.Create(HighAvailabilityDiagnostics.MeterName)
-        .CreateHistogram<double>("mcp.ha.balancer.call.duration", "s", "Calls that this balancer relayed, until the last byte of the answer.");
+        .CreateHistogram("mcp.ha.balancer.call.duration", "s", "Calls that this balancer relayed, until the last byte of the answer.",
+            advice: DurationBuckets.Advice);
 
     /// <summary>A call begins.</summary>
     public long Begin() => time.GetTimestamp();

@@ -36,7 +36,8 @@ internal sealed class SessionMetrics
         _created = _meter.CreateCounter<long>("mcp.ha.sessions.created", "{session}", "Sessions opened by a client.");
         _ended = _meter.CreateCounter<long>("mcp.ha.sessions.ended", "{session}", "Sessions ended, by reason.");
         _takeOvers = _meter.CreateCounter<long>("mcp.ha.takeovers", "{takeover}", "Sessions taken over, by reason.");
-        _takeOverDuration = _meter.CreateHistogram<double>("mcp.ha.takeover.duration", "s", "From the decision to take over until the session serves.");
+        _takeOverDuration = _meter.CreateHistogram(
+            "mcp.ha.takeover.duration", "s", "From the decision to take over until the session serves.", advice: DurationBuckets.Advice);
         _journaled = _meter.CreateCounter<long>("mcp.ha.events.journaled", "{event}", "Messages written to the journal.");
         _replayed = _meter.CreateCounter<long>("mcp.ha.events.replayed", "{event}", "Messages sent again from the journal.");
         _trimmed = _meter.CreateCounter<long>("mcp.ha.events.trimmed", "{event}", "Messages taken out of the journal because of its bounds or their age.");
