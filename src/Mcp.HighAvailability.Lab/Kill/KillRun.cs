@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Net;
 using System.Text.Json.Nodes;
 using Mcp.HighAvailability.Lab.Processes;
 using ModelContextProtocol;
@@ -113,6 +114,10 @@ internal sealed class KillRun(Uri endpoint, string? token, TextWriter output)
         {
             return await McpClient.CreateAsync(
                 transport, new() { ClientInfo = new() { Name = "mcp-ha", Version = "1" }, ProtocolVersion = Revision }, cancellationToken: cancellationToken);
+        }
+        catch (HttpRequestException e) when (e.StatusCode == HttpStatusCode.Unauthorized)
+        {
+            throw new LabException($"{endpoint} asks for a bearer token, and {(token is null ? "none was given" : "refused this one")}. Pass one with --token.");
         }
         catch (HttpRequestException e)
         {
