@@ -117,7 +117,8 @@ internal sealed class KillRun(Uri endpoint, string? token, TextWriter output)
         }
         catch (HttpRequestException e) when (e.StatusCode == HttpStatusCode.Unauthorized)
         {
-            throw new LabException($"{endpoint} asks for a bearer token, and {(token is null ? "none was given" : "refused this one")}. Pass one with --token.");
+            throw new LabException(
+                $"{endpoint} asks for a bearer token, and {(token is null ? "none was given" : "refused this one")}. Pass one with --token.");
         }
         catch (HttpRequestException e)
         {
