@@ -12,7 +12,7 @@ public sealed class CodeTests
     {
         var blocks = CodeBlocks.All.ToArray();
         var trees = blocks
-            .Select((block, number) => CSharpSyntaxTree.ParseText(CodeBlocks.Source(block, number), path: block.ToString()))
+            .Zip(CodeBlocks.Sources(blocks), (block, source) => CSharpSyntaxTree.ParseText(source, path: block.ToString()))
             .Append(CSharpSyntaxTree.ParseText(CodeBlocks.GlobalUsings))
             .Append(CSharpSyntaxTree.ParseText(CodeBlocks.Projects))
             .Append(CSharpSyntaxTree.ParseText(CodeBlocks.Azure));

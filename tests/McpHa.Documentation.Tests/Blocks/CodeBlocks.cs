@@ -81,15 +81,22 @@ internal static partial class CodeBlocks
             .SelectMany(page => Page.Blocks(Path.GetRelativePath(Page.Root, Path.Combine(Page.Root, page))))
             .Where(block => block.Language == "csharp");
 
-    /// <summary>The source file of a block.</summary>
-    public static string Source(Block block, int number)
+    /// <summary>The source files of blocks. A block sees the types that other blocks of its page declare.</summary>
+    public static IEnumerable<string> Sources(IReadOnlyList<Block> blocks)
+    {
+        var types = blocks.Select((block, number) => (block.Page, Number: number, block.Text)).Where(block => Type().IsMatch(block.Text)).ToLookup(block => block.Page);
+        return blocks.Select((block, number) => Source(block, number, types[block.Page].Select(other => other.Number).Where(other => other != number)));
+    }
+
+    private static string Source(Block block, int number, IEnumerable<int> neighbours)
     {
         var usings = string.Concat(Using().Matches(block.Text).Select(match => match.Value + "\n"));
         var text = Using().Replace(block.Text, "");
         var body = Type().IsMatch(text) ? text
             : Member().IsMatch(text) ? $"public static partial class Members\n{{\n{OwnWork}\n{text}\n}}"
             : $"public static class Program\n{{\npublic static async Task Main({Parameters(text)})\n{{\nawait Task.CompletedTask;\n{text}\n}}\n}}";
-        return $"namespace Block{number}\n{{\n{(usings.Length > 0 ? usings : FragmentUsings)}\n{body}\n}}";
+        var types = string.Concat(neighbours.Select(neighbour => $"using Block{neighbour};\n"));
+        return $"namespace Block{number}\n{{\n{(usings.Length > 0 ? usings : FragmentUsings)}\n{(body == text ? "" : types)}\n{body}\n}}";
     }
 
     private static string Parameters(string text) => string.Join(", ", Known
