@@ -8,7 +8,7 @@ using StackExchange.Redis;
 
 namespace Mcp.HighAvailability.Redis;
 
-/// <summary>The application's Redis connection, with the faults of the client turned into those of the contracts.</summary>
+/// <summary>The Redis connection of the cluster, with the faults of the client turned into those of the contracts.</summary>
 /// <remarks>The connection is looked up at first use, because making it may already mean to connect; it is never disposed here.</remarks>
 internal sealed class RedisConnection(IServiceProvider services, IOptions<RedisHighAvailabilityOptions> options)
 {
@@ -22,12 +22,17 @@ internal sealed class RedisConnection(IServiceProvider services, IOptions<RedisH
     public string Incarnation => string.Join(
         ';', Multiplexer.GetServers().Select(static server => $"{server.EndPoint} {server.IsReplica} {server.GetCounters().Interactive.SocketCount}"));
 
+    /// <summary>The application has said by <c>UseRedis</c> which connection it is, so no connection string is asked.</summary>
+    public bool IsGiven => services.GetService<RedisConnectionSource>() is not null;
+
     public IConnectionMultiplexer Multiplexer => _multiplexer ??=
-        services.GetService<IConnectionMultiplexer>()
+        services.GetService<RedisConnectionSource>()?.Connect(services)
+        ?? services.GetKeyedService<IConnectionMultiplexer>(options.Value.ConnectionName)
+        ?? services.GetService<IConnectionMultiplexer>()
         ?? throw new InvalidOperationException(
-            $"The Redis backend needs an IConnectionMultiplexer: call builder.AddRedisClient(\"{options.Value.ConnectionName}\") (package " +
-                "Aspire.StackExchange.Redis), or add one with services.AddSingleton<IConnectionMultiplexer>(_ => " +
-                "ConnectionMultiplexer.Connect(\"localhost:6379,abortConnect=false\")).");
+            $"The Redis backend needs a connection: call ha.UseRedis(\"localhost:6379\"), or builder.AddRedisClient(\"{options.Value.ConnectionName}\") "
+                + $"(package Aspire.StackExchange.Redis), or register an IConnectionMultiplexer, keyed by \"{options.Value.ConnectionName}\" if there are "
+                + "several.");
 
     /// <summary>Where Redis is, for messages; also when the client could not be made.</summary>
     public string Addresses => _multiplexer is { } multiplexer ? RedisFaults.Addresses(multiplexer) : "an address unknown here";

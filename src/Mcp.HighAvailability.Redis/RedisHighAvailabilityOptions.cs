@@ -2,7 +2,7 @@ namespace Mcp.HighAvailability.Redis;
 
 /// <summary>
 /// How the cluster uses Redis. Bound from the configuration section <c>HighAvailability:Redis</c>, in servers and balancers. The connection itself is the
-/// <c>IConnectionMultiplexer</c> of the application.
+/// <c>IConnectionMultiplexer</c> of the application, or what <c>UseRedis</c> was given.
 /// </summary>
 public sealed class RedisHighAvailabilityOptions
 {
@@ -21,6 +21,8 @@ public sealed class RedisHighAvailabilityOptions
     /// <summary>How long the start of the application waits for Redis before it fails. Default: 30 seconds.</summary>
     public TimeSpan StartTimeout { get; set; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>Name of the connection string, for messages. Default: <c>redis</c>.</summary>
+    /// <summary>
+    /// Name of the connection string, for messages, and the key of the connection, if one with that key is registered. Default: <c>redis</c>.
+    /// </summary>
     public string ConnectionName { get; set; } = "redis";
 }

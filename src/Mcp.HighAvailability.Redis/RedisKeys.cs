@@ -13,6 +13,7 @@ namespace Mcp.HighAvailability.Redis;
 /// mcp-ha:{SESSION}:state     hash    the session state
 /// mcp-ha:{HANDLE}:handle     hash    user, version, and the values as k:KEY
 /// mcp-ha:{HANDLE}:applied    hash    the remembered calls: r:CALL = response, and a ring s:SLOT = CALL to forget the oldest
+/// mcp-ha:{service:TYPE}:handle  hash  the holder of a cluster service, a handle that no client can name; the version is its fence
 /// mcp-ha:{TASK}:task         hash    the record of a task; an ended one is kept without request and claims
 /// mcp-ha:{TASK}:inputs       hash    q:KEY = question to the client, a:KEY = its answer
 /// mcp-ha:{TASK}:checkpoints  hash    what the task's tool keeps

@@ -9,6 +9,7 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using StackExchange.Redis;
 
 namespace Microsoft.Extensions.DependencyInjection;
 
@@ -18,11 +19,17 @@ public static class RedisServices
     /// <summary>
     /// Keeps sessions, journals, state, tasks, broadcasts, data protection keys and the replica directory in Redis, and uses it as event bus.
     /// </summary>
-    /// <remarks>The connection is the application's <c>IConnectionMultiplexer</c>, as <c>builder.AddRedisClient("redis")</c> registers it. The
-    /// application does not start when it cannot be reached.</remarks>
+    /// <remarks>
+    /// The connection is the application's <c>IConnectionMultiplexer</c>, as <c>builder.AddRedisClient("redis")</c> registers it; the one that is keyed by
+    /// <see cref="RedisHighAvailabilityOptions.ConnectionName"/>, if there is one. The application does not start when it cannot be reached.
+    /// </remarks>
+    /// <param name="ha">The builder.</param>
+    public static HighAvailabilityBuilder UseRedis(this HighAvailabilityBuilder ha) => ha.UseRedis(configure: null);
+
+    /// <inheritdoc cref="UseRedis(HighAvailabilityBuilder)"/>
     /// <param name="ha">The builder.</param>
     /// <param name="configure">Sets options, after the configuration section <c>HighAvailability:Redis</c> was read.</param>
-    public static HighAvailabilityBuilder UseRedis(this HighAvailabilityBuilder ha, Action<RedisHighAvailabilityOptions>? configure = null)
+    public static HighAvailabilityBuilder UseRedis(this HighAvailabilityBuilder ha, Action<RedisHighAvailabilityOptions>? configure)
     {
         ArgumentNullException.ThrowIfNull(ha);
         ha.Services.AddRedisReplicaRegistry(configure);
@@ -33,6 +40,42 @@ public static class RedisServices
         ha.Services.Replace(ServiceDescriptor.Singleton<ITaskStore, RedisTaskStore>());
         ha.Services.Replace(ServiceDescriptor.Singleton<IXmlRepository, RedisXmlRepository>());
         return ha;
+    }
+
+    /// <inheritdoc cref="UseRedis(HighAvailabilityBuilder)" path="/summary"/>
+    /// <param name="ha">The builder.</param>
+    /// <param name="connectionString">
+    /// Address and settings in the form of StackExchange.Redis, for example <c>localhost:6379</c>. The library makes a connection of its own, beside those
+    /// of the application.
+    /// </param>
+    public static HighAvailabilityBuilder UseRedis(this HighAvailabilityBuilder ha, string connectionString)
+    {
+        ArgumentNullException.ThrowIfNull(ha);
+        ArgumentException.ThrowIfNullOrEmpty(connectionString);
+        ha.Services.Replace(ServiceDescriptor.Singleton(_ => RedisConnectionSource.To(connectionString)));
+        return ha.UseRedis();
+    }
+
+    /// <inheritdoc cref="UseRedis(HighAvailabilityBuilder)" path="/summary"/>
+    /// <param name="ha">The builder.</param>
+    /// <param name="connection">The connection to use, which stays the application's.</param>
+    public static HighAvailabilityBuilder UseRedis(this HighAvailabilityBuilder ha, IConnectionMultiplexer connection)
+    {
+        ArgumentNullException.ThrowIfNull(connection);
+        return ha.UseRedis(_ => connection);
+    }
+
+    /// <inheritdoc cref="UseRedis(HighAvailabilityBuilder)" path="/summary"/>
+    /// <param name="ha">The builder.</param>
+    /// <param name="connection">
+    /// Gets the connection, for example <c>services => services.GetRequiredKeyedService&lt;IConnectionMultiplexer>("sessions")</c>. It stays the application's.
+    /// </param>
+    public static HighAvailabilityBuilder UseRedis(this HighAvailabilityBuilder ha, Func<IServiceProvider, IConnectionMultiplexer> connection)
+    {
+        ArgumentNullException.ThrowIfNull(ha);
+        ArgumentNullException.ThrowIfNull(connection);
+        ha.Services.Replace(ServiceDescriptor.Singleton(new RedisConnectionSource(connection)));
+        return ha.UseRedis();
     }
 
     /// <summary>Registers only the replica registry, the event bus and the session lookup on Redis, which is what a balancer needs.</summary>

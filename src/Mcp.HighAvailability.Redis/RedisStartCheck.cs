@@ -90,11 +90,12 @@ internal sealed partial class RedisStartCheck(
     private Problem ReadOnly() =>
         new($"Redis at {Where} is a read-only replica.", $"{char.ToUpperInvariant(Set[0])}{Set[1..]} to its primary, or to both.") { MayPass = true };
 
-    private string Set =>
-        $"set ConnectionStrings:{options.Value.ConnectionName} (as an environment variable ConnectionStrings__{options.Value.ConnectionName})";
+    private string Set => redis.IsGiven
+        ? "give UseRedis a connection"
+        : $"set ConnectionStrings:{options.Value.ConnectionName} (as an environment variable ConnectionStrings__{options.Value.ConnectionName})";
 
     private string Where =>
-        configuration.GetConnectionString(options.Value.ConnectionName) is { Length: > 0 } connectionString
+        !redis.IsGiven && configuration.GetConnectionString(options.Value.ConnectionName) is { Length: > 0 } connectionString
             ? RedisFaults.Addresses(ConfigurationOptions.Parse(connectionString).EndPoints)
             : redis.Addresses;
 

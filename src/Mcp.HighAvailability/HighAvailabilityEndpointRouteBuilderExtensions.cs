@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Mcp.HighAvailability;
 using Mcp.HighAvailability.Cluster;
 using Mcp.HighAvailability.Diagnostics;
@@ -20,15 +21,18 @@ public static class HighAvailabilityEndpointRouteBuilderExtensions
     private const int AfterTheUsersOwn = 1_000;
 
     /// <summary>
-    /// Serves MCP's Streamable HTTP at a path, for clients of every revision; and HTTP+SSE (<c>/sse</c>, <c>/message</c>) below it and at the root, if
-    /// <see cref="HighAvailabilityOptions.EnableLegacySse"/> is set.
+    /// Serves MCP's Streamable HTTP at a route, by default the root as <c>MapMcp()</c> does, for clients of every revision; and HTTP+SSE (<c>/sse</c>,
+    /// <c>/message</c>) below it and at the root, if <see cref="HighAvailabilityOptions.EnableLegacySse"/> is set.
     /// </summary>
     /// <exception cref="InvalidOperationException">
     /// <c>WithHighAvailability()</c> was not called, or a tool, prompt or resource carries <c>[Authorize]</c> while authorization is not set up.
     /// </exception>
-    public static IEndpointConventionBuilder MapHighlyAvailableMcp(this IEndpointRouteBuilder endpoints, string pattern = "/mcp")
+    /// <param name="endpoints">Where to map.</param>
+    /// <param name="pattern">The route, for example <c>/mcp</c> or <c>/{category?}</c>.</param>
+    public static IEndpointConventionBuilder MapHighlyAvailableMcp(this IEndpointRouteBuilder endpoints, [StringSyntax("Route")] string pattern = "")
     {
         ArgumentNullException.ThrowIfNull(endpoints);
+        ArgumentNullException.ThrowIfNull(pattern);
         var services = endpoints.ServiceProvider;
         var endpoint = services.GetService<McpEndpoint>() ?? throw new InvalidOperationException(
             "MapHighlyAvailableMcp needs builder.Services.AddMcpServer().WithHighAvailability(); add it before builder.Build().");
@@ -38,7 +42,6 @@ public static class HighAvailabilityEndpointRouteBuilderExtensions
         var self = services.GetRequiredService<SelfReplica>();
         var gate = services.GetRequiredService<SessionGate>();
         self.Load = () => (host.SessionCount, host.CallCount);
-        self.EndpointPath = pattern;
         self.Rerun = () => RerunPolicy.Publish(services.GetRequiredService<IOptions<McpServerOptions>>().Value);
         services.GetRequiredService<SessionMetrics>().Observe(() => host.SessionCount, () => host.CallCount, () => gate.Held);
 

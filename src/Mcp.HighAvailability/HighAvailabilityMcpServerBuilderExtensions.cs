@@ -30,7 +30,7 @@ public static class HighAvailabilityMcpServerBuilderExtensions
     /// <summary>
     /// Lets the server's sessions survive the loss of its replicas, and keeps the data protection keys of the application (cookies, antiforgery) in the same
     /// store, unless the application has set where they are kept. Without a backend (<c>ha => ha.UseRedis()</c>) everything is kept in
-    /// the memory of this one process. Map it with <c>app.MapHighlyAvailableMcp("/mcp")</c>.
+    /// the memory of this one process. Map it with <c>app.MapHighlyAvailableMcp()</c>.
     /// </summary>
     public static IMcpServerBuilder WithHighAvailability(this IMcpServerBuilder builder, Action<HighAvailabilityBuilder>? configure = null)
     {
@@ -52,6 +52,9 @@ public static class HighAvailabilityMcpServerBuilderExtensions
         services.TryAddSingleton<BroadcastFollower>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, BroadcastFollower>(static p => p.GetRequiredService<BroadcastFollower>()));
         services.TryAddSingleton<BroadcastPublisher>();
+        services.AddOptions<SessionHookOptions>();
+        services.TryAddSingleton<KeptIdentity>();
+        services.TryAddSingleton<SessionHooks>();
         services.TryAddSingleton<SessionRuntime>();
         services.TryAddSingleton<SessionHost>();
         services.TryAddSingleton<HeldStateHandles>();
@@ -90,7 +93,14 @@ public static class HighAvailabilityMcpServerBuilderExtensions
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IStartupFilter, TrustedHops>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IStartupFilter, CrossOrigin>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IStartupFilter, ProbeEndpoint>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IStartupFilter, PeerEndpoint>());
+        services.TryAddSingleton<SessionDelivery>();
+        services.TryAddSingleton<PeerClient>();
+        services.TryAddSingleton<IMcpSessions, McpSessions>();
         services.TryAddSingleton<IClusterNotifier, ClusterNotifier>();
+        services.TryAddSingleton<IClusterEvents, ClusterEvents>();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, ListChanges>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, HealthEndpointCheck>());
         services.TryAddSingleton<SessionOffers>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, SessionOffers>(static p => p.GetRequiredService<SessionOffers>()));
         services.TryAddSingleton<LateRequests>();
@@ -187,6 +197,7 @@ public static class HighAvailabilityMcpServerBuilderExtensions
     /// <summary>Adds what every server needs to its own filters and handlers.</summary>
     private static void Prepare(McpServerOptions options, StateHandleFilter handles, PrimitiveAuthorization authorization, Polling polling)
     {
+        ReplayFilters.AddTo(options);
         authorization.AddTo(options);
 
         // Around the user's own filters, for those ask for it too.

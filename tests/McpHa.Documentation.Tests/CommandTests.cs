@@ -11,7 +11,7 @@ namespace McpHa.Tests;
 public sealed partial class CommandTests
 {
     private static readonly string[] Languages =
-        ["bash", "console", "powershell", "text", "csharp", "json", "xml", "yaml", "ini", "nginx", "mermaid", "redis"];
+        ["bash", "console", "powershell", "text", "csharp", "json", "diff", "xml", "yaml", "ini", "nginx", "mermaid", "redis"];
 
     // What a line of PowerShell may be, beside a command that bash would run likewise.
     private const string PowerShellOnly = @"^\$env:\w+ = "".*""$|^Start-Process dotnet ";

@@ -10,7 +10,7 @@ internal sealed partial class BroadcastListener : IBroadcastReader, IDisposable
     private readonly BroadcastFollower _follower;
     private readonly Func<string, bool> _wants;
     private readonly Func<FollowedBroadcast, ValueTask> _handler;
-    private readonly Action _onGap;
+    private readonly Func<ValueTask> _onGap;
     private readonly ILogger _logger;
     private long _cursor;
     private int _due;
@@ -21,7 +21,8 @@ internal sealed partial class BroadcastListener : IBroadcastReader, IDisposable
     /// <param name="handler">What it throws is logged and costs that broadcast only.</param>
     /// <param name="onGap">Called before the handler when broadcasts may be missing.</param>
     /// <param name="logger">Logs what the handler throws.</param>
-    public BroadcastListener(BroadcastFollower follower, Func<string, bool> wants, Func<FollowedBroadcast, ValueTask> handler, Action onGap, ILogger logger)
+    public BroadcastListener(
+        BroadcastFollower follower, Func<string, bool> wants, Func<FollowedBroadcast, ValueTask> handler, Func<ValueTask> onGap, ILogger logger)
     {
         (_follower, _wants, _handler, _onGap, _logger) = (follower, wants, handler, onGap, logger);
         _cursor = follower.Last.Ordinal;
@@ -62,7 +63,7 @@ internal sealed partial class BroadcastListener : IBroadcastReader, IDisposable
         try
         {
             if (gap)
-                _onGap();
+                await _onGap().ConfigureAwait(false);
             if (_wants(broadcast.Entry.Kind))
                 await _handler(broadcast).ConfigureAwait(false);
         }

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.NetworkInformation;
 using System.Net.Sockets;
 using System.Reflection;
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using Mcp.HighAvailability.Storage;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -28,6 +29,10 @@ internal sealed class SelfReplica(
     /// <summary>Shows that a request comes from a relay of this cluster: only readers of the registry know it.</summary>
     public string HopKey { get; } = RandomNumberGenerator.GetHexString(32, lowercase: true);
 
+    /// <summary>Whether somebody knows <see cref="HopKey"/>.</summary>
+    public bool IsHopKey(string? key) =>
+        key is not null && CryptographicOperations.FixedTimeEquals(MemoryMarshal.AsBytes<char>(key), MemoryMarshal.AsBytes<char>(HopKey));
+
     /// <summary>Set when the process begins to shut down, or while an operator wants it empty.</summary>
     public bool Draining { get; set; }
 
@@ -36,9 +41,6 @@ internal sealed class SelfReplica(
 
     /// <summary>The run of the store in which this replica has checked its sessions.</summary>
     public string Checked { get; set; } = "";
-
-    /// <summary>Path of the MCP endpoint; set when it is mapped.</summary>
-    public string EndpointPath { get; set; } = "/";
 
     /// <summary>Tells the replica's load; set by who knows it.</summary>
     public Func<(int Sessions, int Calls)> Load { get; set; } = static () => (0, 0);

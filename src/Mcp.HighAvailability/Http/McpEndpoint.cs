@@ -174,7 +174,7 @@ internal sealed class McpEndpoint(
                     .ConfigureAwait(false))
                     return;
                 initialize.Id = id;
-                var (session, answer) = await host.OpenAsync(initialize, body, user, context.RequestAborted).ConfigureAwait(false);
+                var (session, answer) = await host.OpenAsync(initialize, SessionOpening.Of(context), user, context.RequestAborted).ConfigureAwait(false);
                 if (session is not null)
                     sessions.Identify(context, session);
                 await HttpAnswers.WriteAsync(context, StatusCodes.Status200OK, answer).ConfigureAwait(false);
@@ -204,7 +204,7 @@ internal sealed class McpEndpoint(
                 await Pump(context, session, reader).AnswerAsync(request.Id).ConfigureAwait(false);
         }
 
-        if (!await session.AcceptAsync(message, body, ClientExchange.Of(context).Id).ConfigureAwait(false))
+        if (!await session.AcceptAsync(message, body, ClientExchange.Of(context).Id, Authenticated(context)).ConfigureAwait(false))
             return false;
         context.Response.StatusCode = StatusCodes.Status202Accepted;
         return true;

@@ -10,8 +10,8 @@ namespace Microsoft.AspNetCore.Builder;
 
 /// <summary>Tells clients who may sign them in (OAuth 2.0 protected resource metadata, RFC 9728).</summary>
 /// <remarks>
-/// The SDK's authentication handler (<c>AddMcp</c>) takes host and scheme of the address from the request. Behind a balancer those are the replica's own, and
-/// with a configured address the handler answers no request whose host differs from it.
+/// The SDK's authentication handler (<c>AddMcp</c>) takes host and scheme of the address from the request, which our balancer and peers pass on. With a
+/// configured address that handler answers no request whose host differs from it; this one does.
 /// </remarks>
 public static class ProtectedResourceEndpointRouteBuilderExtensions
 {

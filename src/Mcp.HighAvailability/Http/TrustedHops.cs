@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-using System.Security.Cryptography;
 using Mcp.HighAvailability.Cluster;
 using Mcp.HighAvailability.Protocol;
 using Mcp.HighAvailability.Relay;
@@ -34,13 +32,11 @@ internal sealed class TrustedHops(SelfReplica self) : IStartupFilter
         if (!context.Request.Headers.TryGetValue(HaHeaders.Key, out var values))
             return;
         context.Request.Headers.Remove(HaHeaders.Key);
-        if (values is not [{ } key] || !IsKey(key))
+        if (values is not [{ } key] || !self.IsHopKey(key))
             return;
         ForwardedClient.Apply(context);
         context.Features.Set(Mark.Instance);
     }
-
-    private bool IsKey(string key) => CryptographicOperations.FixedTimeEquals(MemoryMarshal.AsBytes<char>(key), MemoryMarshal.AsBytes<char>(self.HopKey));
 
     private sealed class Mark
     {

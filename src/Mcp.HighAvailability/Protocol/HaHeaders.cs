@@ -46,6 +46,12 @@ public static class HaHeaders
     public const string Key = "Mcp-Ha-Key";
 
     /// <summary>
+    /// Request between replicas: the key of the replica that the request goes to. It shows that a replica of this cluster made the request; relays pass
+    /// no such header on.
+    /// </summary>
+    public const string Peer = "Mcp-Ha-Peer";
+
+    /// <summary>
     /// Request: the client has the beginning of this listen stream already, from a replica that was lost (value <c>1</c>). It then begins with what
     /// may have been missed, and not with an acknowledgement.
     /// </summary>

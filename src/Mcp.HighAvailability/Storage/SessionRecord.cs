@@ -62,6 +62,12 @@ public static class HandshakeKeys
     public const string LegacySse = "sse";
 
     /// <summary>
+    /// The request that opened the session: path, route values and protected claims, a JSON object. Only in servers with hooks for sessions
+    /// (<c>ConfigureSessionOptions</c>, <c>RunSessionHandler</c>). No message of the client.
+    /// </summary>
+    public const string Opening = "opening";
+
+    /// <summary>
     /// How far the session has come in the broadcast log, as far as was written: a position, and where streams began if there were several. No message of the
     /// client. See <see cref="SessionBroadcasts"/>.
     /// </summary>

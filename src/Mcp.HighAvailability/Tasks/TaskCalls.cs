@@ -16,7 +16,7 @@ namespace Mcp.HighAvailability.Tasks;
 
 /// <summary>Makes tasks of tool calls.</summary>
 internal sealed class TaskCalls(
-    ITaskStore store, TaskHost host, TaskServer server, TaskPolicy policy, TaskIdentity identity, SelfReplica self, TaskMetrics metrics,
+    ITaskStore store, TaskHost host, TaskServer server, TaskPolicy policy, KeptIdentity identity, SelfReplica self, TaskMetrics metrics,
     IOptions<TaskOptions> options, TimeProvider time)
 {
     private readonly TaskOptions _options = options.Value;

@@ -1,3 +1,4 @@
+using Mcp.HighAvailability.Security;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
@@ -14,7 +15,7 @@ internal static class TaskServices
         services.AddOptions<TaskOptions>().ValidateOnStart();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<TaskOptions>, TaskOptionsValidator>());
         services.TryAddSingleton<TaskPolicy>();
-        services.TryAddSingleton<TaskIdentity>();
+        services.TryAddSingleton<KeptIdentity>();
         services.TryAddSingleton<TaskServer>();
         services.TryAddSingleton<TaskNotices>();
         services.TryAddSingleton<TaskMetrics>();

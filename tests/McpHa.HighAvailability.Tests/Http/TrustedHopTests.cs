@@ -23,7 +23,9 @@ public sealed class TrustedHopTests : IAsyncLifetime
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.Services.AddHttpsRedirection(options => options.HttpsPort = 443);
         builder.Services.AddMcpServer().WithHighAvailability();
+        builder.Services.AddAuthentication("cookies").AddCookie("cookies").AddMcp(mcp => mcp.ResourceMetadata = new() { AuthorizationServers = { "https://login.example.com" } });
         _app = builder.Build();
+        _app.UseAuthentication();
         _app.Map("/redirected", branch => branch.UseHttpsRedirection().Run(context => context.Response.WriteAsync("served")));
         _app.MapHighlyAvailableMcp("/mcp");
         _app.MapGet("/seen", (HttpContext context) => $"{context.Request.Scheme} {context.Request.Host} {context.Connection.RemoteIpAddress} {string.Join(',', context.Request.Headers.Keys)}");
@@ -66,6 +68,13 @@ public sealed class TrustedHopTests : IAsyncLifetime
         Assert.Equal("served", await trusted.Content.ReadAsStringAsync());
         using var forged = await SendAsync("/redirected");
         Assert.Equal(HttpStatusCode.TemporaryRedirect, forged.StatusCode);
+    }
+
+    [Fact]
+    public async Task The_metadata_of_AddMcp_name_the_public_address()
+    {
+        using var metadata = await SendAsync("/.well-known/oauth-protected-resource/mcp", Key);
+        Assert.Equal("https://mcp.example.com/mcp", (string?)System.Text.Json.Nodes.JsonNode.Parse(await metadata.Content.ReadAsStringAsync())!["resource"]);
     }
 
     [Fact]

@@ -32,6 +32,9 @@ internal sealed class InProcessCluster : IAsyncDisposable
 
     public InterceptedHandleStore Handles { get; }
 
+    /// <summary>The data protection keys of all replicas.</summary>
+    public InMemoryXmlRepository Keys { get; } = new();
+
     /// <summary>The clock of the state handles alone.</summary>
     public ShiftedTime Clock { get; } = new();
 
@@ -59,11 +62,13 @@ internal sealed class InProcessCluster : IAsyncDisposable
         Action<SessionStoreOptions>? storeOptions = null,
         Action<StateHandleOptions>? handleOptions = null,
         Action<ClusterOptions>? clusterOptions = null,
-        Action<IMcpServerBuilder>? server = null)
+        Action<IMcpServerBuilder>? server = null,
+        Action<HighAvailabilityBuilder>? ha = null,
+        string route = "/mcp")
     {
         var cluster = new InProcessCluster(storeOptions, handleOptions);
         for (var n = 0; n < replicas; n++)
-            cluster._replicas.Add(await InProcessReplica.StartAsync(cluster, "replica-" + (char)('a' + n), options, storeOptions, clusterOptions, server));
+            cluster._replicas.Add(await InProcessReplica.StartAsync(cluster, "replica-" + (char)('a' + n), options, storeOptions, clusterOptions, server, ha, route));
         for (var round = 0; round < 2; round++)
             await cluster.RefreshAsync();
         return cluster;
@@ -100,8 +105,8 @@ internal sealed class InProcessCluster : IAsyncDisposable
     }
 
     /// <summary>Opens a client's session at a replica.</summary>
-    public Task<RawClient> ConnectAsync(int replica = 0, string version = "2025-11-25", string? user = null) =>
-        RawClient.ConnectAsync(this[replica], version, user);
+    public Task<RawClient> ConnectAsync(int replica = 0, string version = "2025-11-25", string? user = null, string category = "") =>
+        RawClient.ConnectAsync(this[replica], version, user, category);
 
     /// <summary>What is written of a session's streams, in order.</summary>
     public IReadOnlyList<JournalEntry> Journal(string sessionId) => Snapshot(sessionId)?.Journal ?? [];

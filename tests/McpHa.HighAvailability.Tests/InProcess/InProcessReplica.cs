@@ -5,6 +5,7 @@ using Mcp.HighAvailability.Cluster;
 using Mcp.HighAvailability.Sessions;
 using Mcp.HighAvailability.Storage;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.DataProtection.Repositories;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -45,7 +46,7 @@ internal sealed class InProcessReplica : IAsyncDisposable
 
     public static async Task<InProcessReplica> StartAsync(
         InProcessCluster cluster, string id, Action<HighAvailabilityOptions>? options, Action<SessionStoreOptions>? storeOptions,
-        Action<ClusterOptions>? clusterOptions, Action<IMcpServerBuilder>? server = null)
+        Action<ClusterOptions>? clusterOptions, Action<IMcpServerBuilder>? server = null, Action<HighAvailabilityBuilder>? ha = null, string route = "/mcp")
     {
         WebApplication? app = null;
         var link = new Link { Target = () => new Uri(app!.Urls.Single()) };
@@ -64,6 +65,7 @@ internal sealed class InProcessReplica : IAsyncDisposable
         services.AddSingleton(Options.Create(cluster.BroadcastBounds));
         services.AddSingleton<IReplicaRegistry>(cluster.Registry);
         services.AddSingleton<IStateHandleStore>(cluster.Handles);
+        services.AddSingleton<IXmlRepository>(cluster.Keys);
         services.Configure<HighAvailabilityOptions>(o =>
         {
             o.ReplicaId = id;
@@ -83,7 +85,7 @@ internal sealed class InProcessReplica : IAsyncDisposable
             clusterOptions?.Invoke(o);
         });
         var mcp = services.AddMcpServer(o => o.ServerInfo = new() { Name = "test", Version = "1" })
-            .WithHighAvailability()
+            .WithHighAvailability(ha)
             .WithTools<ScriptedTools>()
             .WithResources<ScriptedResources>();
         server?.Invoke(mcp);
@@ -94,7 +96,7 @@ internal sealed class InProcessReplica : IAsyncDisposable
                 context.User = SignedIn(user.Split(' '));
             return next(context);
         });
-        app.MapHighlyAvailableMcp("/mcp");
+        app.MapHighlyAvailableMcp(route);
         await app.StartAsync();
         return new(id, app, errors) { Endpoint = new Uri(app.Urls.Single() + "/mcp"), Link = link };
     }

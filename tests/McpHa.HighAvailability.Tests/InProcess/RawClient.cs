@@ -20,9 +20,12 @@ internal sealed class RawClient : IDisposable
 
     public string? User { get; set; }
 
-    public static async Task<RawClient> ConnectAsync(InProcessReplica replica, string version = "2025-11-25", string? user = null)
+    /// <summary>What follows the path of the endpoint.</summary>
+    public string Category { get; set; } = "";
+
+    public static async Task<RawClient> ConnectAsync(InProcessReplica replica, string version = "2025-11-25", string? user = null, string category = "")
     {
-        var client = new RawClient { Version = version, User = user };
+        var client = new RawClient { Version = version, User = user, Category = category };
         using var opened = await client.PostAsync(replica, client.Initialize());
         Assert.Equal(HttpStatusCode.OK, opened.Status);
         client.SessionId = opened.Header("Mcp-Session-Id");
@@ -83,7 +86,7 @@ internal sealed class RawClient : IDisposable
 
     public Task<Exchange> PostTextAsync(InProcessReplica replica, string body, Action<HttpRequestHeaders>? headers = null, string contentType = "application/json")
     {
-        var request = new HttpRequestMessage(HttpMethod.Post, replica.Endpoint) { Content = new StringContent(body, Encoding.UTF8, contentType) };
+        var request = new HttpRequestMessage(HttpMethod.Post, replica.Endpoint + Category) { Content = new StringContent(body, Encoding.UTF8, contentType) };
         request.Headers.TryAddWithoutValidation("Accept", "application/json, text/event-stream");
         return SendAsync(request, headers);
     }
@@ -97,7 +100,7 @@ internal sealed class RawClient : IDisposable
 
     public Task<Exchange> GetAsync(InProcessReplica replica, string? lastEventId = null, Action<HttpRequestHeaders>? headers = null)
     {
-        var request = new HttpRequestMessage(HttpMethod.Get, replica.Endpoint);
+        var request = new HttpRequestMessage(HttpMethod.Get, replica.Endpoint + Category);
         request.Headers.TryAddWithoutValidation("Accept", "text/event-stream");
         if (lastEventId is not null)
             request.Headers.TryAddWithoutValidation("Last-Event-ID", lastEventId);

@@ -54,6 +54,35 @@ public sealed class FilterTests
         Assert.Equal(2, _seen.Count(one => one == "in tools/call"));
     }
 
+    [Fact]
+    public async Task Filters_see_the_user_on_initialize_and_what_a_client_has_sent_once()
+    {
+        ConcurrentQueue<string> messages = new();
+        await using var cluster = await InProcessCluster.StartAsync(server: server => server.WithMessageFilters(filters => filters
+            .AddIncomingFilter(next => (context, cancellationToken) =>
+            {
+                var method = (context.JsonRpcMessage as JsonRpcRequest)?.Method ?? (context.JsonRpcMessage as JsonRpcNotification)?.Method;
+                messages.Enqueue($"{method} {context.User?.FindFirst("sub")?.Value}");
+                return next(context, cancellationToken);
+            })
+            .AddOutgoingFilter(next => (context, cancellationToken) =>
+            {
+                messages.Enqueue("answer");
+                return next(context, cancellationToken);
+            })));
+        using var client = await cluster.ConnectAsync(user: "ada");
+        using (var level = await client.PostAsync(cluster[0], client.Request("logging/setLevel", new() { ["level"] = "warning" })))
+            await level.AnswerAsync();
+        Assert.Equal(["answer", "answer", "initialize ada", "logging/setLevel ada", "notifications/initialized ada"], messages.Order(StringComparer.Ordinal));
+        messages.Clear();
+        await cluster.CutOffAsync(cluster[0]);
+
+        Assert.Equal("x", await client.CallAsync(cluster[1], "again", "x"));
+
+        Assert.Equal(["tools/call ada", "answer"], messages);
+        Assert.Equal(LoggingLevel.Warning, cluster[1].Session(client.SessionId!)!.ClientLogLevel);
+    }
+
     private Task<InProcessCluster> StartAsync() => InProcessCluster.StartAsync(server: server => server
         .WithMessageFilters(filters => filters
             .AddIncomingFilter(next => (context, cancellationToken) =>

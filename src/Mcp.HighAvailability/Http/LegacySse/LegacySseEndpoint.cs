@@ -95,7 +95,7 @@ internal sealed class LegacySseEndpoint(
                 var user = UserKey.Of(context.User);
                 if (await limits.RefuseSessionAsync(context, user, default).ConfigureAwait(false))
                     return;
-                var session = await host.OpenLegacyAsync(user, context.RequestAborted).ConfigureAwait(false);
+                var session = await host.OpenLegacyAsync(SessionOpening.Of(context), user, context.RequestAborted).ConfigureAwait(false);
                 using var listening = session.Listeners.Listen();
                 if (session.Listeners.OpenOnly() is not { } reader)
                     continue;
@@ -135,7 +135,7 @@ internal sealed class LegacySseEndpoint(
                 return false;
             LiveSession.Detach(reader); // answered on the session's stream
         }
-        else if (!await session.AcceptAsync(message, body, ClientExchange.Of(context).Id).ConfigureAwait(false))
+        else if (!await session.AcceptAsync(message, body, ClientExchange.Of(context).Id, McpEndpoint.Authenticated(context)).ConfigureAwait(false))
         {
             return false;
         }

@@ -91,10 +91,11 @@ internal sealed class ListenStreams : IDrainedStreams, IDisposable
     }
 
     // Broadcasts are missing: everything may have changed.
-    private void PublishAll()
+    private ValueTask PublishAll()
     {
         foreach (var (stream, _) in _open)
             stream.PostAll();
+        return ValueTask.CompletedTask;
     }
 
     // What the server does not have cannot change.

@@ -1,4 +1,5 @@
 using Mcp.HighAvailability.Protocol;
+using Mcp.HighAvailability.Sessions;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -20,17 +21,23 @@ internal sealed class StatelessTransport : IAsyncDisposable
     private readonly RequestDelegate _serve;
 
     public StatelessTransport(
-        IOptions<McpServerOptions> options, IOptionsFactory<McpServerOptions> factory, IHostApplicationLifetime lifetime, ILoggerFactory loggerFactory)
+        IOptions<McpServerOptions> options, IOptionsFactory<McpServerOptions> factory, IHostApplicationLifetime lifetime, ILoggerFactory loggerFactory,
+        SessionHooks hooks)
     {
         var services = new ServiceCollection();
-        services.AddLogging().AddMcpServer().WithHttpTransport(static transport =>
+        services.AddLogging().AddMcpServer().WithHttpTransport(transport =>
         {
             transport.SessionMode = HttpServerSessionMode.Stateless;
-            transport.ConfigureSessionOptions = static (context, server, _) =>
+            transport.ConfigureSessionOptions = async (context, server, cancellationToken) =>
             {
                 context.Features.Get<ServerSetup>()?.Apply(server);
-                return Task.CompletedTask;
+                if (hooks.Any)
+                    await hooks.ConfigureOwnAsync(ContextOf(context), server, cancellationToken);
             };
+            if (hooks.Runs)
+                transport.RunSessionHandler = (context, server, cancellationToken) => hooks.RunAsync(ContextOf(context), server, cancellationToken);
+
+            McpSessionContext ContextOf(HttpContext context) => hooks.ContextOf(SessionOpening.Of(context), sessionId: null);
         });
         services.AddSingleton(options).AddSingleton(factory).AddSingleton(lifetime).AddSingleton(loggerFactory);
         _services = services.BuildServiceProvider();

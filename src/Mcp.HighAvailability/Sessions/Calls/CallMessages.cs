@@ -11,6 +11,12 @@ internal sealed class CallMessages(LiveSession session)
     /// <summary>Sends a handler's request to the client, unless an earlier run has sent it already.</summary>
     public async Task AskAsync(OpenCall call, JsonRpcRequest request, CancellationToken cancellationToken)
     {
+        if (call.Ended)
+        {
+            await session.Unrelated.SendAsync(request, cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
         var question = session.Runner.Run(
             (call, Hash: CallQuestions.Hash(request), request.Id), static (core, asked) => QuestionSteps.Ask(core, asked.call, asked.Hash, asked.Id));
         if (question.Known is { } known)
@@ -22,16 +28,21 @@ internal sealed class CallMessages(LiveSession session)
         if (question.Sent)
             return;
         var payload = JsonRpc.Serialize(new JsonRpcRequest { Id = new RequestId(question.Name), Method = request.Method, Params = request.Params });
-        await SendAsync(call, payload, MessageKind.Request).WaitAsync(cancellationToken).ConfigureAwait(false);
+        await SendAsync(call, payload, MessageKind.Request)!.WaitAsync(cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Sends a handler's notification to the client, unless an earlier run has sent it already.</summary>
+    /// <summary>Sends a handler's notification to the client, unless an earlier run has sent it already. Of a call that has ended: on a GET stream.</summary>
     public Task NotifyAsync(OpenCall call, JsonRpcNotification notification, CancellationToken cancellationToken)
     {
+        if (call.Ended)
+            return NotifyLaterAsync(notification, cancellationToken);
         var payload = JsonRpc.Serialize(session.Unrelated.Named(notification));
         var sent = call.History is not null &&
             session.Runner.Run((call, notification, payload), static (_, s) => s.call.History!.WasSent(s.notification, s.payload));
-        return sent ? Task.CompletedTask : SendAsync(call, payload, MessageKinds.Of(notification)).WaitAsync(cancellationToken);
+        if (sent)
+            return Task.CompletedTask;
+        var sending = SendAsync(call, payload, MessageKinds.Of(notification));
+        return sending is null ? NotifyLaterAsync(notification, cancellationToken) : sending.WaitAsync(cancellationToken);
     }
 
     /// <summary>Ends the response that reads a call now, behind everything that was sent on it. Only revisions whose clients know of it.</summary>
@@ -66,11 +77,24 @@ internal sealed class CallMessages(LiveSession session)
         return Task.CompletedTask;
     }
 
-    private Task SendAsync(OpenCall call, ReadOnlyMemory<byte> payload, MessageKind kind)
+    // Progress ends with its call. Everything else is the session's: a server that was kept from the call sends it.
+    private Task NotifyLaterAsync(JsonRpcNotification notification, CancellationToken cancellationToken)
     {
-        if (session.Runner.Run((call, payload, kind), static (core, s) => MessageSteps.Send(core, s.call, s.payload, s.kind)) is not { } ticket)
-            return kind == MessageKind.Request ? Task.FromCanceled(new CancellationToken(true)) : Task.CompletedTask;
-        return session.Runtime.Durable ? session.Runner.WrittenAsync(ticket, WaitMode.Ends) : Task.CompletedTask;
+        if (notification.Method == NotificationMethods.ProgressNotification)
+            return Task.CompletedTask;
+        var named = session.Unrelated.Named(notification);
+        var isOfTheCall = named == notification && notification.Method == NotificationMethods.CancelledNotification;
+        return isOfTheCall ? Task.CompletedTask : session.Unrelated.SendAsync(named, cancellationToken);
+    }
+
+    // Null: the call has ended meanwhile.
+    private Task? SendAsync(OpenCall call, ReadOnlyMemory<byte> payload, MessageKind kind)
+    {
+        if (session.Runner.Run((call, payload, kind), static (core, s) => MessageSteps.Send(core, s.call, s.payload, s.kind)) is { } ticket)
+            return session.Runtime.Durable ? session.Runner.WrittenAsync(ticket, WaitMode.Ends) : Task.CompletedTask;
+        if (kind == MessageKind.Request)
+            return Task.FromCanceled(new CancellationToken(true));
+        return call.Ended ? null : Task.CompletedTask;
     }
 
     private static bool IsFailure(JsonRpcMessageWithId message) =>

@@ -1,3 +1,4 @@
+using System.Security.Claims;
 using System.Text.Json.Nodes;
 using Mcp.HighAvailability.Diagnostics;
 using Mcp.HighAvailability.Protocol;
@@ -11,7 +12,11 @@ namespace Mcp.HighAvailability.Sessions;
 internal sealed class ClientMessages(LiveSession session)
 {
     /// <summary>Takes a notification or an answer; returns when it is safe to tell the client so. <see langword="false"/>: not served here.</summary>
-    public async ValueTask<bool> AcceptAsync(JsonRpcMessage message, ReadOnlyMemory<byte> body, ExchangeId exchange)
+    /// <param name="message">The message.</param>
+    /// <param name="body">Its bytes.</param>
+    /// <param name="exchange">The exchange that brings it.</param>
+    /// <param name="user">Who sends it.</param>
+    public async ValueTask<bool> AcceptAsync(JsonRpcMessage message, ReadOnlyMemory<byte> body, ExchangeId exchange, ClaimsPrincipal? user)
     {
         if (message is not JsonRpcNotification { Method: NotificationMethods.InitializedNotification })
             session.Touch();
@@ -19,7 +24,7 @@ internal sealed class ClientMessages(LiveSession session)
             return false;
         CallTrace.Join(message);
         if (message is JsonRpcNotification)
-            message.Context = new JsonRpcMessageContext { RelatedTransport = session.Transport };
+            message.Context = new JsonRpcMessageContext { RelatedTransport = session.Transport, User = user };
         return message switch
         {
             JsonRpcNotification { Method: NotificationMethods.CancelledNotification } cancelled => await CancelAsync(cancelled, exchange).ConfigureAwait(false),

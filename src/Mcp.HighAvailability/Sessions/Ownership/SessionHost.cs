@@ -115,17 +115,17 @@ internal sealed partial class SessionHost
 
     /// <summary>Opens a session for a client's <c>initialize</c>. The answer is the server's; with an error there is no session.</summary>
     public async Task<(LiveSession? Session, JsonRpcMessageWithId Answer)> OpenAsync(
-        JsonRpcRequest initialize, ReadOnlyMemory<byte> body, string user, CancellationToken cancellationToken)
+        JsonRpcRequest initialize, SessionOpening opening, string user, CancellationToken cancellationToken)
     {
         var clientId = initialize.Id;
         using var activity = SessionTrace.Create();
         var begin = await _runtime.Broadcasts.BeginAsync(cancellationToken).ConfigureAwait(false);
-        var record = NewRecord(user, "", HandshakeKeys.Initialize, RecordedHandshake.Initialize(initialize), begin, activity);
+        var record = NewRecord(opening, user, "", HandshakeKeys.Initialize, RecordedHandshake.Initialize(initialize), begin, activity);
         var session = new LiveSession(_runtime, record, SessionBroadcasts.Begin(begin), _table.Remove);
-        session.Start();
         try
         {
-            var answer = await Handshake.RunAsync(session, initialize, cancellationToken).ConfigureAwait(false);
+            await StartAsync(session, opening, cancellationToken).ConfigureAwait(false);
+            var answer = await Handshake.RunAsync(session, initialize, opening.User, cancellationToken).ConfigureAwait(false);
             answer!.Id = clientId;
             if (answer is not JsonRpcResponse { Result: { } result })
             {
@@ -147,16 +147,16 @@ internal sealed partial class SessionHost
 
     /// <summary>Opens a session for a client that has asked for its stream.</summary>
     /// <exception cref="StoreUnavailableException">The store is away.</exception>
-    public async Task<LiveSession> OpenLegacyAsync(string user, CancellationToken cancellationToken)
+    public async Task<LiveSession> OpenLegacyAsync(SessionOpening opening, string user, CancellationToken cancellationToken)
     {
         using var activity = SessionTrace.Create();
         var begin = await _runtime.Broadcasts.BeginAsync(cancellationToken).ConfigureAwait(false);
-        var record = NewRecord(user, LegacyRevision, HandshakeKeys.LegacySse, Mark, begin, activity);
+        var record = NewRecord(opening, user, LegacyRevision, HandshakeKeys.LegacySse, Mark, begin, activity);
         activity?.SetTag(AttributeNames.ProtocolVersion, record.ProtocolVersion);
         var session = new LiveSession(_runtime, record, SessionBroadcasts.Begin(begin), _table.Remove) { ProtocolVersion = LegacyRevision };
         try
         {
-            session.Start();
+            await StartAsync(session, opening, cancellationToken).ConfigureAwait(false);
             await KeepAsync(session, record, cancellationToken).ConfigureAwait(false);
             return session;
         }
@@ -167,18 +167,29 @@ internal sealed partial class SessionHost
         }
     }
 
-    private SessionRecord NewRecord(string user, string protocolVersion, string key, ReadOnlyMemory<byte> value, BroadcastCursor begin, Activity? activity)
+    private ValueTask StartAsync(LiveSession session, SessionOpening opening, CancellationToken cancellationToken)
     {
+        session.Runner.Run(static core => core.Commits.AwaitsRecord = true);
+        return session.StartAsync(_runtime.Hooks?.ContextOf(opening, session.Id), cancellationToken);
+    }
+
+    private SessionRecord NewRecord(
+        SessionOpening opening, string user, string protocolVersion, string key, ReadOnlyMemory<byte> value, BroadcastCursor begin, Activity? activity)
+    {
+        var id = SessionIds.New(_runtime.ReplicaId);
+        var handshake = new Dictionary<string, ReadOnlyMemory<byte>> { [key] = value, [HandshakeKeys.Broadcast] = SessionBroadcasts.Write(begin.Position) };
+        if (_runtime.Hooks is { } hooks)
+            handshake[HandshakeKeys.Opening] = hooks.Record(opening, id);
         var record = new SessionRecord
         {
-            Id = SessionIds.New(_runtime.ReplicaId),
+            Id = id,
             Owner = _runtime.ReplicaId,
             Epoch = 1,
             User = user,
             TraceParent = activity?.Id ?? "",
             ProtocolVersion = protocolVersion,
             Created = _runtime.Time.GetUtcNow(),
-            Handshake = new Dictionary<string, ReadOnlyMemory<byte>> { [key] = value, [HandshakeKeys.Broadcast] = SessionBroadcasts.Write(begin.Position) },
+            Handshake = handshake,
         };
         activity?.SetTag(AttributeNames.SessionId, record.Id);
         activity?.SetTag(AttributeNames.Replica, _runtime.ReplicaId);
@@ -191,6 +202,7 @@ internal sealed partial class SessionHost
         if (!await _runtime.Store.CreateAsync(record, cancellationToken).ConfigureAwait(false))
             throw new InvalidOperationException("A fresh session id is in use; the random number generator of this machine is broken.");
         _table.Add(session);
+        session.Runner.Run(static core => core.Commits.AwaitsRecord = false);
         _runtime.Metrics.Created();
         using var scope = session.BeginScope();
         LogOpened(record.Id, session.ProtocolVersion);

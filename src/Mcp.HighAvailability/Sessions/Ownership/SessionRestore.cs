@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Mcp.HighAvailability.Diagnostics;
 using Mcp.HighAvailability.Protocol;
 using Mcp.HighAvailability.Relay;
+using Mcp.HighAvailability.Security;
 using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.Logging;
 using ModelContextProtocol.Protocol;
@@ -38,7 +39,7 @@ internal static class SessionRestore
         {
             if (forCall || NeedsServer(runtime, snapshot))
             {
-                session.Start();
+                await session.StartAsync(runtime.Hooks?.ContextOf(record), cancellationToken).ConfigureAwait(false);
                 await ReplayHandshakeAsync(session, snapshot.Record, cancellationToken).ConfigureAwait(false);
             }
             else
@@ -58,9 +59,10 @@ internal static class SessionRestore
         }
     }
 
-    // Calls go on, and handlers of the application's own for the beginning of a session may begin to send by themselves.
+    // Calls go on, and hooks and handlers of the application's own for the beginning of a session may begin to send by themselves.
     private static bool NeedsServer(SessionRuntime runtime, SessionSnapshot snapshot) =>
         snapshot.Calls.Count > 0
+        || runtime.Hooks is not null
         || Handshake.HasOtherHandlers(runtime.ServerOptions)
         || runtime.ServerOptions.Handlers.SubscribeToResourcesHandler is not null && RecordedHandshake.HasSubscriptions(snapshot.Record.Handshake);
 
@@ -72,7 +74,7 @@ internal static class SessionRestore
         foreach (var message in RecordedHandshake.Messages(record.Handshake))
         {
             var begins = message is JsonRpcRequest { Method: RequestMethods.Initialize };
-            var answer = await Handshake.RunAsync(session, message, limit.Token).ConfigureAwait(false);
+            var answer = await Handshake.ReplayAsync(session, message, UserKey.ToPrincipal(record.User), limit.Token).ConfigureAwait(false);
             if (answer is JsonRpcError { Error: var error } && begins)
                 throw new InvalidDataException(
                     $"The session's own 'initialize' is refused by this server: {error.Message}. Do all replicas run the same version?");
@@ -101,7 +103,7 @@ internal static class SessionRestore
                 {
                     History = new(),
                     EarlierLosses = call.Losses,
-                    MayRunTwice = RerunPolicy.Allows(request, session.Runtime.ServerOptions),
+                    MayRunTwice = RerunPolicy.Allows(request, session.ServerOptions),
                 });
             }
         }

@@ -38,6 +38,9 @@ internal sealed class CommitState(SessionRecord record, CommitContext context, U
     /// <summary>Nothing is written any more.</summary>
     public bool Stopped { get; private set; }
 
+    /// <summary>The store has no record of the session yet: what is to be written gathers until it has.</summary>
+    public bool AwaitsRecord { get; set; }
+
     /// <summary>The store's expiry is that of a session that was never used, although this one was.</summary>
     public bool TouchDue { get; set; }
 
@@ -130,7 +133,7 @@ internal sealed class CommitState(SessionRecord record, CommitContext context, U
     /// <summary>The next commit to send; <see langword="null"/>: none is due, and none is under way any more.</summary>
     public PendingCommit? Next()
     {
-        if (Stopped || _gathering is not { Due: true } batch)
+        if (Stopped || AwaitsRecord || _gathering is not { Due: true } batch)
         {
             _underWay = false;
             return null;

@@ -1,3 +1,4 @@
+using System.Security.Claims;
 using System.Threading.Channels;
 using Mcp.HighAvailability.Diagnostics;
 using ModelContextProtocol.Protocol;
@@ -5,8 +6,12 @@ using ModelContextProtocol.Server;
 
 namespace Mcp.HighAvailability.Sessions;
 
-/// <summary>One message of a session's beginning, fed to a server whose output is kept from the client.</summary>
-internal sealed class Handshake(LiveSession session) : ITransport
+/// <summary>One message of a session's beginning, fed to the server, which answers here.</summary>
+/// <remarks>
+/// A server of the application that was kept from a handler of this message sends through it for as long as the session lives. In a replay, what the handlers
+/// send is kept from the client, which has had it from the first owner.
+/// </remarks>
+internal sealed class Handshake(LiveSession session, bool replay) : ITransport
 {
     private readonly TaskCompletionSource<JsonRpcMessageWithId?> _answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -14,14 +19,28 @@ internal sealed class Handshake(LiveSession session) : ITransport
 
     public ChannelReader<JsonRpcMessage> MessageReader => session.Transport.MessageReader;
 
-    /// <summary>Runs a message and waits until the server has dealt with it; its answer, or <see langword="null"/> for a notification.</summary>
-    public static async Task<JsonRpcMessageWithId?> RunAsync(LiveSession session, JsonRpcMessage message, CancellationToken cancellationToken)
+    /// <summary>No client has sent the message: a later owner's server hears again what the first one heard.</summary>
+    public bool IsReplay => replay;
+
+    /// <summary>
+    /// Runs a message that the client has sent and waits until the server has dealt with it; its answer, or <see langword="null"/> for a notification.
+    /// </summary>
+    public static Task<JsonRpcMessageWithId?> RunAsync(
+        LiveSession session, JsonRpcMessage message, ClaimsPrincipal? user, CancellationToken cancellationToken) =>
+        FeedAsync(new Handshake(session, replay: false), session, message, user, cancellationToken);
+
+    /// <summary>As <see cref="RunAsync"/>, for a message that the first owner's server has heard.</summary>
+    public static Task<JsonRpcMessageWithId?> ReplayAsync(
+        LiveSession session, JsonRpcMessage message, ClaimsPrincipal? user, CancellationToken cancellationToken) =>
+        FeedAsync(new Handshake(session, replay: true), session, message, user, cancellationToken);
+
+    private static async Task<JsonRpcMessageWithId?> FeedAsync(
+        Handshake step, LiveSession session, JsonRpcMessage message, ClaimsPrincipal? user, CancellationToken cancellationToken)
     {
-        var step = new Handshake(session);
         if (message is JsonRpcRequest request)
             request.Id = new RequestId("handshake");
         CallTrace.Join(message, session.Record.TraceParent);
-        message.Context = new JsonRpcMessageContext { RelatedTransport = step };
+        message.Context = new JsonRpcMessageContext { RelatedTransport = step, User = user };
         session.Transport.FeedNow(message);
         return await step._answer.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
     }
@@ -31,6 +50,8 @@ internal sealed class Handshake(LiveSession session) : ITransport
         CallTrace.Complete(session.Id);
         if (message is JsonRpcResponse or JsonRpcError)
             _answer.TrySetResult((JsonRpcMessageWithId)message);
+        else if (_answer.Task.IsCompleted || !replay && message is JsonRpcNotification)
+            return session.Unrelated.SendAsync(message, cancellationToken);
         else if (message is JsonRpcRequest)
             throw new InvalidOperationException("A handler of the session's beginning cannot ask the client: ask in a request, or after the session is open.");
         return Task.CompletedTask;

@@ -26,11 +26,13 @@ internal sealed partial class LiveSession
     private readonly ClientMessages _messages;
     private readonly StreamReaders _readers;
     private McpServer? _server;
+    private TaskCompletionSource? _activation;
     private volatile bool _used;
 
     public LiveSession(SessionRuntime runtime, SessionRecord record, SessionBroadcasts broadcasts, Action<LiveSession> onGone)
     {
         Runtime = runtime;
+        ServerOptions = runtime.ServerOptions;
         _logger = runtime.Logger;
         _scope = new(record.Id, runtime.ReplicaId, record.Epoch);
         _onGone = onGone;
@@ -66,6 +68,9 @@ internal sealed partial class LiveSession
     }
 
     public SessionRuntime Runtime { get; }
+
+    /// <summary>Options of the session's server; those of all sessions until <see cref="StartAsync"/>.</summary>
+    public McpServerOptions ServerOptions { get; private set; }
 
     public SessionRunner Runner { get; }
 
@@ -130,11 +135,16 @@ internal sealed partial class LiveSession
     public bool IsActivated { get; private set; } = true;
 
     /// <summary>Starts the SDK's server.</summary>
-    public void Start()
+    /// <param name="context">For the application's hooks, if it has any.</param>
+    /// <param name="cancellationToken">Ends waiting for them.</param>
+    public async ValueTask StartAsync(McpSessionContext? context, CancellationToken cancellationToken)
     {
-        var server = _server = Runtime.CreateServer(Transport);
+        if (context is not null)
+            ServerOptions = await Runtime.Hooks!.ConfigureAsync(context, ServerOptions, cancellationToken).ConfigureAwait(false);
+        var server = _server = Runtime.CreateServer(Transport, ServerOptions);
         // The server outlives the request that opens the session, so it must not keep that request's flow of execution.
-        ThreadPool.UnsafeQueueUserWorkItem(static s => _ = s.Session.RunAsync(s.Server), (Session: this, Server: server), preferLocal: true);
+        ThreadPool.UnsafeQueueUserWorkItem(
+            static s => _ = s.Session.RunAsync(s.Server, s.Context), (Session: this, Server: server, Context: context), preferLocal: true);
     }
 
     /// <summary>Starts the SDK's server when a message first needs it. The server hears the beginning of the session before that message.</summary>
@@ -142,8 +152,22 @@ internal sealed partial class LiveSession
     public void StartOnDemand(Func<LiveSession, CancellationToken, Task> replay)
     {
         IsActivated = false;
+        _activation = new(TaskCreationOptions.RunContinuationsAsynchronously);
         Transport.HoldUntilActivated(() => ThreadPool.UnsafeQueueUserWorkItem(
             static s => _ = s.Session.ActivateAsync(s.Replay), (Session: this, Replay: replay), preferLocal: false));
+    }
+
+    /// <summary>Sends a request to the client, outside any call, and waits for its answer.</summary>
+    /// <exception cref="InvalidOperationException">The client has no GET stream open, or the session has moved.</exception>
+    public async Task<JsonRpcResponse> RequestAsync(JsonRpcRequest request, CancellationToken cancellationToken)
+    {
+        if (_activation is { } activation)
+        {
+            Transport.Activate();
+            await activation.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+
+        return await _server!.SendRequestAsync(request, cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc cref="ClientRequests.AdmitAsync"/>
@@ -151,8 +175,8 @@ internal sealed partial class LiveSession
         _requests.AdmitAsync(request, body, from, user);
 
     /// <inheritdoc cref="ClientMessages.AcceptAsync"/>
-    public ValueTask<bool> AcceptAsync(JsonRpcMessage message, ReadOnlyMemory<byte> body, ExchangeId exchange) =>
-        _messages.AcceptAsync(message, body, exchange);
+    public ValueTask<bool> AcceptAsync(JsonRpcMessage message, ReadOnlyMemory<byte> body, ExchangeId exchange, ClaimsPrincipal? user) =>
+        _messages.AcceptAsync(message, body, exchange, user);
 
     /// <inheritdoc cref="StreamReaders.OpenGet"/>
     public StreamSubscription? OpenGet() => _readers.OpenGet();
@@ -318,11 +342,14 @@ internal sealed partial class LiveSession
         _ = DisposeServerAsync();
     }
 
-    private async Task RunAsync(McpServer server)
+    private async Task RunAsync(McpServer server, McpSessionContext? context)
     {
         try
         {
-            await server.RunAsync(_stopping.Token).ConfigureAwait(false);
+            await (context is null ? server.RunAsync(_stopping.Token) : Runtime.Hooks!.RunAsync(context, server, _stopping.Token)).ConfigureAwait(false);
+
+            // A handler of the application may end its server.
+            Close();
         }
         catch (Exception e) when (e is not OperationCanceledException || !_stopping.IsCancellationRequested)
         {
@@ -339,7 +366,7 @@ internal sealed partial class LiveSession
     {
         try
         {
-            Start();
+            await StartAsync(null, _stopping.Token).ConfigureAwait(false);
             await replay(this, _stopping.Token).ConfigureAwait(false);
             IsActivated = true;
             Transport.Release();
@@ -354,6 +381,7 @@ internal sealed partial class LiveSession
         // The session may have ended before its server was there.
         if (!Serves)
             await DisposeServerAsync().ConfigureAwait(false);
+        _activation?.TrySetResult();
     }
 
     private async Task DisposeServerAsync()

@@ -21,7 +21,8 @@ internal sealed class SessionRuntime(
     IOptions<McpServerOptions> serverOptions,
     ILoggerFactory loggerFactory,
     IServiceProvider services,
-    TimeProvider time)
+    TimeProvider time,
+    SessionHooks? hooks = null)
 {
     public string ReplicaId => self.Id;
 
@@ -43,7 +44,11 @@ internal sealed class SessionRuntime(
 
     public HighAvailabilityOptions Options { get; } = options.Value;
 
+    /// <summary>Options of all sessions that have none of their own.</summary>
     public McpServerOptions ServerOptions => serverOptions.Value;
+
+    /// <summary>The application's callbacks for sessions; <see langword="null"/> if it has none.</summary>
+    public SessionHooks? Hooks { get; } = hooks?.Any == true ? hooks : null;
 
     public ILogger Logger { get; } = loggerFactory.CreateLogger<LiveSession>();
 
@@ -51,6 +56,6 @@ internal sealed class SessionRuntime(
 
     public bool Durable { get; } = options.Value.Durability == Durability.Durable;
 
-    public McpServer CreateServer(SessionTransport transport) =>
-        McpServer.Create(transport, serverOptions.Value, loggerFactory, services);
+    public McpServer CreateServer(SessionTransport transport, McpServerOptions options) =>
+        McpServer.Create(transport, options, loggerFactory, services);
 }

@@ -30,6 +30,15 @@ internal sealed class SessionTransport(LiveSession session) : ITransport
     /// <summary>Holds messages back until <see cref="Release"/>. The first of them starts the activation.</summary>
     public void HoldUntilActivated(Action activate) => (_activate, _held) = (activate, new());
 
+    /// <summary>Starts the activation, if nothing has.</summary>
+    public void Activate()
+    {
+        Action? activate;
+        lock (_gate)
+            (activate, _activate) = (_activate, null);
+        activate?.Invoke();
+    }
+
     /// <summary>Hands the held messages to the SDK, in their order.</summary>
     public void Release()
     {

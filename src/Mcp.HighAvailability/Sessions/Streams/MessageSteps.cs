@@ -14,7 +14,9 @@ internal static class MessageSteps
         return core.Commits.Flush();
     }
 
-    /// <summary>Sends what belongs to no call: on the newest GET stream, or later, when there is one.</summary>
+    /// <summary>
+    /// Sends what belongs to no call: on the newest GET stream, or later, when there is one. <see langword="null"/>: the session is not active here.
+    /// </summary>
     public static long? SendUnrelated(SessionCore core, ReadOnlyMemory<byte> payload, MessageKind kind)
     {
         if (!core.IsActive)
@@ -23,7 +25,10 @@ internal static class MessageSteps
         if (core.Append(target, payload, kind) is { } entry && target == core.GetStreams.Waiting &&
             core.GetStreams.AddWaiting(entry.Position) is > 0 and var oldest)
             core.Remove(oldest);
-        return core.Commits.Flush();
+        var ticket = core.Commits.Flush();
+
+        // A handler of 'initialize' must not wait for the record that its answer completes.
+        return core.Commits.AwaitsRecord ? core.Commits.Written : ticket;
     }
 
     /// <summary>Ends the response that reads a call now, behind everything that was sent on it.</summary>

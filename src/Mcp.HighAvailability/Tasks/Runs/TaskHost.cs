@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Mcp.HighAvailability.Cluster;
 using Mcp.HighAvailability.Protocol;
+using Mcp.HighAvailability.Security;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using ModelContextProtocol.Protocol;
@@ -14,7 +15,7 @@ internal sealed partial class TaskHost(
     ITaskStore store,
     TaskServer server,
     TaskNotices notices,
-    TaskIdentity identity,
+    KeptIdentity identity,
     ISelfReplica self,
     IOptions<TaskOptions> options,
     IOptions<HighAvailabilityOptions> ha,

@@ -1,0 +1,45 @@
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
+using ModelContextProtocol.Protocol;
+using ModelContextProtocol.Server;
+
+namespace Mcp.HighAvailability.Sessions;
+
+/// <summary>Tells the clients of sessions that have no SDK server yet that a list has changed. Servers that run tell their own clients.</summary>
+internal sealed class ListChanges(SessionHost host, IOptions<McpServerOptions> server) : IHostedService
+{
+    public Task StartAsync(CancellationToken cancellationToken)
+    {
+        if (server.Value.ToolCollection is { } tools)
+            tools.Changed += OnToolsChanged;
+        if (server.Value.PromptCollection is { } prompts)
+            prompts.Changed += OnPromptsChanged;
+        if (server.Value.ResourceCollection is { } resources)
+            resources.Changed += OnResourcesChanged;
+        return Task.CompletedTask;
+    }
+
+    public Task StopAsync(CancellationToken cancellationToken)
+    {
+        if (server.Value.ToolCollection is { } tools)
+            tools.Changed -= OnToolsChanged;
+        if (server.Value.PromptCollection is { } prompts)
+            prompts.Changed -= OnPromptsChanged;
+        if (server.Value.ResourceCollection is { } resources)
+            resources.Changed -= OnResourcesChanged;
+        return Task.CompletedTask;
+    }
+
+    private void OnToolsChanged(object? sender, EventArgs e) => Tell(NotificationMethods.ToolListChangedNotification);
+
+    private void OnPromptsChanged(object? sender, EventArgs e) => Tell(NotificationMethods.PromptListChangedNotification);
+
+    private void OnResourcesChanged(object? sender, EventArgs e) => Tell(NotificationMethods.ResourceListChangedNotification);
+
+    private void Tell(string method)
+    {
+        // Queued for each session's next commit. One that has left meanwhile is told by nobody here.
+        foreach (var session in host.Sessions.Where(static session => !session.IsActivated))
+            session.Unrelated.TrySend(new JsonRpcNotification { Method = method });
+    }
+}
