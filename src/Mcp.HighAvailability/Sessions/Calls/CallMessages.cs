@@ -11,7 +11,7 @@ internal sealed class CallMessages(LiveSession session)
     /// <summary>Sends a handler's request to the client, unless an earlier run has sent it already.</summary>
     public async Task AskAsync(OpenCall call, JsonRpcRequest request, CancellationToken cancellationToken)
     {
-        if (call.Ended)
+        if (IsKept(call))
         {
             await session.Unrelated.SendAsync(request, cancellationToken).ConfigureAwait(false);
             return;
@@ -34,7 +34,7 @@ internal sealed class CallMessages(LiveSession session)
     /// <summary>Sends a handler's notification to the client, unless an earlier run has sent it already. Of a call that has ended: on a GET stream.</summary>
     public Task NotifyAsync(OpenCall call, JsonRpcNotification notification, CancellationToken cancellationToken)
     {
-        if (call.Ended)
+        if (IsKept(call))
             return NotifyLaterAsync(notification, cancellationToken);
         var payload = JsonRpc.Serialize(session.Unrelated.Named(notification));
         var sent = call.History is not null &&
@@ -77,6 +77,9 @@ internal sealed class CallMessages(LiveSession session)
         return Task.CompletedTask;
     }
 
+    // The server of a call that was answered is one that the application has kept. A cancelled call may still run, and nothing of it reaches the client.
+    private bool IsKept(OpenCall call) => call.Ended && !session.Runner.Read(call, static (_, call) => call.Withdrawn);
+
     // Progress ends with its call. Everything else is the session's: a server that was kept from the call sends it.
     private Task NotifyLaterAsync(JsonRpcNotification notification, CancellationToken cancellationToken)
     {
@@ -94,7 +97,7 @@ internal sealed class CallMessages(LiveSession session)
             return session.Runtime.Durable ? session.Runner.WrittenAsync(ticket, WaitMode.Ends) : Task.CompletedTask;
         if (kind == MessageKind.Request)
             return Task.FromCanceled(new CancellationToken(true));
-        return call.Ended ? null : Task.CompletedTask;
+        return IsKept(call) ? null : Task.CompletedTask;
     }
 
     private static bool IsFailure(JsonRpcMessageWithId message) =>
