@@ -29,7 +29,7 @@ internal sealed class SelfReplica(
     /// <summary>Shows that a request comes from a relay of this cluster: only readers of the registry know it.</summary>
     public string HopKey { get; } = RandomNumberGenerator.GetHexString(32, lowercase: true);
 
-    /// <summary>Whether somebody knows <see cref="HopKey"/>.</summary>
+    /// <summary>Whether a key is <see cref="HopKey"/>. Compares in constant time.</summary>
     public bool IsHopKey(string? key) =>
         key is not null && CryptographicOperations.FixedTimeEquals(MemoryMarshal.AsBytes<char>(key), MemoryMarshal.AsBytes<char>(HopKey));
 

@@ -38,7 +38,7 @@ internal sealed class ListChanges(SessionHost host, IOptions<McpServerOptions> s
 
     private void Tell(string method)
     {
-        // Queued for each session's next commit. One that has left meanwhile is told by nobody here.
+        // Queued for each session's next commit. A session that has left meanwhile gets nothing from this replica.
         foreach (var session in host.Sessions.Where(static session => !session.IsActivated))
             session.Unrelated.TrySend(new JsonRpcNotification { Method = method });
     }
