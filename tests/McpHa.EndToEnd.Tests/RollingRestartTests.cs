@@ -20,7 +20,16 @@ public sealed class RollingRestartTests
         {
             Balancers = 2,
             Nginx = "balancers",
-            Environment = new Dictionary<string, string?> { ["Balancer__DrainTime"] = "00:00:01" },
+            Environment = new Dictionary<string, string?>
+            {
+                ["Balancer__DrainTime"] = "00:00:01",
+
+                // A busy machine may starve a replica for a second. By default such a replica is lost. This test is about replicas that are told to stop.
+                ["HighAvailability__Cluster__Overdue"] = "00:00:05",
+                ["HighAvailability__Cluster__ProbeTimeout"] = "00:00:05",
+                ["Balancer__Cluster__Overdue"] = "00:00:05",
+                ["Balancer__Cluster__ProbeTimeout"] = "00:00:05",
+            },
         });
         List<Load> loads = [];
         try
