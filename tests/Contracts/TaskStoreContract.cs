@@ -34,7 +34,7 @@ public abstract class TaskStoreContract
         var id = NewId();
 
         Assert.Null(await store.ReadAsync(id));
-        Assert.Equal(TaskCommit.Lost, await store.CommitAsync(id, 1, new()));
+        Assert.Equal(TaskCommit.Lost, await CommitAsync(store, id, 1, new()));
         Assert.Null(await store.AnswerAsync(id, "anna", [Pair("k", "1")]));
         Assert.Null(await store.CancelAsync(id, "anna"));
         Assert.Null(await store.ClaimAsync(id, "a", "b"));
@@ -54,12 +54,97 @@ public abstract class TaskStoreContract
     }
 
     [Fact]
+    public async Task Of_many_creations_by_one_exchange_at_one_replica_one_creates()
+    {
+        var store = Store();
+        var (owner, exchange) = ("r-" + NewId(), NewId());
+
+        var creations = await Task.WhenAll(Enumerable.Range(0, 16).Select(_ =>
+            Task.Run(() => store.CreateAsync(NewTask() with { Owner = owner, Exchange = exchange }, Plenty).AsTask())));
+
+        var created = Assert.Single(creations.OfType<TaskCreation.Created>()).Task;
+        Assert.All(creations.OfType<TaskCreation.Repeated>(), repeated => Assert.Equal(created.Id, repeated.Task.Id));
+        Assert.Equal([created.Id], await store.OwnedAsync(owner));
+    }
+
+    [Fact]
+    public async Task A_listener_is_noted_and_every_later_change_says_so()
+    {
+        var store = Store();
+        var task = await CreatedAsync(store);
+        Assert.False((await store.CommitAsync(task.Id, 1, new() { Message = "unheard" })).IsListened);
+
+        Assert.Null(await store.ListenAsync(task.Id, "bob"));
+        Assert.Null(await store.ListenAsync(NewId(), "anna"));
+        Assert.False((await store.ReadAsync(task.Id))!.IsListened);
+        Assert.True((await store.ListenAsync(task.Id, "anna"))!.IsListened);
+
+        Assert.True((await store.CommitAsync(task.Id, 1, new() { Inputs = [Pair("a", "{}")] })).IsListened);
+        Assert.True((await store.AnswerAsync(task.Id, "anna", [Pair("a", "1")]))!.IsListened);
+        Assert.True((await store.ClaimAsync(task.Id, task.Owner, "next"))!.View.IsListened);
+        Assert.True((await store.CancelAsync(task.Id, "anna"))!.IsListened);
+    }
+
+    [Fact]
+    public async Task A_task_that_the_store_has_lost_is_written_back_whole()
+    {
+        var store = Store();
+        var task = NewTask() with { User = NewId() };
+
+        Assert.Equal(TaskCommit.Committed, await store.WriteBackAsync(Snapshot(task)));
+
+        var read = (await store.ReadAsync(task.Id))!;
+        Assert.Equal((McpTaskStatus.InputRequired, "half", task.User, task.Owner, 1L, 7L, true), (read.Status, read.Message, read.User, read.Owner,
+            read.Epoch, read.Version, read.IsListened));
+        Assert.Equal(["a", "b"], read.Inputs.Select(input => input.Key));
+        Assert.Equal(Now, read.Created, TimeSpan.FromSeconds(5));
+        Assert.Equal([task.Id], await store.OwnedAsync(task.Owner));
+        Assert.Equal(McpTaskStatus.Working, (await store.AnswerAsync(task.Id, task.User, [Pair("b", "2")]))!.Status);
+        Assert.True(Assert.IsType<TaskCreation.TooMany>(await store.CreateAsync(NewTask() with { User = task.User }, new(1_000_000, 1))).OfUser);
+        var claimed = (await store.ClaimAsync(task.Id, task.Owner, "next-" + task.Id))!;
+        Assert.Equal((2L, 2, "v", task.MayRunTwice), (claimed.View.Epoch, claimed.Losses, Text(claimed.State["k"]), claimed.Task.MayRunTwice));
+        Assert.Equal((Text(task.Request), Text(task.Identity)), (Text(claimed.Task.Request), Text(claimed.Task.Identity)));
+    }
+
+    [Fact]
+    public async Task A_write_back_changes_nothing_that_the_store_knows_as_well_or_better()
+    {
+        var store = Store();
+        var task = await CreatedAsync(store);
+
+        Assert.Equal(TaskCommit.Committed, await store.WriteBackAsync(Snapshot(task)));
+        Assert.Equal((McpTaskStatus.Working, ""), ((await store.ReadAsync(task.Id))!.Status, (await store.ReadAsync(task.Id))!.Message));
+
+        await store.ClaimAsync(task.Id, task.Owner, "next-" + task.Id);
+        Assert.Equal(TaskCommit.Fenced, await store.WriteBackAsync(Snapshot(task)));
+        Assert.Empty(await store.OwnedAsync(task.Owner));
+        Assert.Equal([task.Id], await store.OwnedAsync("next-" + task.Id));
+
+        await store.CancelAsync(task.Id, task.User);
+        Assert.Equal(TaskCommit.Ended, await store.WriteBackAsync(Snapshot(task, epoch: 9)));
+        Assert.Equal(McpTaskStatus.Cancelled, (await store.ReadAsync(task.Id))!.Status);
+        Assert.Empty(await store.OwnedAsync(task.Owner));
+    }
+
+    [Fact]
+    public async Task A_write_back_enters_a_task_again_that_is_missing_with_its_owner()
+    {
+        var store = Store();
+        var task = await CreatedAsync(store);
+        await store.ForgetAsync(task.Id, task.Owner);
+
+        Assert.Equal(TaskCommit.Committed, await store.WriteBackAsync(Snapshot(task)));
+
+        Assert.Equal([task.Id], await store.OwnedAsync(task.Owner));
+    }
+
+    [Fact]
     public async Task A_change_is_applied_wholly_and_raises_the_version()
     {
         var store = Store();
         var task = await CreatedAsync(store);
 
-        Assert.Equal(TaskCommit.Committed, await store.CommitAsync(task.Id, 1, new()
+        Assert.Equal(TaskCommit.Committed, await CommitAsync(store, task.Id, 1, new()
         {
             Message = "half",
             Inputs = [Pair("b", """{"method":"b"}"""), Pair("a", """{"method":"a"}""")],
@@ -81,7 +166,7 @@ public abstract class TaskStoreContract
     {
         var store = Store();
         var task = await CreatedAsync(store);
-        await store.CommitAsync(task.Id, 1, new() { Inputs = [Pair("a", "{}"), Pair("b", "{}")] });
+        await CommitAsync(store, task.Id, 1, new() { Inputs = [Pair("a", "{}"), Pair("b", "{}")] });
 
         var partly = (await store.AnswerAsync(task.Id, "anna", [Pair("a", "1"), Pair("never", "2")]))!;
         Assert.Equal(McpTaskStatus.InputRequired, partly.Status);
@@ -98,10 +183,10 @@ public abstract class TaskStoreContract
     {
         var store = Store();
         var task = await CreatedAsync(store);
-        await store.CommitAsync(task.Id, 1, new() { Inputs = [Pair("a", "{}")] });
+        await CommitAsync(store, task.Id, 1, new() { Inputs = [Pair("a", "{}")] });
         await store.AnswerAsync(task.Id, "anna", [Pair("a", "1")]);
 
-        await store.CommitAsync(task.Id, 1, new() { Inputs = [Pair("a", "{}")] });
+        await CommitAsync(store, task.Id, 1, new() { Inputs = [Pair("a", "{}")] });
 
         var read = (await store.ReadAsync(task.Id))!;
         Assert.Equal(McpTaskStatus.Working, read.Status);
@@ -113,7 +198,7 @@ public abstract class TaskStoreContract
     {
         var store = Store();
         var task = await CreatedAsync(store);
-        await store.CommitAsync(task.Id, 1, new() { Inputs = [Pair("a", "{}")] });
+        await CommitAsync(store, task.Id, 1, new() { Inputs = [Pair("a", "{}")] });
 
         Assert.Null(await store.AnswerAsync(task.Id, "bob", [Pair("a", "1")]));
         Assert.Null(await store.AnswerAsync(task.Id, "", [Pair("a", "1")]));
@@ -140,14 +225,14 @@ public abstract class TaskStoreContract
     {
         var store = Store();
         var task = await CreatedAsync(store);
-        await store.CommitAsync(task.Id, 1, new() { Inputs = [Pair("a", "{}")], State = [Set("k", "v")] });
+        await CommitAsync(store, task.Id, 1, new() { Inputs = [Pair("a", "{}")], State = [Set("k", "v")] });
         ReadOnlyMemory<byte> outcome = Enumerable.Range(0, 256).Select(n => (byte)n).ToArray();
 
-        Assert.Equal(TaskCommit.Committed, await store.CommitAsync(task.Id, 1, new() { End = end, Outcome = outcome, Message = "done" }));
+        Assert.Equal(TaskCommit.Committed, await CommitAsync(store, task.Id, 1, new() { End = end, Outcome = outcome, Message = "done" }));
         var ended = (await store.ReadAsync(task.Id))!;
 
-        Assert.Equal(TaskCommit.Ended, await store.CommitAsync(task.Id, 1, new() { End = McpTaskStatus.Failed, Message = "other" }));
-        Assert.Equal(TaskCommit.Ended, await store.CommitAsync(task.Id, 1, new() { Message = "other" }));
+        Assert.Equal(TaskCommit.Ended, await CommitAsync(store, task.Id, 1, new() { End = McpTaskStatus.Failed, Message = "other" }));
+        Assert.Equal(TaskCommit.Ended, await CommitAsync(store, task.Id, 1, new() { Message = "other" }));
         await store.AnswerAsync(task.Id, "anna", [Pair("a", "1")]);
         await store.CancelAsync(task.Id, "anna");
         Assert.Null(await store.ClaimAsync(task.Id, task.Owner, "b"));
@@ -168,7 +253,7 @@ public abstract class TaskStoreContract
 
         Assert.Equal(McpTaskStatus.Cancelled, (await store.CancelAsync(task.Id, "anna"))!.Status);
 
-        Assert.Equal(TaskCommit.Ended, await store.CommitAsync(task.Id, 1, new() { End = McpTaskStatus.Completed, Outcome = Utf8("{}") }));
+        Assert.Equal(TaskCommit.Ended, await CommitAsync(store, task.Id, 1, new() { End = McpTaskStatus.Completed, Outcome = Utf8("{}") }));
         Assert.Empty((await store.ReadAsync(task.Id))!.Outcome.ToArray());
         Assert.Empty(await store.OwnedAsync(task.Owner));
     }
@@ -178,18 +263,19 @@ public abstract class TaskStoreContract
     {
         var store = Store();
         var task = await CreatedAsync(store);
-        await store.CommitAsync(task.Id, 1, new() { Inputs = [Pair("a", "{}")], State = [Set("k", "v")] });
+        await CommitAsync(store, task.Id, 1, new() { Inputs = [Pair("a", "{}")], State = [Set("k", "v")] });
         await store.AnswerAsync(task.Id, "anna", [Pair("a", "1")]);
 
         var claimed = (await store.ClaimAsync(task.Id, task.Owner, "next-" + task.Id))!;
 
         Assert.Equal(("next-" + task.Id, 2L, 1), (claimed.View.Owner, claimed.View.Epoch, claimed.Losses));
         Assert.Equal("1", Text(Assert.Single(claimed.View.Inputs).Answer!.Value));
-        Assert.Equal(task with { Owner = claimed.View.Owner, Request = default, Identity = default }, claimed.Task with { Request = default, Identity = default });
+        Assert.Equal(task with { Owner = claimed.View.Owner, Request = default, Identity = default }, claimed.Task with { Request = default,
+            Identity = default });
         Assert.Equal((Text(task.Request), Text(task.Identity)), (Text(claimed.Task.Request), Text(claimed.Task.Identity)));
         Assert.Equal("v", Text(claimed.State["k"]));
-        Assert.Equal(TaskCommit.Fenced, await store.CommitAsync(task.Id, 1, new() { Message = "stale" }));
-        Assert.Equal(TaskCommit.Committed, await store.CommitAsync(task.Id, 2, new() { Message = "fresh" }));
+        Assert.Equal(TaskCommit.Fenced, await CommitAsync(store, task.Id, 1, new() { Message = "stale" }));
+        Assert.Equal(TaskCommit.Committed, await CommitAsync(store, task.Id, 2, new() { Message = "fresh" }));
         Assert.Equal("fresh", (await store.ReadAsync(task.Id))!.Message);
         Assert.Empty(await store.OwnedAsync(task.Owner));
         Assert.Equal([task.Id], await store.OwnedAsync(claimed.View.Owner));
@@ -210,14 +296,28 @@ public abstract class TaskStoreContract
     }
 
     [Fact]
+    public async Task A_claim_that_is_refused_leaves_the_task_with_its_owner()
+    {
+        var store = Store();
+        var task = await CreatedAsync(store);
+
+        Assert.Null(await store.ClaimAsync(task.Id, TaskOwners.None, task.Owner));
+        Assert.Null(await store.ClaimAsync(task.Id, "former-" + task.Id, task.Owner));
+        Assert.Null(await store.ClaimAsync(task.Id, TaskOwners.None, "other-" + task.Id));
+
+        Assert.Equal([task.Id], await store.OwnedAsync(task.Owner));
+        Assert.Empty(await store.OwnedAsync("other-" + task.Id));
+    }
+
+    [Fact]
     public async Task A_task_that_was_given_up_is_taken_without_a_loss()
     {
         var store = Store();
         var task = await CreatedAsync(store);
 
-        Assert.Equal(TaskCommit.Committed, await store.CommitAsync(task.Id, 1, new() { Release = true }));
+        Assert.Equal(TaskCommit.Committed, await CommitAsync(store, task.Id, 1, new() { Release = true }));
 
-        Assert.Equal(TaskCommit.Fenced, await store.CommitAsync(task.Id, 1, new() { Message = "late" }));
+        Assert.Equal(TaskCommit.Fenced, await CommitAsync(store, task.Id, 1, new() { Message = "late" }));
         Assert.Contains(task.Id, await store.OwnedAsync(TaskOwners.None));
         Assert.Null(await store.ClaimAsync(task.Id, task.Owner, "b"));
         var claimed = (await store.ClaimAsync(task.Id, TaskOwners.None, "c-" + task.Id))!;
@@ -255,26 +355,28 @@ public abstract class TaskStoreContract
 
         await Wait.UntilAsync(async () => await store.ReadAsync(task.Id) is null, "the task to expire");
 
-        Assert.Equal(TaskCommit.Lost, await store.CommitAsync(task.Id, 1, new() { Message = "late" }));
+        Assert.Equal(TaskCommit.Lost, await CommitAsync(store, task.Id, 1, new() { Message = "late" }));
         Assert.Null(await store.ReadAsync(task.Id));
     }
 
     [Fact]
-    public async Task A_change_renews_the_time_to_live_when_half_of_it_is_over()
+    public async Task A_change_renews_the_time_to_live_when_half_of_it_is_over_and_an_empty_one_changes_nothing_else()
     {
         var store = Store();
         var task = NewTask() with { TimeToLive = TimeSpan.FromSeconds(2) };
         await store.CreateAsync(task, Plenty);
-        await store.CommitAsync(task.Id, 1, new() { Message = "at once" });
-        Assert.Equal(TimeSpan.FromSeconds(2), (await store.ReadAsync(task.Id))!.TimeToLive);
+        await CommitAsync(store, task.Id, 1, new());
+        var first = (await store.ReadAsync(task.Id))!;
+        Assert.Equal((TimeSpan.FromSeconds(2), 1L, first.Created), (first.TimeToLive, first.Version, first.Updated));
 
         await Wait.UntilAsync(
             async () =>
             {
-                Assert.Equal(TaskCommit.Committed, await store.CommitAsync(task.Id, 1, new() { Message = "on" }));
+                Assert.Equal(TaskCommit.Committed, await CommitAsync(store, task.Id, 1, new()));
                 return (await store.ReadAsync(task.Id))!.TimeToLive > TimeSpan.FromSeconds(2);
             },
             "the task to be renewed");
+        Assert.Equal(1L, (await store.ReadAsync(task.Id))!.Version);
     }
 
     protected static NewTask NewTask()
@@ -293,6 +395,21 @@ public abstract class TaskStoreContract
             PollInterval = TimeSpan.FromSeconds(1),
         };
     }
+
+    private static async Task<TaskCommit> CommitAsync(ITaskStore store, string taskId, long epoch, TaskChange change) =>
+        (await store.CommitAsync(taskId, epoch, change)).Outcome;
+
+    // As the first owner of a new task knows it.
+    private static TaskSnapshot Snapshot(NewTask task, long epoch = 1, McpTaskStatus status = McpTaskStatus.InputRequired) => new(
+        new()
+        {
+            Id = task.Id, Status = status, Message = "half", Created = Now, Updated = Now, TimeToLive = task.TimeToLive, PollInterval = task.PollInterval,
+            User = task.User, Owner = task.Owner, Epoch = epoch, Version = 7, Inputs = [new("a", Utf8("{}"), Utf8("1")), new("b", Utf8("{}"), null)],
+                IsListened = true,
+        },
+        task,
+        Losses: 1,
+        new Dictionary<string, ReadOnlyMemory<byte>> { ["k"] = Utf8("v") });
 
     private static async Task<NewTask> CreatedAsync(ITaskStore store)
     {

@@ -5,6 +5,8 @@ namespace McpHa.Tests.Conformance;
 [Collection(ConformanceCollection.Name)]
 public sealed class ConformanceTests(ConformanceCluster fixture, ITestOutputHelper output)
 {
+    private const int AtOnce = 3;
+
     /// <summary>What the suite is run against.</summary>
     public enum Front
     {
@@ -30,16 +32,13 @@ public sealed class ConformanceTests(ConformanceCluster fixture, ITestOutputHelp
     [Theory, MemberData(nameof(Fronts))]
     public Task Everything_passes_that_2026_07_28_requires(Front front) => PassesAsync(Suite.July2026, front);
 
-    [Theory]
-    [InlineData(Front.Balancer)]
-    [InlineData(Front.Nginx)]
-    public async Task The_scenarios_of_the_tasks_extension_pass(Front front)
-    {
-        foreach (var scenario in Suite.Tasks)
-            await PassesAsync(scenario, front);
-    }
+    [Theory, MemberData(nameof(Fronts))]
+    public Task The_scenarios_of_the_tasks_extension_pass(Front front) => PassAsync(Suite.Tasks, front);
 
-    private async Task PassesAsync(Suite suite, Front front)
+    private Task PassesAsync(Suite suite, Front front) => PassAsync([suite], front);
+
+    // Side by side: each has clients of its own, and waits most of the time.
+    private async Task PassAsync(IReadOnlyList<Suite> suites, Front front)
     {
         if (front == Front.Nginx)
             Assert.SkipWhen(LabCluster.NginxUnavailable is not null, LabCluster.NginxUnavailable ?? "");
@@ -47,13 +46,16 @@ public sealed class ConformanceTests(ConformanceCluster fixture, ITestOutputHelp
         await fixture.CompleteAsync();
         if (front != Front.BalancerWhileReplicasDie)
         {
-            await suite.PassesAsync(front == Front.Nginx ? fixture.Cluster.NginxEndpoint : fixture.Cluster.Endpoint);
+            await AllAsync(front == Front.Nginx ? fixture.Cluster.NginxEndpoint : fixture.Cluster.Endpoint);
             return;
         }
 
         await using var killing = fixture.StartKilling();
-        await suite.PassesAsync(fixture.Cluster.Endpoint);
+        await AllAsync(fixture.Cluster.Endpoint);
         output.WriteLine($"{killing.Kills} replicas were killed.");
         Assert.InRange(killing.Kills, 1, int.MaxValue);
+
+        Task AllAsync(Uri endpoint) => Parallel.ForEachAsync(
+            suites, new ParallelOptions { MaxDegreeOfParallelism = AtOnce }, async (suite, _) => await suite.PassesAsync(endpoint));
     }
 }

@@ -53,7 +53,7 @@ internal sealed class ExploredReplica
         Endpoint = new McpEndpoint(
             Host, gate, services.GetRequiredService<StatelessEndpoint>(), limits,
             new RequestBodies(new BodyBudget(null, 0, "")), keepAlive, metrics, time, options);
-        _ = new OwnershipWatch(toBus, Host, self, Directory, time, NullLogger<OwnershipWatch>.Instance).StartAsync(default);
+        _ = new OwnershipWatch(toBus, Host, [], self, Directory, time, NullLogger<OwnershipWatch>.Instance).StartAsync(default);
     }
 
     public string Id { get; }

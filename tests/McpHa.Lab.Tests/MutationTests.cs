@@ -23,6 +23,9 @@ public sealed class MutationTests : IDisposable
         ["ProgressRecognition"] = ("kill", 10, ["Doubled"]),
         ["QuestionRecognition"] = ("kill", 25, ["Doubled"]),
         ["StateCommit"] = ("kill", 3, ["Lost", "OutOfOrder"]),
+        ["TaskFence"] = ("pause", 25, ["Doubled", "OutOfOrder"]),
+        ["TaskCreation"] = ("kill", 5, ["Lost"]),
+        ["TaskRerunPolicy"] = ("kill", 25, ["Doubled"]),
     };
 
     public static TheoryData<string> Safeguards => new(Mutation.Names);

@@ -20,8 +20,9 @@ internal sealed record BenchOptions(
     public const string Crowd = "crowd";
     public const string Vanish = "vanish";
     public const string StreamsPart = "streams";
+    public const string TasksPart = "tasks";
 
-    private static readonly string[] Figures = [Memory, Kill, Crowd, Vanish, StreamsPart];
+    private static readonly string[] Figures = [Memory, TasksPart, Kill, Crowd, Vanish, StreamsPart];
 
     /// <summary>Everything to measure: subjects under load, and the other figures.</summary>
     public static IReadOnlyList<string> Parts { get; } = [.. SubjectPlan.All.Select(plan => plan.Key), .. Figures];

@@ -41,6 +41,8 @@ internal sealed class BenchProcesses(string folder) : IAsyncDisposable
         var program = Lab(other?.Assembly);
         var settings = Replica(redis, url, name);
         settings["HighAvailability__Durability"] = durability;
+        if (kind == ServerKind.Tasks)
+            settings["HighAvailability__Tasks__MaxTasks"] = $"{int.MaxValue}";
         if (telemetry == TelemetryUse.Sampled)
             (_telemetry ??= new()).AddTo(settings, Sampled);
         List<string> arguments = [BenchServerCommand.Name, kind.ToString()];

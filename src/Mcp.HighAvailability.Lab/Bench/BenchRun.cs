@@ -3,6 +3,7 @@ using Mcp.HighAvailability.Lab.Bench.Failures;
 using Mcp.HighAvailability.Lab.Bench.Report;
 using Mcp.HighAvailability.Lab.Bench.Server;
 using Mcp.HighAvailability.Lab.Bench.Streams;
+using Mcp.HighAvailability.Lab.Bench.Tasks;
 using Spectre.Console;
 
 namespace Mcp.HighAvailability.Lab.Bench;
@@ -35,6 +36,12 @@ internal static class BenchRun
             foreach (var kind in (ServerKind[])[ServerKind.Sdk, ServerKind.Ha])
                 memory[kind] = await IdleMemory.MeasureAsync(options, kind, cancellationToken);
             report = report with { Memory = memory };
+        }
+
+        if (Begin(options, BenchOptions.TasksPart))
+        {
+            using var tasks = new TaskBench(options, Say);
+            report = report with { Tasks = await tasks.RunAsync(cancellationToken) };
         }
 
         if (options.Only.Overlaps([BenchOptions.Kill, BenchOptions.Crowd, BenchOptions.Vanish, BenchOptions.StreamsPart]))

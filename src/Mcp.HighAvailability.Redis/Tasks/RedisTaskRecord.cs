@@ -9,19 +9,55 @@ internal static class RedisTaskRecord
     private const string Question = "q:";
     private const string Reply = "a:";
 
-    /// <summary>Fields and values of a new task, one after the other, behind its time to live.</summary>
-    public static RedisValue[] Write(NewTask task) =>
+    /// <summary>Fields and values of a new task, one after the other, behind its time to live and the name of the attempt.</summary>
+    public static RedisValue[] Write(NewTask task, string attempt) =>
+        [Milliseconds(task.TimeToLive), attempt, .. Beginning(task), "owner", task.Owner, "message", "", "outcome", ""];
+
+    /// <summary>The arguments that write a task back.</summary>
+    public static RedisValue[] WriteBack(TaskSnapshot task)
+    {
+        var view = task.View;
+        RedisValue[] fields =
+        [
+            .. Beginning(task.Task),
+            "owner", view.Owner,
+            "message", view.Message,
+            "outcome", "",
+            "status", view.Status.Name(),
+            "created", view.Created.ToUnixTimeMilliseconds(),
+            "updated", view.Updated.ToUnixTimeMilliseconds(),
+            "life", Milliseconds(task.Task.TimeToLive),
+            "epoch", view.Epoch,
+            "version", view.Version,
+            "losses", task.Losses,
+            "open", view.Inputs.Count(input => input.Answer is null),
+            "listened", view.IsListened ? 1 : 0,
+            "by", view.Id,
+        ];
+        List<RedisValue> inputs = [];
+        foreach (var input in view.Inputs)
+        {
+            inputs.AddRange([Question + input.Key, RedisFields.Value(input.Request)]);
+            if (input.Answer is { } answer)
+                inputs.AddRange([Reply + input.Key, RedisFields.Value(answer)]);
+        }
+
+        return
+        [
+            view.Epoch, view.Owner, Milliseconds(task.Task.TimeToLive), fields.Length / 2, inputs.Count / 2, task.State.Count, .. fields, .. inputs,
+            .. task.State.SelectMany(entry => (RedisValue[])[entry.Key, RedisFields.Value(entry.Value)]),
+        ];
+    }
+
+    // What does not change.
+    private static RedisValue[] Beginning(NewTask task) =>
     [
-        Milliseconds(task.TimeToLive),
-        "owner", task.Owner,
         "user", task.User,
         "rerun", task.MayRunTwice ? 1 : 0,
         "poll", Milliseconds(task.PollInterval),
         "trace", task.TraceParent,
         "request", RedisFields.Value(task.Request),
         "identity", RedisFields.Value(task.Identity),
-        "message", "",
-        "outcome", "",
     ];
 
     /// <summary>Reads a view from the answer of a script; <see langword="null"/>: there is no such task.</summary>
@@ -48,6 +84,7 @@ internal static class RedisTaskRecord
             Version = RedisSessionRecord.Number(key, fields[9]),
             Inputs = ReadInputs(RedisFields.Pairs(parts[1])),
             Outcome = (byte[]?)fields[10] ?? [],
+            IsListened = fields[11] == 1,
         };
 
         DateTimeOffset Time(int at) => DateTimeOffset.FromUnixTimeMilliseconds(RedisSessionRecord.Number(key, fields[at]));

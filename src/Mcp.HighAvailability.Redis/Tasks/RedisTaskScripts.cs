@@ -8,7 +8,7 @@ namespace Mcp.HighAvailability.Redis;
 internal static class RedisTaskScripts
 {
     /// <summary>Fields of the record that <see cref="RedisTaskRecord.ReadView"/> reads, in this order.</summary>
-    private const string ViewFields = "'status','message','created','updated','ttl','poll','user','owner','epoch','version','outcome'";
+    private const string ViewFields = "'status','message','created','updated','ttl','poll','user','owner','epoch','version','outcome','listened'";
 
     private const string Now = """
         local t=redis.call('TIME')
@@ -66,16 +66,53 @@ internal static class RedisTaskScripts
 
         """;
 
-    /// <summary>An id belongs to one task; that very task may be created again.</summary>
-    /// <remarks>ARGV: 1 lifetime, then field and value of the record.</remarks>
+    /// <summary>An id belongs to one task. Whoever creates it a second time learns from the field <c>by</c> that another attempt was first.</summary>
+    /// <remarks>ARGV: 1 lifetime, 2 name of the attempt, then field and value of the record. Answers {attempt, view}.</remarks>
     public const string Create = Now + View + """
         if redis.call('EXISTS',KEYS[1])==0 then
           redis.call('DEL',KEYS[2],KEYS[3])
-          for i=2,#ARGV,2 do redis.call('HSET',KEYS[1],ARGV[i],ARGV[i+1]) end
+          for i=3,#ARGV,2 do redis.call('HSET',KEYS[1],ARGV[i],ARGV[i+1]) end
           redis.call('HSET',KEYS[1],'status','working','created',stamp(now),'updated',stamp(now),'ttl',ARGV[1],'life',ARGV[1],
-            'epoch','1','version','1','losses','0','open','0')
+            'epoch','1','version','1','losses','0','open','0','by',ARGV[2])
           redis.call('PEXPIRE',KEYS[1],ARGV[1])
         end
+        return {redis.call('HGET',KEYS[1],'by'),view()}
+        """;
+
+    /// <summary>A write-back replaces what is missing or of an older epoch, and nothing else.</summary>
+    /// <remarks>
+    /// ARGV: 1 epoch, 2 owner, 3 lifetime, 4 to 6 counts of fields, inputs and checkpoints, then those. Answers 1 the store has it, 2 ended, and the
+    /// name of the owner when it is fenced.
+    /// </remarks>
+    public const string WriteBack = Now + Ended + """
+        if redis.call('EXISTS',KEYS[1])==1 then
+          local r=redis.call('HMGET',KEYS[1],'epoch','owner','status')
+          local epoch,mine=tonumber(r[1]),tonumber(ARGV[1])
+          if not epoch then return redis.error_reply('GARBAGE record') end
+          if ended(r[3]) then return 2 end
+          if epoch>mine or (epoch==mine and r[2]~=ARGV[2]) then return r[2] end
+          if epoch==mine then return 1 end
+        end
+        redis.call('DEL',KEYS[1],KEYS[2],KEYS[3])
+        local i=7
+        for k=1,3 do
+          for _=1,tonumber(ARGV[3+k]) do
+            redis.call('HSET',KEYS[k],ARGV[i],ARGV[i+1])
+            i=i+2
+          end
+        end
+        local created=tonumber(redis.call('HGET',KEYS[1],'created'))
+        redis.call('HSET',KEYS[1],'ttl',stamp(now-created+tonumber(ARGV[3])))
+        for k=1,3 do redis.pcall('PEXPIRE',KEYS[k],ARGV[3]) end
+        return 1
+        """;
+
+    /// <summary>A client that listens is noted while the task goes on.</summary>
+    /// <remarks>ARGV: 1 user.</remarks>
+    public const string Listen = Ended + View + """
+        local r=redis.call('HMGET',KEYS[1],'status','user')
+        if not r[1] or (r[2]~='' and r[2]~=ARGV[1]) then return 0 end
+        if not ended(r[1]) then redis.call('HSET',KEYS[1],'listened','1') end
         return view()
         """;
 
@@ -87,11 +124,10 @@ internal static class RedisTaskScripts
     /// <summary>A change is applied by the current epoch only, wholly, and never to a task that has ended.</summary>
     /// <remarks>
     /// ARGV: 1 epoch, 2 final status (empty: goes on), 3 outcome, 4 1 to release, 5 1 and 6 a new message, 7 count of inputs, 8 count of state changes,
-    /// then key and request of each input, then the changes. Answers {1, owner} committed, {0} fenced,
-    /// {2} ended, {-1} lost.
+    /// then key and request of each input, then the changes. Answers {1, owner, 1 if it is listened to} committed, {0} fenced, {2} ended, {-1} lost.
     /// </remarks>
     public const string Commit = Now + Ended + Renew + Close + Changed + "local i=9\n" + RedisScripts.Change + """
-        local r=redis.call('HMGET',KEYS[1],'epoch','status','created','ttl','life','owner')
+        local r=redis.call('HMGET',KEYS[1],'epoch','status','created','ttl','life','owner','listened')
         if not r[1] then
           if redis.call('EXISTS',KEYS[1])==1 then return redis.error_reply('GARBAGE record') end
           return {-1}
@@ -117,9 +153,9 @@ internal static class RedisTaskScripts
         elseif open then
           redis.call('HSET',KEYS[1],'status','input_required')
         end
-        changed()
+        if ARGV[2]~='' or ARGV[4]=='1' or ARGV[5]=='1' or #ARGV>8 then changed() end
         renew(tonumber(r[3]),tonumber(r[4]),tonumber(r[5]),ARGV[2]~='')
-        return {1,r[6]}
+        return {1,r[6],r[7] or '0'}
         """;
 
     /// <summary>A question gets the first answer that comes; all others change nothing.</summary>
@@ -155,10 +191,15 @@ internal static class RedisTaskScripts
         """;
 
     /// <summary>Only who names the present owner becomes the next one.</summary>
-    /// <remarks>ARGV: 1 present owner, 2 next owner. Answers the view, the fields of the beginning, and the checkpoints.</remarks>
+    /// <remarks>
+    /// ARGV: 1 present owner, 2 next owner. Answers the view, the fields of the beginning, and the checkpoints; the name of the owner of a task that
+    /// has another
+    /// one; 0 if there is none.
+    /// </remarks>
     public const string Claim = Now + Ended + View + Renew + Changed + """
         local r=redis.call('HMGET',KEYS[1],'status','owner','created','ttl','life')
-        if not r[1] or ended(r[1]) or r[2]~=ARGV[1] then return 0 end
+        if not r[1] or ended(r[1]) then return 0 end
+        if r[2]~=ARGV[1] then return r[2] end
         redis.call('HSET',KEYS[1],'owner',ARGV[2])
         redis.call('HINCRBY',KEYS[1],'epoch',1)
         if ARGV[1]~='*' then redis.call('HINCRBY',KEYS[1],'losses',1) end
@@ -187,6 +228,19 @@ internal static class RedisTaskScripts
         redis.call('HSET',KEYS[3],ARGV[3],'1')
         if ARGV[7]~='0' then redis.call('SET',KEYS[5],ARGV[1],'PX',ARGV[7]) end
         return {1}
+        """;
+
+    /// <summary>A task that is written back has its place again, without a quota.</summary>
+    /// <remarks>KEYS: 1 kept, 2 users, 3 owners, 4 the owner's tasks. ARGV: 1 task, 2 user ('-': anonymous), 3 owner, 4 lifetime.</remarks>
+    public const string Enter = Now + """
+        local member=ARGV[1]..' '..ARGV[2]
+        if not redis.call('ZSCORE',KEYS[1],member) then
+          redis.call('ZADD',KEYS[1],stamp(now+tonumber(ARGV[4])),member)
+          if ARGV[2]~='-' then redis.call('HINCRBY',KEYS[2],ARGV[2],1) end
+        end
+        redis.call('HSET',KEYS[4],ARGV[1],'1')
+        redis.call('HSET',KEYS[3],ARGV[3],'1')
+        return 1
         """;
 
     /// <summary>A task is entered with its next owner before it becomes its.</summary>

@@ -19,19 +19,19 @@ internal sealed class RedisTaskStore(RedisConnection redis) : ITaskStore
 
     public async ValueTask<TaskCreation> CreateAsync(NewTask task, TaskQuota quota, CancellationToken cancellationToken = default)
     {
-        var exchange = task.Exchange.Length > 0 ? Hash(task.Exchange) : "";
+        var (exchange, attempt) = (task.Exchange.Length > 0 ? Hash(task.Exchange) : "", task.Id);
         var admission = (RedisValue[])(await redis.EvaluateAsync(
             RedisTaskScripts.Admit,
             [Keys.TasksKept, Keys.TaskUsers, Keys.TaskOwners, Keys.TasksOf(task.Owner), Keys.TaskOf(exchange)],
             [
-                task.Id, task.User.Length > 0 ? Hash(task.User) : Anonymous, task.Owner, RedisTaskRecord.Milliseconds(task.TimeToLive),
+                task.Id, UserOf(task.User), task.Owner, RedisTaskRecord.Milliseconds(task.TimeToLive),
                 quota.Total, quota.PerUser, exchange.Length > 0 ? RedisTaskRecord.Milliseconds(TaskStoreLimits.ExchangeMemory) : 0,
             ],
             cancellationToken))!;
         switch ((int)admission[0])
         {
             case 2:
-                // The replica that was asked first may have died between the two steps.
+                // The replica that was asked first may have died between the two steps, or be between them.
                 var id = (string)admission[1]!;
                 if (await ReadAsync(id, cancellationToken) is { } before)
                     return new TaskCreation.Repeated(before);
@@ -45,10 +45,9 @@ internal sealed class RedisTaskStore(RedisConnection redis) : ITaskStore
         }
 
         var keys = Keys.WholeTask(task.Id);
-        var created = RedisTaskRecord.ReadView(
-            task.Id, keys[0], await redis.EvaluateAsync(RedisTaskScripts.Create, keys, RedisTaskRecord.Write(task), cancellationToken));
-        return created is null ? throw RedisFaults.InvalidRecord(keys[0])
-            : created.Owner == task.Owner ? new TaskCreation.Created(created)
+        var parts = (RedisResult[])(await redis.EvaluateAsync(RedisTaskScripts.Create, keys, RedisTaskRecord.Write(task, attempt), cancellationToken))!;
+        return RedisTaskRecord.ReadView(task.Id, keys[0], parts[1]) is not { } created ? throw RedisFaults.InvalidRecord(keys[0])
+            : (string?)parts[0] == attempt ? new TaskCreation.Created(created)
             : new TaskCreation.Repeated(created);
     }
 
@@ -58,7 +57,13 @@ internal sealed class RedisTaskStore(RedisConnection redis) : ITaskStore
         return RedisTaskRecord.ReadView(taskId, keys[0], await redis.EvaluateAsync(RedisTaskScripts.Read, keys, [], cancellationToken));
     }
 
-    public async ValueTask<TaskCommit> CommitAsync(string taskId, long epoch, TaskChange change, CancellationToken cancellationToken = default)
+    public async ValueTask<TaskView?> ListenAsync(string taskId, string user, CancellationToken cancellationToken = default)
+    {
+        var keys = Keys.WholeTask(taskId);
+        return RedisTaskRecord.ReadView(taskId, keys[0], await redis.EvaluateAsync(RedisTaskScripts.Listen, keys, [user], cancellationToken));
+    }
+
+    public async ValueTask<TaskCommitted> CommitAsync(string taskId, long epoch, TaskChange change, CancellationToken cancellationToken = default)
     {
         const int Fixed = 8;
         var arguments = new RedisValue[Fixed + 2 * change.Inputs.Count + RedisChanges.Length(change.State)];
@@ -86,14 +91,36 @@ internal sealed class RedisTaskStore(RedisConnection redis) : ITaskStore
             case 1:
                 if (change.Release || change.End is not null)
                     await ForgetAsync(taskId, result[1]!, cancellationToken);
-                return TaskCommit.Committed;
+                return new(TaskCommit.Committed, result[2] == 1);
             case 0:
-                return TaskCommit.Fenced;
+                return new(TaskCommit.Fenced, false);
             case 2:
-                return TaskCommit.Ended;
+                return new(TaskCommit.Ended, false);
             default:
-                return TaskCommit.Lost;
+                return new(TaskCommit.Lost, false);
         }
+    }
+
+    public async ValueTask<TaskCommit> WriteBackAsync(TaskSnapshot task, CancellationToken cancellationToken = default)
+    {
+        var (id, owner) = (task.View.Id, task.View.Owner);
+        await redis.EvaluateAsync(
+            RedisTaskScripts.Enter,
+            [Keys.TasksKept, Keys.TaskUsers, Keys.TaskOwners, Keys.TasksOf(owner)],
+            [id, UserOf(task.View.User), owner, RedisTaskRecord.Milliseconds(task.Task.TimeToLive)],
+            cancellationToken);
+        var answer = await redis.EvaluateAsync(RedisTaskScripts.WriteBack, Keys.WholeTask(id), RedisTaskRecord.WriteBack(task), cancellationToken);
+        if (OwnerIn(answer) is { } actual)
+        {
+            if (actual != owner)
+                await ForgetAsync(id, owner, cancellationToken);
+            return TaskCommit.Fenced;
+        }
+
+        if ((int)answer == 1)
+            return TaskCommit.Committed;
+        await ForgetAsync(id, owner, cancellationToken);
+        return TaskCommit.Ended;
     }
 
     public async ValueTask<TaskView?> AnswerAsync(
@@ -123,8 +150,11 @@ internal sealed class RedisTaskStore(RedisConnection redis) : ITaskStore
     {
         var keys = Keys.WholeTask(taskId);
         await OwnAsync(taskId, owner, cancellationToken);
-        var claimed = RedisTaskRecord.ReadSnapshot(taskId, keys[0], await redis.EvaluateAsync(RedisTaskScripts.Claim, keys, [from, owner], cancellationToken));
-        if (from != owner)
+        var answer = await redis.EvaluateAsync(RedisTaskScripts.Claim, keys, [from, owner], cancellationToken);
+        var claimed = RedisTaskRecord.ReadSnapshot(taskId, keys[0], answer);
+
+        // The entry of this claim goes when it is refused, unless the task is the replica's anyway: an earlier claim got no answer.
+        if (from != owner && OwnerIn(answer) != owner)
             await ForgetAsync(taskId, claimed is null ? owner : from, cancellationToken);
         return claimed;
     }
@@ -162,6 +192,11 @@ internal sealed class RedisTaskStore(RedisConnection redis) : ITaskStore
 
     private async ValueTask OwnAsync(string taskId, string owner, CancellationToken cancellationToken) =>
         await redis.EvaluateAsync(RedisTaskScripts.Own, [Keys.TaskOwners, Keys.TasksOf(owner)], [owner, taskId], cancellationToken);
+
+    // A script that is refused answers with the name of the owner.
+    private static string? OwnerIn(RedisResult answer) => answer.Resp2Type is ResultType.BulkString or ResultType.SimpleString ? (string?)answer : null;
+
+    private static string UserOf(string user) => user.Length > 0 ? Hash(user) : Anonymous;
 
     private static string Hash(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)).AsSpan(0, HashBytes));
 

@@ -16,8 +16,8 @@ namespace Mcp.HighAvailability.Tasks;
 
 /// <summary>Makes tasks of tool calls.</summary>
 internal sealed class TaskCalls(
-    ITaskStore store, TaskHost host, TaskServer server, TaskPolicy policy, KeptIdentity identity, SelfReplica self, TaskMetrics metrics,
-    IOptions<TaskOptions> options, TimeProvider time)
+    ITaskStore store, TaskHost host, TaskServer server, TaskPolicy policy, KeptIdentity identity, TaskNotices notices, SelfReplica self,
+    TaskMetrics metrics, IOptions<TaskOptions> options, TimeProvider time)
 {
     private readonly TaskOptions _options = options.Value;
 
@@ -51,12 +51,15 @@ internal sealed class TaskCalls(
         var task = Describe(request, tool);
 
         // A replica that drains creates tasks for others.
-        if (self.Draining)
+        var forOthers = self.Draining;
+        if (forOthers)
             task = task with { Owner = TaskOwners.None };
         switch (await CreateAsync(task, cancellationToken))
         {
             case TaskCreation.Created { Task: var view }:
-                if (!self.Draining)
+                if (forOthers)
+                    await notices.FreedAsync(view.Id);
+                else
                     host.Begin(Snapshot(view, task), new TaskRun(request.JsonRpcRequest, task.User, view.Id, request.User), started: false);
                 return CreateTaskResult.Of(view);
             case TaskCreation.Repeated { Task: var view }:

@@ -1,4 +1,5 @@
 using Mcp.HighAvailability.Security;
+using Mcp.HighAvailability.Sessions;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
@@ -21,9 +22,11 @@ internal static class TaskServices
         services.TryAddSingleton<TaskMetrics>();
         services.TryAddSingleton<TaskHost>();
         services.TryAddSingleton<TaskCalls>();
+        services.TryAddSingleton<TaskLookup>();
         services.TryAddSingleton<TaskMethods>();
         services.TryAddSingleton<TaskListening>();
         services.TryAddSingleton<ITaskState, TaskState>();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IStoreCheck, TaskHost>(static p => p.GetRequiredService<TaskHost>()));
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, TaskNotices>(static p => p.GetRequiredService<TaskNotices>()));
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, TaskTakeOver>());
 

@@ -14,8 +14,6 @@ namespace McpHa.Tests;
 /// <summary>Tasks in one process: which calls become tasks, for whom, and how they end.</summary>
 public sealed class TaskCallTests
 {
-    private const string Extension = "io.modelcontextprotocol/tasks";
-
     private readonly InMemoryTaskStore _store = new(TimeProvider.System);
     private readonly InMemoryXmlRepository _keys = new();
     private readonly TaskedTools.Script _script = new();
@@ -166,51 +164,23 @@ public sealed class TaskCallTests
         server.WithTools<TaskedTools>();
     });
 
-    private static Task<JsonNode> CallAsync(InProcessCluster cluster, string tool, string? user = null) =>
-        AskAsync(cluster, "tools/call", new() { ["name"] = tool, ["arguments"] = new JsonObject() }, user);
+    private static Task<JsonNode> CallAsync(InProcessCluster cluster, string tool, string? user = null) => new TaskClient(cluster, user).CallAsync(tool);
 
-    private static async Task<JsonNode> GetAsync(InProcessCluster cluster, string id) => (await AskAsync(cluster, "tasks/get", new() { ["taskId"] = id }))["result"]!;
+    private static Task<JsonNode> GetAsync(InProcessCluster cluster, string id) => new TaskClient(cluster).GetAsync(id);
 
-    private static async Task<JsonNode> UntilAsync(InProcessCluster cluster, string id, params string[] statuses)
-    {
-        JsonNode? task = null;
-        await Wait.UntilAsync(
-            async () =>
-            {
-                task = await GetAsync(cluster, id);
-                return statuses.Contains((string?)task["status"]);
-            },
-            $"the task to be {string.Join(" or ", statuses)}");
-        return task!;
-    }
+    private static Task<JsonNode> UntilAsync(InProcessCluster cluster, string id, params string[] statuses) =>
+        new TaskClient(cluster).UntilAsync(id, 0, statuses);
 
-    private static Task<JsonNode> EndAsync(InProcessCluster cluster, JsonNode created) => UntilAsync(cluster, Id(created), "completed", "failed", "cancelled");
+    private static Task<JsonNode> EndAsync(InProcessCluster cluster, JsonNode created) => new TaskClient(cluster).EndAsync(Id(created));
 
-    private static Task<JsonNode> AnswerAsync(InProcessCluster cluster, JsonNode task, string color)
-    {
-        var answers = new JsonObject();
-        foreach (var key in Keys(task))
-            answers[key] = new JsonObject { ["action"] = "accept", ["content"] = new JsonObject { ["color"] = color } };
-        return AskAsync(cluster, "tasks/update", new() { ["taskId"] = (string?)task["taskId"], ["inputResponses"] = answers });
-    }
+    private static Task<JsonNode> AnswerAsync(InProcessCluster cluster, JsonNode task, string color) => new TaskClient(cluster).AnswerAsync(task, color);
 
-    private static async Task<JsonNode> AskAsync(InProcessCluster cluster, string method, JsonObject parameters, string? user = null, int replica = 0)
-    {
-        using var client = StatelessClient.New(user);
-        var meta = StatelessClient.Meta();
-        meta["io.modelcontextprotocol/clientCapabilities"] = new JsonObject { ["elicitation"] = new JsonObject(), ["extensions"] = new JsonObject { [Extension] = new JsonObject() } };
-        parameters["_meta"] = meta;
-        using var exchange = await client.AskAsync(cluster[replica], method, parameters, headers =>
-        {
-            if (parameters["taskId"] is { } id)
-                headers["Mcp-Name"] = (string)id!;
-        });
-        return await exchange.AnswerAsync();
-    }
+    private static Task<JsonNode> AskAsync(InProcessCluster cluster, string method, JsonObject parameters, string? user = null, int replica = 0) =>
+        new TaskClient(cluster, user).AskAsync(method, parameters, replica);
 
-    private static string Id(JsonNode answer) => (string)answer["result"]!["taskId"]!;
+    private static string Id(JsonNode answer) => TaskClient.Id(answer);
 
-    private static string[] Keys(JsonNode task) => [.. (task["inputRequests"] as JsonObject ?? []).Select(request => request.Key)];
+    private static string[] Keys(JsonNode task) => TaskClient.Keys(task);
 
     [McpServerToolType]
     private sealed class TaskedTools(TaskedTools.Script script)

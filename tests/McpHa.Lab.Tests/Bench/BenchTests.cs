@@ -33,6 +33,7 @@ public sealed class BenchTests
             Assert.All(["Sdk", "Ha"], kind => Positive(report["memory"]![kind]!, "streamingBytes"));
             Assert.Equal(["kill", "crowd", "vanish"], report["failures"]!.AsArray().Select(failure => (string)failure!["name"]!));
             Assert.All(report["failures"]!.AsArray(), failure => Positive(failure!, "p99Milliseconds"));
+            Assert.All(["whole", "poll"], part => Assert.All(["perSecond", "p99Milliseconds", "storeCommands"], name => Positive(report["tasks"]![part]!, name)));
             var streams = report["streams"]!;
             Assert.Equal(30, (int)streams["streams"]!);
             Assert.Equal(10, (int)streams["streamsOfKilled"]!);
@@ -40,6 +41,7 @@ public sealed class BenchTests
             Assert.All(["refused", "falseTakeOvers", "lost", "doubled"], name => Assert.Equal(0, (int)streams[name]!));
             Assert.NotNull(report["machine"]!["processor"]);
             Assert.Contains("read-only/sdk", output, StringComparison.Ordinal);
+            Assert.Contains("tasks created and completed", output, StringComparison.Ordinal);
             Assert.Contains("broadcast to all of them", output, StringComparison.Ordinal);
         }
         finally

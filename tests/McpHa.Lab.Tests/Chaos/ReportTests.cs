@@ -124,7 +124,7 @@ public sealed class ReportTests
         ];
         var counts = new Counts(
             Sessions: 1, Calls: 2, CallsByTool: new Dictionary<string, int> { ["echo"] = 2 }, Errors: new Dictionary<string, int> { [Nasty] = 1 },
-            PromisedErrors: 0, Cancelled: 0, Repeated: 0, Steps: 0, Questions: 0, Announcements: 0, Deliveries: 0,
+            PromisedErrors: 0, Cancelled: 0, Tasks: 0, TasksEnded: 0, Repeated: 0, Steps: 0, Questions: 0, Announcements: 0, Deliveries: 0,
             Lost: broken ? 1 : 0, Doubled: 0, OutOfOrder: 0, SessionsLost: 0, Hung: 0);
         List<Violation> violations = broken ? [new(ViolationKind.Lost, At(2.5), "s1", 1, $"a note was lost {Nasty}", events)] : [];
         var verdict = new Verdict(violations, counts, [new Pause(1, FaultKind.Kill, "s1", At(1.1), TimeSpan.FromMilliseconds(42))], []);

@@ -28,6 +28,8 @@ internal sealed record BenchReport
 
     public StreamReport? Streams { get; init; }
 
+    public TaskReport? Tasks { get; init; }
+
     public IReadOnlyList<Ratio> Ratios => Ratio.Of(Load);
 
     public IReadOnlyList<Target> Targets => Target.Of(this);

@@ -22,6 +22,12 @@ internal static class BenchTable
             console.WriteLine(string.Create(CultureInfo.InvariantCulture,
                 $"managed memory per idle session, {(kind == ServerKind.Ha ? "replica" : "SDK")}: {memory.IdleBytes / 1024:0.0} KB, with an open GET " +
                 $"stream {memory.StreamingBytes / 1024:0.0} KB ({memory.Sessions} sessions)"));
+        if (report.Tasks is { } tasks)
+        {
+            Write($"tasks created and completed, {tasks.Clients} clients", tasks.Whole, console);
+            Write("polls of a task", tasks.Poll, console);
+        }
+
         foreach (var failure in report.Failures)
             console.WriteLine(string.Create(CultureInfo.InvariantCulture,
                 $"{failure.Name}: {failure.Title}, {failure.Losses} times. Silence at the client: p50 {failure.P50Milliseconds:0} ms, p99 " +
@@ -31,6 +37,11 @@ internal static class BenchTable
         if (report.Targets.Count > 0)
             console.Write(Targets(report));
     }
+
+    private static void Write(string what, TaskFigures figures, IAnsiConsole console) => console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+        $"{what}: {figures.PerSecond:N0}/s, p50 {figures.P50Milliseconds:0.0} ms, p99 {figures.P99Milliseconds:0.0} ms, {figures.Requests:0.0} requests; " +
+        $"CPU µs each: replica {figures.ServerMicroseconds:0}, Redis {figures.RedisMicroseconds:0}; {figures.StoreCommands:0.0} store commands; " +
+        $"other load {figures.OtherCores:0.0} cores"));
 
     private static void Write(StreamReport streams, IAnsiConsole console)
     {

@@ -43,7 +43,7 @@ internal static class BenchServerCommand
         await using var app = builder.Build();
         if (kind == ServerKind.Bare)
             app.MapPost("/mcp", (RequestDelegate)BareEcho.PostAsync);
-        else if (kind == ServerKind.Ha)
+        else if (kind is ServerKind.Ha or ServerKind.Tasks)
             app.MapHighlyAvailableMcp("/mcp");
         else
             app.MapMcp("/mcp");
@@ -79,6 +79,9 @@ internal static class BenchServerCommand
             case ServerKind.Ha:
                 server.WithTools<SessionStateTools>().WithHighAvailability(ha => ha.UseRedis());
                 break;
+            case ServerKind.Tasks:
+                server.WithTools<TaskTools>().WithHighAvailability(ha => ha.UseRedis());
+                break;
         }
     }
 }
@@ -97,4 +100,7 @@ internal enum ServerKind
 
     /// <summary>This library, on Redis.</summary>
     Ha,
+
+    /// <summary>The same with tools whose calls become tasks: a server without such tools does nothing for tasks.</summary>
+    Tasks,
 }

@@ -32,6 +32,22 @@ internal sealed class SessionStateTools
     }
 }
 
+/// <summary>Calls that become tasks.</summary>
+[McpServerToolType]
+internal sealed class TaskTools
+{
+    public const string Quick = "job";
+    public const string Held = "held";
+
+    /// <summary>Returns its text.</summary>
+    [McpServerTool(Name = Quick, ReadOnly = true, OpenWorld = false), RunAsTask]
+    public static string Job(string text) => text;
+
+    /// <summary>Works until it is cancelled.</summary>
+    [McpServerTool(Name = Held, ReadOnly = true, OpenWorld = false), RunAsTask]
+    public static Task HoldAsync(CancellationToken cancellationToken) => Task.Delay(Timeout.Infinite, cancellationToken);
+}
+
 /// <summary>State-changing call as a server keeps its state without high availability: in the process.</summary>
 [McpServerToolType]
 internal sealed class MemoryStateTools

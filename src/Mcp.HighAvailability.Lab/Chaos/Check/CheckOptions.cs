@@ -9,6 +9,9 @@ internal sealed record CheckOptions(TimeSpan CallTimeout, bool Direct, IReadOnly
     /// <summary>Whether every session has notes and a counter that were read at the end.</summary>
     public bool FinalReadings { get; init; } = true;
 
+    /// <summary>Whether tasks were called, each kind at least once.</summary>
+    public bool HasTasks { get; init; }
+
     /// <summary>Whether there is a delivery log.</summary>
     public bool HasDeliveryLog { get; init; } = true;
 }

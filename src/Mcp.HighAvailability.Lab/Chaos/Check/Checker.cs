@@ -9,7 +9,7 @@ internal static class Checker
     private static readonly Func<Facts, IEnumerable<Violation>>[] Rules =
     [
         OutcomeRule.Find, ResultRule.Find, ProgressRule.Find, LateRule.Find, NotesRule.Find, CounterRule.Find, DeliveryRule.Find,
-        QuestionRule.Find, AnnouncementRule.Find, SessionRule.Find, VacuousRule.Find,
+        QuestionRule.Find, AnnouncementRule.Find, SessionRule.Find, TaskRule.Find, VacuousRule.Find,
     ];
 
     /// <summary>Checks a history.</summary>

@@ -7,6 +7,8 @@ namespace Mcp.HighAvailability.Lab.Chaos.Check;
 /// <param name="CallsByTool">Calls begun.</param>
 /// <param name="Errors">Calls that ended with an error, by kind; the promised ones too.</param>
 /// <param name="PromisedErrors">Those of them that are promised: "may have run".</param>
+/// <param name="Tasks">Tasks that were created.</param>
+/// <param name="TasksEnded">Tasks that were seen to end.</param>
 /// <param name="Repeated">HTTP requests that were sent again to another endpoint.</param>
 internal sealed record Counts(
     int Sessions,
@@ -15,6 +17,8 @@ internal sealed record Counts(
     IReadOnlyDictionary<string, int> Errors,
     int PromisedErrors,
     int Cancelled,
+    int Tasks,
+    int TasksEnded,
     int Repeated,
     int Steps,
     int Questions,
@@ -37,6 +41,8 @@ internal sealed record Counts(
             failed.CountBy(call => Name(call.Outcome!)).OrderBy(kind => kind.Key).ToDictionary(),
             failed.Count(call => OutcomeRule.IsPromised(facts, call, call.Outcome!)),
             facts.Calls.Count(call => call.Outcome?.Kind == OutcomeKind.Cancelled),
+            facts.Events.OfType<TaskCreated>().Count(),
+            facts.Events.OfType<TaskSeen>().Where(seen => seen.HasEnded).DistinctBy(seen => seen.Task).Count(),
             facts.Events.OfType<HttpTrouble>().Count(trouble => trouble.Repeated),
             facts.Events.OfType<ProgressReceived>().Count(),
             facts.Events.OfType<QuestionReceived>().Count(),

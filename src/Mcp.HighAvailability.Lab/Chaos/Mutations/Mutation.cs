@@ -1,5 +1,6 @@
 using Mcp.HighAvailability.Sessions;
 using Mcp.HighAvailability.Storage;
+using Mcp.HighAvailability.Tasks;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;
 using ModelContextProtocol.Server;
@@ -19,6 +20,7 @@ internal static class Mutation
     public static IReadOnlyList<string> Names { get; } =
     [
         "Fence", "DuplicateRecognition", "JournalBeforeSend", "Splice", "RerunPolicy", "ProgressRecognition", "QuestionRecognition", "StateCommit",
+        "TaskFence", "TaskCreation", "TaskRerunPolicy",
     ];
 
     /// <summary>The name in the right case; <see langword="null"/> when there is no such safeguard.</summary>
@@ -38,6 +40,7 @@ internal static class Mutation
         Decorate<ISessionStore>(services, (_, store) => MutatedStore.Without(safeguard, store) ?? store);
         Decorate<ISessionJournal>(services, (provider, journal) =>
             provider.GetRequiredService<ISessionStore>() is LateStore late ? new LateJournal(journal, late) : journal);
+        Decorate<ITaskStore>(services, (_, store) => MutatedTaskStore.Without(safeguard, store) ?? store);
         if (safeguard == "RerunPolicy")
             services.PostConfigure<McpServerOptions>(RerunAnyway.Wrap);
         services.AddSingleton<IStartupFilter>(new MutatedRequests(safeguard));

@@ -66,6 +66,8 @@ internal static class ChaosTable
         foreach (var (error, number) in counts.Errors.OrderBy(error => error.Key, StringComparer.Ordinal))
             Add(table, $"error: {error}", $"{number}");
         Add(table, $"errors that are promised (\"may have run\")", $"{counts.PromisedErrors}");
+        Add(table, $"tasks", $"{counts.Tasks}");
+        Add(table, $"tasks that ended", $"{counts.TasksEnded}");
         Add(table, $"requests repeated at another endpoint", $"{counts.Repeated}");
         Add(table, $"progress steps", $"{counts.Steps}");
         Add(table, $"questions", $"{counts.Questions}");

@@ -19,6 +19,7 @@ internal sealed class Fleet(FleetOptions options, IReadOnlyList<Uri> route, Hist
     private IWorkload? _workload;
     private SharedState? _shared;
     private TypeScriptProcess? _typeScript;
+    private TaskFleet? _tasks;
     private Task _working = Task.CompletedTask;
 
     /// <summary>Ids of all sessions.</summary>
@@ -28,6 +29,7 @@ internal sealed class Fleet(FleetOptions options, IReadOnlyList<Uri> route, Hist
     public CheckOptions ToCheck(bool direct) => new(options.CallTimeout, direct, _workload?.Names ?? []) 
     {
         FinalReadings = _workload?.KeepsState == true,
+        HasTasks = _tasks is not null,
         HasDeliveryLog = options.HasDeliveryLog,
     };
 
@@ -47,6 +49,12 @@ internal sealed class Fleet(FleetOptions options, IReadOnlyList<Uri> route, Hist
 
         await AddTypeScriptAsync(cancellationToken);
         await Task.WhenAll(_sessions.Select(session => session.OpenAsync())).WaitAsync(cancellationToken);
+        if (options.HasTasks)
+        {
+            _tasks = new TaskFleet(options, route, history, _http);
+            _tasks.Start(_stop.Token);
+        }
+
         _working = Task.WhenAll(_sessions.Select(session => session.WorkAsync(_stop.Token)));
     }
 
@@ -55,6 +63,8 @@ internal sealed class Fleet(FleetOptions options, IReadOnlyList<Uri> route, Hist
     {
         await _stop.CancelAsync();
         await _working.WaitAsync(cancellationToken);
+        if (_tasks is not null)
+            await _tasks.FinishAsync(cancellationToken);
         if (_workload is not null && _sessions.Count > 0)
         {
             foreach (var planned in _workload.Each(_sessions[0].Context))
@@ -84,6 +94,7 @@ internal sealed class Fleet(FleetOptions options, IReadOnlyList<Uri> route, Hist
         if (_typeScript is not null)
             await _typeScript.DisposeAsync();
         _shared?.Dispose();
+        _tasks?.Dispose();
         _http.Dispose();
         _stop.Dispose();
     }

@@ -16,6 +16,9 @@ internal sealed record FleetOptions(int Sessions, int TypeScript, int Rate, int 
     /// <summary>File of a workload for a user's own tools; <see langword="null"/>: the sample's tools.</summary>
     public string? WorkloadFile { get; init; }
 
+    /// <summary>Whether clients call the sample's tools as tasks, too: only where Lab has started the sample.</summary>
+    public bool HasTasks => HasDeliveryLog && WorkloadFile is null;
+
     /// <summary>Whether the delivery log of the servers can be read: Lab has started them.</summary>
     public bool HasDeliveryLog { get; init; } = true;
 }

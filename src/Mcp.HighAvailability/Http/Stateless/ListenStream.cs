@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using System.Threading.Channels;
 using Mcp.HighAvailability.Protocol;
+using Mcp.HighAvailability.Tasks;
 using ModelContextProtocol.Protocol;
 
 namespace Mcp.HighAvailability.Http;
@@ -8,13 +9,16 @@ namespace Mcp.HighAvailability.Http;
 /// <summary>
 /// What one <c>subscriptions/listen</c> stream still has to tell. A reader that is slow costs no more than one entry per thing it listens to.
 /// </summary>
-internal sealed class ListenStream(SubscriptionsListenNotifications granted)
+internal sealed class ListenStream(SubscriptionsListenNotifications granted, IListenedTasks? tasks = null)
 {
     private readonly Channel<JsonRpcNotification> _waiting = Channel.CreateUnbounded<JsonRpcNotification>(new() { SingleReader = true });
     private readonly HashSet<(string Method, string? Uri)> _known = [];
 
     /// <summary>Notifications that the client listens to.</summary>
     public SubscriptionsListenNotifications Granted => granted;
+
+    /// <summary>The tasks that it follows; <see langword="null"/>: none.</summary>
+    public IListenedTasks? Tasks => tasks;
 
     public bool Wants(JsonRpcNotification notification) => notification.Method switch
     {
@@ -46,6 +50,7 @@ internal sealed class ListenStream(SubscriptionsListenNotifications granted)
             Post(new() { Method = NotificationMethods.ResourceListChangedNotification });
         foreach (var uri in granted.ResourceSubscriptions ?? [])
             Post(new() { Method = NotificationMethods.ResourceUpdatedNotification, Params = new JsonObject { ["uri"] = uri } });
+        tasks?.MarkAll();
     }
 
     /// <summary>Nothing more comes.</summary>

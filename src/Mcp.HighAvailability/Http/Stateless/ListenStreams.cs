@@ -3,6 +3,7 @@ using System.Collections.Concurrent;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Mcp.HighAvailability.Broadcast;
+using Mcp.HighAvailability.Protocol;
 using Mcp.HighAvailability.Storage;
 using Mcp.HighAvailability.Tasks;
 using Microsoft.Extensions.Logging;
@@ -51,7 +52,7 @@ internal sealed class ListenStreams : IDrainedStreams, IDisposable
     public async ValueTask ServeAsync(
         RequestContext<SubscriptionsListenRequestParams> request, bool again, IListenedTasks? tasks, CancellationToken cancellationToken)
     {
-        var stream = new ListenStream(Grant(request.Params.Notifications, request.Server.ServerOptions));
+        var stream = new ListenStream(Grant(request.Params.Notifications, request.Server.ServerOptions), tasks);
         _open.TryAdd(stream, 0);
         try
         {
@@ -81,9 +82,12 @@ internal sealed class ListenStreams : IDrainedStreams, IDisposable
     {
         if (broadcast.Notification is not { } notification)
             return ValueTask.CompletedTask;
+        var task = broadcast.Entry.Kind == BroadcastKinds.Task ? JsonRpc.TextParam(notification.Params, TaskProtocol.TaskId) : null;
         foreach (var (stream, _) in _open)
         {
-            if (stream.Wants(notification))
+            if (task is not null)
+                stream.Tasks?.Mark(task);
+            else if (stream.Wants(notification))
                 stream.Post(notification);
         }
 

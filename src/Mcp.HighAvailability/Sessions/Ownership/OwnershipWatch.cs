@@ -13,7 +13,8 @@ namespace Mcp.HighAvailability.Sessions;
 /// (<see cref="ReplicaInfo.Checked"/>): until all have said it no session is answered as unknown.
 /// </remarks>
 internal sealed partial class OwnershipWatch(
-    IEventBus bus, SessionHost host, SelfReplica self, ReplicaDirectory directory, TimeProvider time, ILogger<OwnershipWatch> logger) : BackgroundService
+    IEventBus bus, SessionHost host, IEnumerable<IStoreCheck> checks, SelfReplica self, ReplicaDirectory directory, TimeProvider time,
+    ILogger<OwnershipWatch> logger) : BackgroundService
 {
     private const int AtOnce = 64;
     private static readonly TimeSpan Beat = TimeSpan.FromSeconds(1);
@@ -89,6 +90,8 @@ internal sealed partial class OwnershipWatch(
         LogChecking(host.SessionCount, reason);
         await Parallel.ForEachAsync(host.Sessions, new ParallelOptions { MaxDegreeOfParallelism = AtOnce }, async (session, _) =>
             await session.VerifyAsync().ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing)).ConfigureAwait(false);
+        foreach (var check in checks)
+            await check.CheckAsync().ConfigureAwait(false);
 
         // What was checked in a run that has ended meanwhile is checked again.
         if (self.Checked == run)

@@ -6,12 +6,16 @@ using ModelContextProtocol.Protocol;
 
 namespace Mcp.HighAvailability.Tasks;
 
-/// <summary>The tasks of one listen stream. A notice, or a look from time to time, leads to a read; the client hears of what has changed since.</summary>
-internal sealed partial class ListenedTasks(
-    IReadOnlyList<string> granted, string user, TaskMethods methods, TaskNotices notices, TimeProvider time, ILogger logger) : IListenedTasks
+/// <summary>
+/// The tasks of one listen stream. A notice of the broadcast log leads to a read; the client hears of what has changed since its last notification.
+/// </summary>
+internal sealed partial class ListenedTasks(IReadOnlyList<string> granted, string user, TaskMethods methods, TimeProvider time, ILogger logger) : IListenedTasks
 {
-    // Notices may get lost.
-    private static readonly TimeSpan Look = TimeSpan.FromSeconds(5);
+    // A replica may die between a change and its notice.
+    private static readonly TimeSpan Look = TimeSpan.FromSeconds(15);
+
+    // After a read that failed.
+    private static readonly TimeSpan Retry = TimeSpan.FromSeconds(1);
 
     // The version of each task that the client has; one that has ended is not looked at again. Guarded by itself.
     private readonly Dictionary<string, long> _sent = granted.ToDictionary(id => id, _ => 0L, StringComparer.Ordinal);
@@ -23,9 +27,27 @@ internal sealed partial class ListenedTasks(
     public void Begin(Action<JsonRpcNotification> post)
     {
         _post = post;
-        notices.Changed += Mark;
         MarkAll();
         _timer = time.CreateTimer(static tasks => ((ListenedTasks)tasks!).MarkAll(), this, Look, Look);
+    }
+
+    public void Mark(string taskId)
+    {
+        lock (_sent)
+        {
+            if (!_sent.ContainsKey(taskId))
+                return;
+        }
+
+        _post(new() { Method = TaskProtocol.Notification, Params = new JsonObject { [TaskProtocol.TaskId] = taskId } });
+    }
+
+    public void MarkAll()
+    {
+        List<string> open;
+        lock (_sent)
+            open = [.. _sent.Keys];
+        open.ForEach(Mark);
     }
 
     public async ValueTask<JsonRpcNotification?> ResolveAsync(JsonRpcNotification notification, CancellationToken cancellationToken)
@@ -50,34 +72,12 @@ internal sealed partial class ListenedTasks(
         catch (StoreUnavailableException e)
         {
             LogLater(taskId, e.Message);
+            _timer?.Change(Retry, Look);
             return null;
         }
     }
 
-    public void Dispose()
-    {
-        notices.Changed -= Mark;
-        _timer?.Dispose();
-    }
-
-    private void Mark(string taskId)
-    {
-        lock (_sent)
-        {
-            if (!_sent.ContainsKey(taskId))
-                return;
-        }
-
-        _post(new() { Method = TaskProtocol.Notification, Params = new JsonObject { [TaskProtocol.TaskId] = taskId } });
-    }
-
-    private void MarkAll()
-    {
-        List<string> open;
-        lock (_sent)
-            open = [.. _sent.Keys];
-        open.ForEach(Mark);
-    }
+    public void Dispose() => _timer?.Dispose();
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "Task {TaskId} is shown to a listener later, the store is away: {Reason}")]
     private partial void LogLater(string taskId, string reason);

@@ -9,7 +9,7 @@ using ModelContextProtocol.Protocol;
 namespace Mcp.HighAvailability.Tasks;
 
 /// <summary>Lets listen streams follow tasks.</summary>
-internal sealed class TaskListening(TaskMethods methods, TaskNotices notices, TimeProvider time, ILogger<TaskListening> logger)
+internal sealed class TaskListening(TaskMethods methods, TimeProvider time, ILogger<TaskListening> logger)
 {
     // Each one costs a read when the stream begins.
     private const int MaxTasks = 200;
@@ -33,13 +33,13 @@ internal sealed class TaskListening(TaskMethods methods, TaskNotices notices, Ti
             throw new McpProtocolException($"{e.Message} Try again.", (McpErrorCode)JsonRpc.Unavailable);
         }
 
-        return new ListenedTasks(granted, user, methods, notices, time, logger);
+        return new ListenedTasks(granted, user, methods, time, logger);
 
         async Task GrantAsync()
         {
             foreach (var id in asked.OfType<JsonValue>().Take(MaxTasks))
             {
-                if (id.TryGetValue(out string? taskId) && !granted.Contains(taskId) && await methods.ReadAsync(taskId, user, cancellationToken) is not null)
+                if (id.TryGetValue(out string? taskId) && !granted.Contains(taskId) && await methods.ListenAsync(taskId, user, cancellationToken) is not null)
                     granted.Add(taskId);
             }
         }

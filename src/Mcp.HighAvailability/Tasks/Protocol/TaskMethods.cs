@@ -9,7 +9,7 @@ using ModelContextProtocol.Server;
 namespace Mcp.HighAvailability.Tasks;
 
 /// <summary>Serves <c>tasks/get</c>, <c>tasks/update</c> and <c>tasks/cancel</c>, on any replica, from the store.</summary>
-internal sealed class TaskMethods(ITaskStore store, TaskNotices notices)
+internal sealed class TaskMethods(ITaskStore store, TaskLookup lookup, TaskNotices notices)
 {
     /// <summary>Offers the extension and its methods, unless the server has them from elsewhere.</summary>
     /// <returns>Whether they are these.</returns>
@@ -72,24 +72,28 @@ internal sealed class TaskMethods(ITaskStore store, TaskNotices notices)
                 answers.Add(new(key, JsonBytes.Of(answer)));
         }
 
-        if (await store.AnswerAsync(taskId, user, answers, cancellationToken) is null)
-            throw Unknown();
-        await notices.ChangedAsync(taskId);
+        await TouchAsync(() => store.AnswerAsync(taskId, user, answers, cancellationToken), cancellationToken);
         return [];
     }
 
     private async ValueTask<JsonObject> CancelAsync(JsonRpcRequest request, string taskId, string user, CancellationToken cancellationToken)
     {
-        if (await store.CancelAsync(taskId, user, cancellationToken) is null)
-            throw Unknown();
-        await notices.ChangedAsync(taskId);
+        await TouchAsync(() => store.CancelAsync(taskId, user, cancellationToken), cancellationToken);
         return [];
     }
 
+    private async ValueTask TouchAsync(Func<ValueTask<TaskView?>> change, CancellationToken cancellationToken) =>
+        await notices.TouchedAsync(await lookup.FindAsync(change, cancellationToken) ?? throw Unknown());
+
     /// <summary>A task of a user; <see langword="null"/>: none. Another user's task looks like one that does not exist.</summary>
     public async ValueTask<TaskView?> ReadAsync(string taskId, string user, CancellationToken cancellationToken) =>
-        TaskIds.IsWellFormed(taskId) && await store.ReadAsync(taskId, cancellationToken) is { } task && (task.User.Length == 0 || task.User == user) ? task
-            : null;
+        TaskIds.IsWellFormed(taskId) && await lookup.FindAsync(() => store.ReadAsync(taskId, cancellationToken), cancellationToken) is { } task
+            && (task.User.Length == 0 || task.User == user)
+            ? task : null;
+
+    /// <summary>The same, for a listener: from now on changes of the task are announced.</summary>
+    public async ValueTask<TaskView?> ListenAsync(string taskId, string user, CancellationToken cancellationToken) =>
+        TaskIds.IsWellFormed(taskId) ? await lookup.FindAsync(() => store.ListenAsync(taskId, user, cancellationToken), cancellationToken) : null;
 
     private static McpProtocolException Unknown() => new(
         "Unknown task: it has expired, belongs to another user, or was never created. Call the tool again.", McpErrorCode.InvalidParams);

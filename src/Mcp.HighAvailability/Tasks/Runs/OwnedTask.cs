@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using Mcp.HighAvailability.Sessions;
 using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.Logging;
 
@@ -11,34 +10,32 @@ internal sealed partial class OwnedTask : IDisposable
 {
     // A status message alone waits so long for another one.
     private static readonly TimeSpan MessageInterval = TimeSpan.FromMilliseconds(500);
-    private static readonly TimeSpan Retry = TimeSpan.FromMilliseconds(500);
+
+    // The store renews a life when half of it is over, so a commit for each quarter keeps a task.
+    private const int RenewalsPerLife = 4;
 
     private readonly Lock _gate = new();
     private readonly ITaskStore _store;
-    private readonly TaskNotices _notices;
+    private readonly TaskCommits _commits;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _lost = new();
     private readonly Dictionary<string, TaskCompletionSource<JsonNode?>> _questions = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, ReadOnlyMemory<byte>> _answers = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, ReadOnlyMemory<byte>> _state;
+    private readonly TaskCopy _copy;
     private readonly ITimer _messageTimer;
     private TaskBatch _next = new();
     private bool _writing;
     private long _lastCommit;
+    private long _renewed;
 
     public OwnedTask(TaskSnapshot snapshot, ITaskStore store, TaskNotices notices, TimeProvider time, ILogger logger)
     {
-        (_store, _notices, _time, _logger) = (store, notices, time, logger);
-        (Id, Epoch, Created, Task, Losses) = (snapshot.View.Id, snapshot.View.Epoch, snapshot.View.Created, snapshot.Task, snapshot.Losses);
-        _state = new(snapshot.State, StringComparer.Ordinal);
-        foreach (var input in snapshot.View.Inputs)
-        {
-            if (input.Answer is { } answer)
-                _answers[input.Key] = answer;
-        }
-
+        (_store, _time, _logger) = (store, time, logger);
+        (Id, Epoch, Created, Task) = (snapshot.View.Id, snapshot.View.Epoch, snapshot.View.Created, snapshot.Task);
+        _copy = new(snapshot);
+        _renewed = time.GetTimestamp();
         Lost = _lost.Token;
+        _commits = new(Id, Epoch, Copy, Lost, store, notices, time, logger);
         _messageTimer = time.CreateTimer(static state => ((OwnedTask)state!).Flush(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
@@ -51,9 +48,6 @@ internal sealed partial class OwnedTask : IDisposable
 
     /// <summary>Record with which the task began.</summary>
     public NewTask Task { get; }
-
-    /// <summary>Replicas that were lost with it.</summary>
-    public int Losses { get; }
 
     /// <summary>Ends when the task is not this replica's any more: ended, cancelled, taken over, or given up.</summary>
     public CancellationToken Lost { get; }
@@ -74,7 +68,7 @@ internal sealed partial class OwnedTask : IDisposable
         TimeSpan wait;
         lock (_gate)
         {
-            _next.Message = message;
+            _next.Message = _copy.Message = message;
             if (_writing)
                 return;
             wait = MessageInterval - _time.GetElapsedTime(_lastCommit);
@@ -90,11 +84,12 @@ internal sealed partial class OwnedTask : IDisposable
         TaskCompletionSource<JsonNode?> question;
         lock (_gate)
         {
-            if (_answers.TryGetValue(key, out var answer))
+            if (_copy.AnswerTo(key) is { } answer)
                 return JsonNode.Parse(answer.Span);
             Lost.ThrowIfCancellationRequested();
             _questions[key] = question = new(TaskCreationOptions.RunContinuationsAsynchronously);
             _next.Inputs[key] = request;
+            _copy.Ask(key, request);
         }
 
         Flush();
@@ -105,7 +100,7 @@ internal sealed partial class OwnedTask : IDisposable
     public ReadOnlyMemory<byte>? Read(string key)
     {
         lock (_gate)
-            return _state.TryGetValue(key, out var value) ? value : default(ReadOnlyMemory<byte>?);
+            return _copy.Read(key);
     }
 
     /// <summary>Writes a checkpoint; <see langword="null"/> removes it. Durable when it returns.</summary>
@@ -115,10 +110,7 @@ internal sealed partial class OwnedTask : IDisposable
         Task written;
         lock (_gate)
         {
-            if (value is { } set)
-                _state[key] = set;
-            else
-                _state.Remove(key);
+            _copy.Save(key, value);
             _next.State.Add(new(key, value));
             written = _next.Written;
         }
@@ -128,42 +120,30 @@ internal sealed partial class OwnedTask : IDisposable
     }
 
     /// <summary>Ends the task, unless it has ended or is another replica's. Does not fail.</summary>
-    public async Task EndAsync(McpTaskStatus status, ReadOnlyMemory<byte> outcome, string? message = null)
+    /// <returns>Whether it has ended by this.</returns>
+    public Task<bool> EndAsync(McpTaskStatus status, ReadOnlyMemory<byte> outcome, string? message = null) => AddAsync(batch =>
     {
-        Task written;
-        lock (_gate)
-        {
-            _next.End ??= (status, outcome);
-            _next.Message = message ?? _next.Message;
-            written = _next.Written;
-        }
-
-        Flush();
-        await written.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-    }
+        batch.End ??= (status, outcome);
+        batch.Message = message ?? batch.Message;
+    });
 
     /// <summary>Gives the task up, so that another replica takes it. Does not fail.</summary>
-    public async Task ReleaseAsync()
-    {
-        Task written;
-        lock (_gate)
-        {
-            _next.Release = true;
-            written = _next.Written;
-        }
+    public Task ReleaseAsync() => AddAsync(static batch => batch.Release = true);
 
-        Flush();
-        await written.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-    }
-
-    /// <summary>Takes up what has changed in the store: answers, a cancellation, another owner.</summary>
+    /// <summary>Takes up what has changed in the store: answers, a cancellation, another owner. A task that the store has lost is written back.</summary>
     /// <exception cref="StoreUnavailableException">The store is away.</exception>
     public async Task RefreshAsync(CancellationToken cancellationToken)
     {
         if (Lost.IsCancellationRequested)
             return;
         var view = await _store.ReadAsync(Id, cancellationToken);
-        if (view is null || view.Status.IsTerminal() || view.Epoch != Epoch)
+        if (view is null || view.Epoch < Epoch)
+        {
+            await WriteBackAsync();
+            return;
+        }
+
+        if (view.Status.IsTerminal() || view.Epoch != Epoch)
         {
             Lose();
             return;
@@ -176,17 +156,60 @@ internal sealed partial class OwnedTask : IDisposable
             {
                 if (input.Answer is not { } answer)
                     continue;
-                _answers[input.Key] = answer;
+                _copy.Answer(input, answer);
                 if (_questions.Remove(input.Key, out var question))
                     answered.Add((question, answer));
             }
+
+            _copy.TakeNote(view);
         }
 
         foreach (var (question, answer) in answered)
             question.TrySetResult(JsonNode.Parse(answer.Span));
     }
 
+    /// <summary>Sees to it that the store has the task, and has it as this replica's. Ends the run if it is another one's, or has ended.</summary>
+    /// <exception cref="StoreUnavailableException">The store is away.</exception>
+    public async Task WriteBackAsync()
+    {
+        if (!Lost.IsCancellationRequested && await _commits.WriteBackAsync() != TaskCommit.Committed)
+            Lose();
+    }
+
+    /// <summary>Renews the time to live of a task that has changed nothing for a while.</summary>
+    public void KeepAlive()
+    {
+        lock (_gate)
+        {
+            if (_writing || _time.GetElapsedTime(_renewed) < Task.TimeToLive / RenewalsPerLife)
+                return;
+            _next.Renew = true;
+        }
+
+        Flush();
+    }
+
     public void Dispose() => _messageTimer.Dispose();
+
+    private async Task<bool> AddAsync(Action<TaskBatch> add)
+    {
+        Task written;
+        lock (_gate)
+        {
+            add(_next);
+            written = _next.Written;
+        }
+
+        Flush();
+        await written.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        return written.IsCompletedSuccessfully;
+    }
+
+    private TaskSnapshot Copy()
+    {
+        lock (_gate)
+            return _copy.ToSnapshot();
+    }
 
     private void Flush()
     {
@@ -234,32 +257,25 @@ internal sealed partial class OwnedTask : IDisposable
     private async Task CommitAsync(TaskBatch batch)
     {
         var change = batch.ToChange();
-        while (true)
+        var (result, isListened) = await _commits.CommitAsync(change);
+        if (result != TaskCommit.Committed)
         {
-            try
-            {
-                var result = Lost.IsCancellationRequested ? TaskCommit.Fenced : await _store.CommitAsync(Id, Epoch, change);
-                if (result != TaskCommit.Committed)
-                {
-                    if (!Lost.IsCancellationRequested)
-                        LogRefused(Id, result);
-                    Lose();
-                    batch.Cancel(Lost);
-                    return;
-                }
-
-                if (change.End is not null || change.Release)
-                    Lose();
-                batch.Succeed();
-                await _notices.ChangedAsync(Id);
-                return;
-            }
-            catch (StoreUnavailableException e)
-            {
-                LogLater(Id, e.Message);
-                await System.Threading.Tasks.Task.Delay(Retry, _time, Lost).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            }
+            Lose();
+            batch.Cancel(Lost);
+            return;
         }
+
+        lock (_gate)
+        {
+            _renewed = _time.GetTimestamp();
+            _copy.Committed(change, isListened);
+        }
+
+        if (change.End is not null || change.Release)
+            Lose();
+        batch.Succeed();
+        if (isListened && !change.IsEmpty)
+            await _commits.AnnounceAsync();
     }
 
     private void Lose()
@@ -276,12 +292,6 @@ internal sealed partial class OwnedTask : IDisposable
         foreach (var question in open)
             question.TrySetCanceled(Lost);
     }
-
-    [LoggerMessage(Level = LogLevel.Debug, Message = "Task {TaskId}: the store refused a change ({Result}). The run ends here.")]
-    private partial void LogRefused(string taskId, TaskCommit result);
-
-    [LoggerMessage(Level = LogLevel.Debug, Message = "Task {TaskId}: the store is away, its change is written later: {Reason}")]
-    private partial void LogLater(string taskId, string reason);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Task {TaskId}: a change cannot be written. The run ends here, and the task is taken up again.")]
     private partial void LogFailed(Exception exception, string taskId);

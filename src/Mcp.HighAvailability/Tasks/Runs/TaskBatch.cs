@@ -15,10 +15,13 @@ internal sealed class TaskBatch
 
     public bool Release { get; set; }
 
+    /// <summary>The time to live is to be renewed, whatever else there is.</summary>
+    public bool Renew { get; set; }
+
     /// <summary>Completes when the batch is in the store.</summary>
     public Task Written => _written.Task;
 
-    public bool IsEmpty => Message is null && Inputs.Count == 0 && State.Count == 0 && End is null && !Release;
+    public bool IsEmpty => Message is null && Inputs.Count == 0 && State.Count == 0 && End is null && !Release && !Renew;
 
     public TaskChange ToChange() => new()
     {

@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using Mcp.HighAvailability.Cluster;
 using Mcp.HighAvailability.Protocol;
 using Mcp.HighAvailability.Security;
+using Mcp.HighAvailability.Sessions;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using ModelContextProtocol.Protocol;
@@ -20,8 +21,10 @@ internal sealed partial class TaskHost(
     IOptions<TaskOptions> options,
     IOptions<HighAvailabilityOptions> ha,
     TimeProvider time,
-    ILogger<TaskHost> logger)
+    ILogger<TaskHost> logger) : IStoreCheck
 {
+    private const int AtOnce = 16;
+
     private readonly ConcurrentDictionary<string, OwnedTask> _running = new(StringComparer.Ordinal);
 
     /// <summary>Tasks that run here.</summary>
@@ -63,6 +66,15 @@ internal sealed partial class TaskHost(
             await task.RefreshAsync(cancellationToken);
     }
 
+    /// <summary>Sees to it that the store has the tasks that run here.</summary>
+    public Task CheckAsync() => WriteBackAsync(Running, CancellationToken.None);
+
+    /// <summary>Writes tasks back that the store may have lost.</summary>
+    public static Task WriteBackAsync(IEnumerable<OwnedTask> tasks, CancellationToken cancellationToken) => Parallel.ForEachAsync(
+        tasks,
+        new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancellationToken },
+        static async (task, _) => await task.WriteBackAsync());
+
     /// <summary>Gives up the tasks that may run again elsewhere. Does not fail.</summary>
     public Task HandOverAsync() => Task.WhenAll(_running.Values.Where(task => task.Task.MayRunTwice).Select(HandOverAsync));
 
@@ -90,7 +102,7 @@ internal sealed partial class TaskHost(
     {
         await Task.Yield();
         var span = TaskTrace.Run(task.Task.TraceParent, task.Id, self.Id, task.Epoch);
-        var outcome = "lost";
+        var outcome = TaskTrace.Lost;
         try
         {
             if (!started)
@@ -149,8 +161,7 @@ internal sealed partial class TaskHost(
                 error.Message),
             _ => (McpTaskStatus.Completed, "{}"u8.ToArray(), (string?)null),
         };
-        await task.EndAsync(status, outcome, message);
-        return status.Name();
+        return await task.EndAsync(status, outcome, message) ? status.Name() : TaskTrace.Lost;
     }
 
     private static Task EndAsync(OwnedTask task, JsonRpcErrorDetail error) =>

@@ -33,7 +33,9 @@ internal sealed partial class TaskTakeOver(
 
     private readonly HashSet<string> _met = new(StringComparer.Ordinal);
     private readonly Dictionary<string, long> _missing = new(StringComparer.Ordinal);
-    private HashSet<string> _idle = new(StringComparer.Ordinal);
+
+    // Tasks of this replica that nothing works on, and since when.
+    private readonly Dictionary<string, long> _idle = new(StringComparer.Ordinal);
     private TaskCompletionSource _wake = NewWake();
     private long? _swept;
     private long? _draining;
@@ -49,7 +51,7 @@ internal sealed partial class TaskTakeOver(
         if (!policy.IsUsed(server.Value))
             return;
         notices.Freed += Wake;
-        notices.Changed += Refresh;
+        notices.Touched += Refresh;
         try
         {
             while (!stoppingToken.IsCancellationRequested)
@@ -78,7 +80,7 @@ internal sealed partial class TaskTakeOver(
         finally
         {
             notices.Freed -= Wake;
-            notices.Changed -= Refresh;
+            notices.Touched -= Refresh;
         }
     }
 
@@ -154,22 +156,37 @@ internal sealed partial class TaskTakeOver(
             LogTaken(taken, owner);
     }
 
-    // Tasks of this replica that nothing works on: of a creation, a claim or a change whose answer did not come.
     private async Task LookAfterOwnAsync(CancellationToken cancellationToken)
     {
-        HashSet<string> idle = [.. (await store.OwnedAsync(self.Id, cancellationToken)).Where(task => !host.Has(task))];
-        foreach (var task in idle.Intersect(_idle).Where(task => !host.Has(task)).ToList())
+        var running = host.Running;
+        HashSet<string> owned = [.. await store.OwnedAsync(self.Id, cancellationToken)];
+        await TakeUpIdleAsync(owned, cancellationToken);
+
+        // Those that were running before the look, and that the store does not list.
+        await TaskHost.WriteBackAsync(running.Where(task => !owned.Contains(task.Id)), cancellationToken);
+        var parallel = new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancellationToken };
+        await Parallel.ForEachAsync(host.Running, parallel, async (task, cancellation) =>
         {
+            task.KeepAlive();
+            await task.RefreshAsync(cancellation);
+        });
+    }
+
+    // Of a creation, a claim or a change whose answer did not come. A task that is idle for a moment is just being created or claimed.
+    private async Task TakeUpIdleAsync(HashSet<string> owned, CancellationToken cancellationToken)
+    {
+        foreach (var gone in _idle.Keys.Where(task => !owned.Contains(task) || host.Has(task)).ToList())
+            _idle.Remove(gone);
+        foreach (var task in owned.Where(task => !host.Has(task)))
+        {
+            if (_idle.TryAdd(task, time.GetTimestamp()) || time.GetElapsedTime(_idle[task]) < Interval)
+                continue;
+            _idle.Remove(task);
             if (await store.ClaimAsync(task, self.Id, self.Id, cancellationToken) is { } claimed)
                 await host.TakeUpAsync(claimed);
             else
                 await store.ForgetAsync(task, self.Id, cancellationToken);
         }
-
-        _idle = idle;
-        await Parallel.ForEachAsync(
-            host.Running, new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancellationToken }, async (task, cancellation) =>
-                await task.RefreshAsync(cancellation));
     }
 
     // For an operator. A process that ends drains by itself.

@@ -6,6 +6,9 @@ namespace Mcp.HighAvailability.Tasks;
 /// <summary>The one trace that a task has: a span for its creation, and one for each replica that works on it.</summary>
 internal static class TaskTrace
 {
+    /// <summary>The status of a run that did not end its task: cancelled, taken over, or given up.</summary>
+    public const string Lost = "lost";
+
     private const string CreateName = "task create";
     private const string RunName = "task run";
     private const string TaskId = "mcp.ha.task.id";

@@ -20,14 +20,19 @@ public interface ITaskStore
     /// <summary>Reads what can change of a task; <see langword="null"/> when it is unknown or has expired.</summary>
     ValueTask<TaskView?> ReadAsync(string taskId, CancellationToken cancellationToken = default);
 
+    /// <summary>Notes that a client listens to a task that has not ended (<see cref="TaskView.IsListened"/>). Every later change says so.</summary>
+    /// <returns>The task as it is then; <see langword="null"/> when it is unknown to this user.</returns>
+    ValueTask<TaskView?> ListenAsync(string taskId, string user, CancellationToken cancellationToken = default);
+
     /// <summary>
-    /// Applies what the owner did, if it is still the owner and the task has not ended. Renews the task's time to live when half of it is over.
+    /// Applies what the owner did, if it is still the owner and the task has not ended. Renews the task's time to live when half of it is over; an empty
+    /// change does nothing else.
     /// </summary>
     /// <param name="taskId">The task.</param>
     /// <param name="epoch">The epoch in which the caller owns the task.</param>
     /// <param name="change">What changes, all at once.</param>
     /// <param name="cancellationToken">Gives up waiting.</param>
-    ValueTask<TaskCommit> CommitAsync(string taskId, long epoch, TaskChange change, CancellationToken cancellationToken = default);
+    ValueTask<TaskCommitted> CommitAsync(string taskId, long epoch, TaskChange change, CancellationToken cancellationToken = default);
 
     /// <summary>
     /// Adds the client's answers. Keys that were not asked for, and keys that have an answer, are ignored. The task is <see cref="McpTaskStatus.Working"/>
@@ -48,6 +53,17 @@ public interface ITaskStore
     /// <param name="cancellationToken">Gives up waiting.</param>
     /// <returns>All of the task; <see langword="null"/> when it has ended, is unknown, or has another owner.</returns>
     ValueTask<TaskSnapshot?> ClaimAsync(string taskId, string from, string owner, CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// Writes a task back that the store may have lost, as its owner knows it: creates the record if it is missing or of an older epoch, and enters the task
+    /// with its owner. A record of the same epoch stays as it is. No quota binds.
+    /// </summary>
+    /// <returns>
+    /// <see cref="TaskCommit.Committed"/>: the store has the task, and the caller owns it; <see cref="TaskCommit.Fenced"/> or
+    /// <see cref="TaskCommit.Ended"/>: the
+    /// store knows better.
+    /// </returns>
+    ValueTask<TaskCommit> WriteBackAsync(TaskSnapshot task, CancellationToken cancellationToken = default);
 
     /// <summary>Owners that may have tasks that have not ended, <see cref="TaskOwners.None"/> included.</summary>
     ValueTask<IReadOnlyList<string>> OwnersAsync(CancellationToken cancellationToken = default);

@@ -14,6 +14,20 @@ internal sealed class InMemoryTask(NewTask task, DateTimeOffset created)
     private long _version = 1;
     private int _losses;
 
+    /// <summary>A task that its owner has written back.</summary>
+    public InMemoryTask(TaskSnapshot snapshot, DateTimeOffset now)
+        : this(snapshot.Task, snapshot.View.Created)
+    {
+        var view = snapshot.View;
+        (Owner, Epoch, Status, IsListened) = (view.Owner, view.Epoch, view.Status, view.IsListened);
+        (_updated, _message, _version, _losses) = (view.Updated, view.Message, view.Version, snapshot.Losses);
+        foreach (var input in view.Inputs)
+            _inputs[input.Key] = input;
+        foreach (var (key, value) in snapshot.State)
+            _state[key] = value;
+        _timeToLive = now - _created + _task.TimeToLive;
+    }
+
     public string Id => _task.Id;
 
     public string User => _task.User;
@@ -25,6 +39,9 @@ internal sealed class InMemoryTask(NewTask task, DateTimeOffset created)
     public long Epoch { get; set; } = 1;
 
     public McpTaskStatus Status { get; private set; }
+
+    /// <summary>Whether a client listens to it.</summary>
+    public bool IsListened { get; set; }
 
     public DateTimeOffset Expires => _created + _timeToLive;
 
@@ -45,6 +62,7 @@ internal sealed class InMemoryTask(NewTask task, DateTimeOffset created)
         Version = _version,
         Inputs = [.. _inputs.Values],
         Outcome = _outcome,
+        IsListened = IsListened,
     };
 
     public TaskSnapshot Snapshot() => new(View(), _task with { Owner = Owner, Exchange = "" }, _losses, new Dictionary<string, ReadOnlyMemory<byte>>(_state));
@@ -77,7 +95,8 @@ internal sealed class InMemoryTask(NewTask task, DateTimeOffset created)
             _state.Clear();
         }
 
-        Changed(now);
+        if (!change.IsEmpty)
+            Changed(now);
     }
 
     public void Answer(IEnumerable<KeyValuePair<string, ReadOnlyMemory<byte>>> answers, DateTimeOffset now)

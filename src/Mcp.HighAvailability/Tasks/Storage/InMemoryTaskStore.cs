@@ -21,9 +21,7 @@ internal sealed class InMemoryTaskStore(TimeProvider time) : ITaskStore
                 return new(new TaskCreation.TooMany(OfUser: false));
             if (task.User.Length > 0 && _users.GetValueOrDefault(task.User) >= quota.PerUser)
                 return new(new TaskCreation.TooMany(OfUser: true));
-            var created = _tasks[task.Id] = new InMemoryTask(task, Now);
-            if (task.User.Length > 0)
-                _users[task.User] = _users.GetValueOrDefault(task.User) + 1;
+            var created = Add(new InMemoryTask(task, Now));
             if (task.Exchange.Length > 0)
                 _exchanges[task.Exchange] = task.Id;
             Own(task.Owner, task.Id);
@@ -37,23 +35,68 @@ internal sealed class InMemoryTaskStore(TimeProvider time) : ITaskStore
             return new(TryGet(taskId, out var task) ? task.View() : null);
     }
 
-    public ValueTask<TaskCommit> CommitAsync(string taskId, long epoch, TaskChange change, CancellationToken cancellationToken = default)
+    public ValueTask<TaskView?> ListenAsync(string taskId, string user, CancellationToken cancellationToken = default)
+    {
+        lock (_gate)
+        {
+            if (!TryGet(taskId, out var task) || !task.BelongsTo(user))
+                return new((TaskView?)null);
+            task.IsListened |= !task.Status.IsTerminal();
+            return new(task.View());
+        }
+    }
+
+    public ValueTask<TaskCommitted> CommitAsync(string taskId, long epoch, TaskChange change, CancellationToken cancellationToken = default)
     {
         lock (_gate)
         {
             if (!TryGet(taskId, out var task) || task.Epoch < epoch)
-                return new(TaskCommit.Lost);
+                return new(new TaskCommitted(TaskCommit.Lost, false));
             if (task.Status.IsTerminal())
-                return new(TaskCommit.Ended);
+                return new(new TaskCommitted(TaskCommit.Ended, false));
             if (task.Epoch > epoch)
-                return new(TaskCommit.Fenced);
+                return new(new TaskCommitted(TaskCommit.Fenced, false));
             var owner = task.Owner;
             task.Apply(change, Now);
             if (change.Release)
                 Own(TaskOwners.None, taskId);
             if (change.Release || change.End is not null)
                 Disown(owner, taskId);
+            return new(new TaskCommitted(TaskCommit.Committed, task.IsListened));
+        }
+    }
+
+    public ValueTask<TaskCommit> WriteBackAsync(TaskSnapshot snapshot, CancellationToken cancellationToken = default)
+    {
+        var (id, owner) = (snapshot.View.Id, snapshot.View.Owner);
+        lock (_gate)
+        {
+            if (TryGet(id, out var task))
+            {
+                if (task.Status.IsTerminal())
+                    return new(TaskCommit.Ended);
+                if (task.Epoch > snapshot.View.Epoch || task.Epoch == snapshot.View.Epoch && task.Owner != owner)
+                    return new(TaskCommit.Fenced);
+                if (task.Epoch < snapshot.View.Epoch)
+                    Remove(task);
+            }
+
+            if (!_tasks.ContainsKey(id))
+                Add(new InMemoryTask(snapshot, Now));
+            Own(owner, id);
             return new(TaskCommit.Committed);
+        }
+    }
+
+    /// <summary>Loses everything, as a store that is restarted without its data.</summary>
+    internal void Clear()
+    {
+        lock (_gate)
+        {
+            _tasks.Clear();
+            _exchanges.Clear();
+            _users.Clear();
+            _owned.Clear();
         }
     }
 
@@ -142,6 +185,14 @@ internal sealed class InMemoryTaskStore(TimeProvider time) : ITaskStore
         Remove(task);
         task = null;
         return false;
+    }
+
+    private InMemoryTask Add(InMemoryTask task)
+    {
+        _tasks[task.Id] = task;
+        if (task.User.Length > 0)
+            _users[task.User] = _users.GetValueOrDefault(task.User) + 1;
+        return task;
     }
 
     private void Remove(InMemoryTask task)

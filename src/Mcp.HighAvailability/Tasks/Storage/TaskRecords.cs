@@ -98,6 +98,9 @@ public sealed record TaskView
 
     /// <summary>Result of a completed task, error of a failed one, JSON; otherwise empty.</summary>
     public ReadOnlyMemory<byte> Outcome { get; init; }
+
+    /// <summary>Whether a client has listened to it before it ended: then changes are announced in the broadcast log.</summary>
+    public bool IsListened { get; init; }
 }
 
 /// <summary>A question of a task to its client.</summary>
@@ -133,7 +136,15 @@ public sealed record TaskChange
 
     /// <summary>Gives the task up, so that another replica takes it at once.</summary>
     public bool Release { get; init; }
+
+    /// <summary>Whether it changes nothing, and only renews the time to live.</summary>
+    public bool IsEmpty => Message is null && Inputs.Count == 0 && State.Count == 0 && End is null && !Release;
 }
+
+/// <summary>What came of a change.</summary>
+/// <param name="Outcome">Whether it was applied.</param>
+/// <param name="IsListened">Whether a client listens to the task, so that the change is to be announced. Only of a change that was applied.</param>
+public readonly record struct TaskCommitted(TaskCommit Outcome, bool IsListened);
 
 /// <summary>Outcome of a change.</summary>
 public enum TaskCommit

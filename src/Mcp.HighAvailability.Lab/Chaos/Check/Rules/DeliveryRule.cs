@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Mcp.HighAvailability.Lab.Chaos.History;
 
 namespace Mcp.HighAvailability.Lab.Chaos.Check.Rules;
 
@@ -21,12 +22,13 @@ internal static class DeliveryRule
                 yield return facts.Violation(ViolationKind.Lost, call, call.End!.Value, $"{call} was acknowledged and never ran: {call.Expected.Parcel}");
         }
 
-        foreach (var unknown in marks.Keys.Where(parcel => !calls.ContainsKey(parcel)))
+        var tasks = facts.Events.OfType<TaskAsked>().Select(task => task.Expected.Parcel).OfType<string>().ToHashSet();
+        foreach (var unknown in marks.Keys.Where(parcel => !calls.ContainsKey(parcel) && !tasks.Contains(parcel)))
             yield return facts.Violation(ViolationKind.FromNowhere, (string?)null, facts.End, $"{unknown} was delivered without a call for it");
     }
 
     /// <summary>The mark in a line of the log; <see langword="null"/>: it has none.</summary>
-    private static string? Parcel(string line)
+    public static string? Parcel(string line)
     {
         try
         {
