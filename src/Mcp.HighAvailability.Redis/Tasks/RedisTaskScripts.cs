@@ -66,7 +66,7 @@ internal static class RedisTaskScripts
 
         """;
 
-    /// <summary>An id belongs to one task. Whoever creates it a second time learns from the field <c>by</c> that another attempt was first.</summary>
+    /// <summary>An id belongs to one task. A second attempt to create it learns from the field <c>by</c> that another one was first.</summary>
     /// <remarks>ARGV: 1 lifetime, 2 name of the attempt, then field and value of the record. Answers {attempt, view}.</remarks>
     public const string Create = Now + View + """
         if redis.call('EXISTS',KEYS[1])==0 then

@@ -61,7 +61,7 @@ internal static partial class TaskRule
                 yield return task.Violation(ViolationKind.Error, end.At, $"failed with {end.Json}, which is not promised here");
                 break;
             case "cancelled" when !task.Of<TaskCancelling>().Any():
-                yield return task.Violation(ViolationKind.FromNowhere, end.At, "is cancelled, and nobody has done that");
+                yield return task.Violation(ViolationKind.FromNowhere, end.At, "is cancelled without a cancellation");
                 break;
         }
     }
