@@ -38,7 +38,7 @@ internal static class RedisFaults
     public static bool IsGarbage(Exception fault) => fault is RedisServerException server && Names(server, RedisScripts.Garbage);
 
     public static InvalidDataException InvalidRecord(RedisKey key, Exception? inner = null) =>
-        new($"Redis key '{key}' holds something that is not ours; something else writes it. Remove the key, or give this cluster another KeyPrefix.", inner);
+        new($"Redis key '{key}' holds a value of another program. Remove the key, or set another HighAvailability:Redis:KeyPrefix.", inner);
 
     /// <summary>Where Redis is, as configured, without credentials.</summary>
     public static string Addresses(IConnectionMultiplexer multiplexer) => Addresses(multiplexer.GetEndPoints(configuredOnly: true));

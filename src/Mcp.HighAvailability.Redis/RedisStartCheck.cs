@@ -83,8 +83,8 @@ internal sealed partial class RedisStartCheck(
         if (words.Contains("READONLY", StringComparison.Ordinal))
             return ReadOnly();
         return new(
-            $"Redis at {Where} refuses what the library needs ({words.Trim()}).",
-            "Allow its user the commands and keys that the security page lists under Redis, scripts among them.") { Fault = fault };
+            $"Redis at {Where} refuses a command that the library needs ({words.Trim()}).",
+            "Allow its user the commands and keys listed under Redis on the security page, including scripts.") { Fault = fault };
     }
 
     private Problem ReadOnly() =>
@@ -103,16 +103,15 @@ internal sealed partial class RedisStartCheck(
         .Select(static line => line.Trim().Split(':', 2))
         .FirstOrDefault(pair => pair.Length == 2 && pair[0] == name)?[1];
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Waiting for Redis: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "Waiting for Redis. {Reason}")]
     private partial void Waiting(string reason);
 
-    [LoggerMessage(Level = LogLevel.Information,
-        Message = "The cluster's keys are in Redis at {Address} and begin with '{KeyPrefix}'. Servers and balancers that belong together need the same " +
-            "prefix.")]
+    [LoggerMessage(
+        Level = LogLevel.Information,
+        Message = "Redis connected at {Address}. Key prefix: '{KeyPrefix}'. Servers and balancers of one application need the same prefix.")]
     private partial void Ready(string address, string keyPrefix);
 
-    [LoggerMessage(Level = LogLevel.Information,
-        Message = "The store is Garnet {Version}. It must run with --lua-transaction-mode, or scripts of two replicas can mix.")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "Store: Garnet {Version}. Option that it needs: --lua-transaction-mode.")]
     private partial void OnGarnet(string version);
 
     private sealed record Problem(string What, string Cure)

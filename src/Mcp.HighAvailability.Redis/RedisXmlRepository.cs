@@ -39,7 +39,9 @@ internal sealed partial class RedisXmlRepository(RedisConnection redis, ILogger<
     private RedisResult Share(RedisValue[] arguments) =>
         redis.EvaluateAsync(RedisScripts.ShareKeys, [redis.Keys.DataProtection], arguments, CancellationToken.None).AsTask().GetAwaiter().GetResult();
 
-    [LoggerMessage(Level = LogLevel.Warning,
-        Message = "{Count} fields of Redis hash {Key} are no data protection keys and are ignored. Something else writes them: remove them.")]
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "Redis hash {Key} has fields that are not data protection keys. They are ignored. Fields: {Count}. Remove them, and the program that " +
+            "writes them.")]
     private partial void LogIgnored(int count, string key);
 }

@@ -48,7 +48,7 @@ public sealed class RedisGarbageTests(RedisBackend redis)
 
         var fault = await Assert.ThrowsAsync<InvalidDataException>(async () => await store.CommitAsync(bad, commit));
 
-        Assert.Contains($"'{key}' holds a string where a {type} belongs", fault.Message, StringComparison.Ordinal);
+        Assert.Contains($"'{key}' holds a string instead of a {type}", fault.Message, StringComparison.Ordinal);
         Assert.Equal(CommitResult.Committed, await store.CommitAsync(good, commit));
         if (index < 3)
             await Assert.ThrowsAsync<InvalidDataException>(async () => await store.TakeOverAsync(bad, 1, "b"));

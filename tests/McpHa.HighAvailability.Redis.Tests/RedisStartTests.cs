@@ -127,7 +127,7 @@ public sealed class RedisStartTests(RedisBackend redis)
         await using var server = new RedisServer("--user", "mcp", "on", ">secret", "~*", "&*", "+@all", "-@scripting");
         await server.InitializeAsync();
 
-        Assert.Contains("the security page lists", await RefusalAsync(server.ConnectionString + ",user=mcp,password=secret"), StringComparison.Ordinal);
+        Assert.Contains("on the security page", await RefusalAsync(server.ConnectionString + ",user=mcp,password=secret"), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -22,7 +22,7 @@ internal sealed partial class OperationsEndpoint(
         context.Response.Headers.CacheControl = "no-store";
         if (!key.IsSet || bus is null)
         {
-            await RefuseAsync(context, StatusCodes.Status404NotFound, "Operations are off at this balancer. Set Balancer:Operations:Key to turn them on.");
+            await RefuseAsync(context, StatusCodes.Status404NotFound, "Operations are off at this balancer. The operator can set Balancer:Operations:Key.");
             return;
         }
 
@@ -40,10 +40,9 @@ internal sealed partial class OperationsEndpoint(
         {
             var alive = string.Join(", ", directory.Alive.Select(replica => replica.Id));
             await (found.Count == 0
-                ? RefuseAsync(context, StatusCodes.Status404NotFound,
-                    $"No replica that is alive has this id or instance name. Alive: {(alive.Length > 0 ? alive : "none")}.")
-                : RefuseAsync(context, StatusCodes.Status409Conflict,
-                    $"Several replicas have this instance name; use an id: {string.Join(", ", found.Select(replica => replica.Id))}."));
+                ? RefuseAsync(context, StatusCodes.Status404NotFound, "No live replica has this id or instance name. Live replicas: " +
+                    $"{(alive.Length > 0 ? alive : "none")}.")
+                : RefuseAsync(context, StatusCodes.Status409Conflict, $"Several replicas have this instance name; use an id: {string.Join(", ", found.Select(replica => replica.Id))}."));
             return;
         }
 
@@ -64,7 +63,7 @@ internal sealed partial class OperationsEndpoint(
             var changed = directory.Changed;
             if (directory.Find(replica.Id) is not { } now)
             {
-                await RefuseAsync(context, StatusCodes.Status409Conflict, "The replica was lost meanwhile.");
+                await RefuseAsync(context, StatusCodes.Status409Conflict, "The replica was lost before it answered. Look at the cluster page.");
                 return;
             }
 
@@ -78,8 +77,8 @@ internal sealed partial class OperationsEndpoint(
 
             if (time.GetElapsedTime(started) > OperationTimeout)
             {
-                await RefuseAsync(context, StatusCodes.Status504GatewayTimeout,
-                    "The replica did not do it in time; its log says why. Is it of a version that knows operations? Ask again.");
+                await RefuseAsync(context, StatusCodes.Status504GatewayTimeout, "The replica did not confirm in time. Read its log, check that its version " +
+                    "supports operations, then ask again.");
                 return;
             }
 
@@ -89,7 +88,8 @@ internal sealed partial class OperationsEndpoint(
             }
             catch (StoreUnavailableException e)
             {
-                await RefuseAsync(context, StatusCodes.Status503ServiceUnavailable, $"Replicas cannot be told at this moment, try again: {e.Message}");
+                await RefuseAsync(context, StatusCodes.Status503ServiceUnavailable, "Replicas cannot be reached over the event bus now, try again: " +
+                    $"{e.Message}");
                 return;
             }
 
@@ -104,9 +104,9 @@ internal sealed partial class OperationsEndpoint(
 
     private string? Impossible(ReplicaOperation operation, ReplicaInfo replica) => operation switch
     {
-        ReplicaOperation.Resume when replica is { Draining: true, Stays: false } => "The replica is shutting down; that cannot be taken back.",
+        ReplicaOperation.Resume when replica is { Draining: true, Stays: false } => "The replica is shutting down. It cannot be resumed.",
         ReplicaOperation.Drain when !replica.Draining && !directory.Alive.Any(other => other.Id != replica.Id && !other.Draining) =>
-            "No other replica takes sessions. Start or resume another one first.",
+            "No other replica takes sessions. Start or resume another replica first.",
         _ => null,
     };
 
@@ -118,10 +118,10 @@ internal sealed partial class OperationsEndpoint(
 
     private sealed record OperationError(string Error);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "{Address} asked to {Operation} a replica without the operators' key.")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Operation {Operation} refused: the request from {Address} has no valid operators' key.")]
     private partial void LogRefused(string address, ReplicaOperation operation);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "{Operation} of replica {ReplicaId}, as an operator at {Address} asked.")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "Operation {Operation} of replica {ReplicaId} done. Requested from {Address}.")]
     private partial void LogDone(ReplicaOperation operation, string replicaId, string address);
 }
 

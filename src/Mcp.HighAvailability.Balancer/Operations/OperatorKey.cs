@@ -26,14 +26,13 @@ internal sealed class OperatorKey(IOptions<BalancerOptions> options)
     {
         if (string.IsNullOrEmpty(key))
             return null;
-        if (key.Length < MinLength)
-            return $"Balancer:Operations:Key has {key.Length} characters; set it to {MinLength} random ones or more (openssl rand -hex 16), or leave it " +
-                "out: without a key this balancer drains no replicas.";
+        if (key.Length < LeastLength)
+            return $"Balancer:Operations:Key has {key.Length} characters; set it to {LeastLength} random ones or more (openssl rand -hex 16), or leave it out to turn operations off.";
 
         // What can be sent as a bearer token (RFC 6750).
         return key.All(c => char.IsAsciiLetterOrDigit(c) || "-._~+/=".Contains(c, StringComparison.Ordinal))
             ? null
-            : "Balancer:Operations:Key has characters that cannot be sent; use letters, digits and -._~+/= only (openssl rand -hex 16).";
+            : "Balancer:Operations:Key has characters that a header cannot carry; use letters, digits and -._~+/= only (openssl rand -hex 16).";
     }
 
     private static byte[] Hash(string key) => SHA256.HashData(Encoding.UTF8.GetBytes(key));

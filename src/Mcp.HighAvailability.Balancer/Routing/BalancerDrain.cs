@@ -43,7 +43,6 @@ internal sealed partial class BalancerDrain(Relay.Relay relay, TimeProvider time
 
     public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    [LoggerMessage(Level = LogLevel.Information,
-        Message = "Draining: this balancer takes no more connections in {DrainTime}; until then /health says that it is unhealthy.")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "Draining: this balancer stops taking connections in {DrainTime}. /health already answers 503.")]
     private partial void LogDraining(TimeSpan drainTime);
 }

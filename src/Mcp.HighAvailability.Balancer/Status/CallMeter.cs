@@ -28,8 +28,8 @@ internal sealed class CallMeter(TimeProvider time, IMeterFactory? meters = null)
     private readonly int[] _counts = new int[Seconds * Buckets];
     private readonly long[] _second = new long[Seconds];
     private readonly Histogram<double>? _duration = meters?.Create(HighAvailabilityDiagnostics.MeterName)
-        .CreateHistogram("mcp.ha.balancer.call.duration", "s", "Calls that this balancer relayed, until the last byte of the answer.",
-            advice: DurationBuckets.Advice);
+        .CreateHistogram("mcp.ha.balancer.call.duration", "s",
+            "Duration of calls at this balancer, from the first byte of the request to the last byte of the answer.", advice: DurationBuckets.Advice);
 
     /// <summary>A call begins.</summary>
     public long Begin() => time.GetTimestamp();

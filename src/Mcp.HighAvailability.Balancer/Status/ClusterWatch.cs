@@ -100,6 +100,6 @@ internal sealed partial class ClusterWatch(
         _awaySince = since;
     }
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "Something that happened in the cluster is missing on the page.")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "An event of the cluster is missing in the history of the cluster page.")]
     private partial void LogFailed(Exception exception);
 }

@@ -97,6 +97,6 @@ internal sealed partial class LiveFrames(Func<byte[]> render, TimeProvider time,
 
     private static TaskCompletionSource<byte[]> NewFrame() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "The live page could not be renewed; the next attempt follows.")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "The cluster page could not be rendered. It is tried again within a second.")]
     private partial void LogFailed(Exception exception);
 }

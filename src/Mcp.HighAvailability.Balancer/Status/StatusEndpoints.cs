@@ -28,8 +28,8 @@ internal sealed class StatusEndpoints(
     public void Map(IEndpointRouteBuilder endpoints, Func<RequestDelegate, RequestDelegate> protect, RequestDelegate relayed, RequestDelegate? metrics)
     {
         if (key.IsSet && bus is null)
-            throw new InvalidOperationException(
-                "Balancer:Operations:Key needs an event bus to reach replicas by: call builder.Services.AddRedisReplicaRegistry(), or leave the key out.");
+            throw new InvalidOperationException("Balancer:Operations:Key needs an event bus. Call builder.Services.AddRedisReplicaRegistry(), or leave the " +
+                "key out.");
 
         var place = StatusPlace.Of(endpoints, options.Value.StatusAddress);
         var frames = new LiveFrames(() => _page.RenderEvent(report.Take()), time, lifetime.ApplicationStopping, logger);

@@ -10,7 +10,7 @@ internal sealed class StatusPlace(int? port)
         if (address is null)
             return new(null);
         if (endpoints is not WebApplication app)
-            throw new InvalidOperationException("Balancer:StatusAddress needs a WebApplication to be mapped on; leave it out, or map the balancer there.");
+            throw new InvalidOperationException("Balancer:StatusAddress needs a WebApplication. Map the balancer on one, or leave the address out.");
         if (app.Urls.Count == 0)
             app.Urls.Add(DefaultAddress);
         app.Urls.Add(address.GetLeftPart(UriPartial.Authority));

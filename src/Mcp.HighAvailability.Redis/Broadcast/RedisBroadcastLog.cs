@@ -49,7 +49,9 @@ internal sealed partial class RedisBroadcastLog(RedisConnection redis, IOptions<
 
     private static string Incarnation(BroadcastPosition position) => position.Incarnation.ToString("x", System.Globalization.CultureInfo.InvariantCulture);
 
-    [LoggerMessage(Level = LogLevel.Warning,
-        Message = "An entry of the broadcast log cannot be read and is skipped. Something else writes the key, or a newer version runs.")]
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "An entry of the broadcast log cannot be read and is skipped. Check that all replicas run one version, and that no other program writes" +
+            " the key.")]
     private partial void LogUnreadable();
 }

@@ -61,6 +61,6 @@ internal sealed partial class RedisReplicaRegistry(RedisConnection redis, ILogge
         return null;
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The heartbeat of replica {ReplicaId} cannot be read, it is ignored")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Heartbeat of replica {ReplicaId} ignored: it cannot be read. Check that all replicas run one version.")]
     private partial void Unreadable(string replicaId, Exception? exception);
 }

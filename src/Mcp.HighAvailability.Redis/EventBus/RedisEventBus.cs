@@ -82,6 +82,6 @@ internal sealed partial class RedisEventBus(RedisConnection redis, ILogger<Redis
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Debug, Message = "Topic {Topic} could not be unsubscribed")]
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Topic '{Topic}' could not be unsubscribed.")]
     private partial void NotUnsubscribed(string topic, Exception exception);
 }

@@ -43,6 +43,6 @@ internal sealed partial class BusListener(IEventBus bus, string topic, TimeProvi
         return null;
     }
 
-    [LoggerMessage(Message = "What others say on the topic '{Topic}' is not heard yet, which is tried again: {Reason}")]
+    [LoggerMessage(Message = "Not subscribed to topic '{Topic}': {Reason} The subscription is retried every second.")]
     private partial void LogNotSubscribed(LogLevel level, string topic, string reason);
 }

@@ -238,10 +238,10 @@ internal sealed partial class PeerWatch : IDisposable
     [LoggerMessage(Level = LogLevel.Information, Message = "Replica {ReplicaId} answers again.")]
     private partial void LogReachable(string replicaId);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "Probing replica {ReplicaId} failed unexpectedly. The next probe follows.")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "Probe of replica {ReplicaId} failed unexpectedly. The next probe follows.")]
     private partial void LogFailed(Exception exception, string replicaId);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "Watching the other replicas failed unexpectedly. The next look follows.")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "The watch of the other replicas failed unexpectedly. It continues with the next check.")]
     private partial void LogTickFailed(Exception exception);
 }
 

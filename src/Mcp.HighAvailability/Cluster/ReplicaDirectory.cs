@@ -55,7 +55,7 @@ public sealed partial class ReplicaDirectory : BackgroundService
         (_registry, _self, _time, _logger, _options) = (registry, self, time, logger, options.Value);
         _runs = new StoreRuns(_options, time);
         _news = bus is null ? null : new ReplicaNews(bus, Announce);
-        _view = new ReplicaView(_options, self?.Id, heartbeatIsEnough: probe is null, (id, reason) => LogLost(id, ReplicaLossText.Of(reason)));
+        _view = new ReplicaView(_options, self?.Id, heartbeatIsEnough: probe is null, Lost);
         _origin = time.GetTimestamp();
         if (probe is not null)
             _watch = new PeerWatch(new(probe.ProbeAsync, probe.AskAsync, ReadForVerdictAsync), _view, _options, time, () => Now, () => _away, logger);
@@ -215,7 +215,7 @@ public sealed partial class ReplicaDirectory : BackgroundService
         }
         catch (Exception exception) when (exception is StoreUnavailableException or OperationCanceledException)
         {
-            LogLeaveFailed(exception); // the others find out by the missing heartbeats
+            LogLeaveFailed(exception.Message);
         }
     }
 
@@ -228,6 +228,14 @@ public sealed partial class ReplicaDirectory : BackgroundService
     }
 
     private TimeSpan Now => _time.GetElapsedTime(_origin);
+
+    private void Lost(string id, ReplicaLoss reason)
+    {
+        if (reason is ReplicaLoss.Left)
+            LogLeft(id);
+        else
+            LogLost(id, ReplicaLossText.Of(reason));
+    }
 
     // Runs under _reading.
     private async ValueTask BeatAsync(CancellationToken cancellationToken)
@@ -266,7 +274,7 @@ public sealed partial class ReplicaDirectory : BackgroundService
             if (!_away)
             {
                 AwaySince = _time.GetUtcNow();
-                LogAway(exception);
+                LogAway(exception is StoreUnavailableException ? null : exception, exception.Message);
             }
 
             _away = true;
@@ -339,25 +347,32 @@ public sealed partial class ReplicaDirectory : BackgroundService
     [LoggerMessage(Level = LogLevel.Information, Message = "Replica {ReplicaId} lost: {Reason}. Its sessions move on demand.")]
     private partial void LogLost(string replicaId, string reason);
 
-    [LoggerMessage(Level = LogLevel.Warning,
-        Message = "Replica {ReplicaId} at {Address} belongs to application '{Other}', not to '{Application}', and is refused. If both belong together, " +
-            "set HighAvailability:Application to one name; if not, to two, and give them different key prefixes.")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "Replica {ReplicaId} left after its shutdown.")]
+    private partial void LogLeft(string replicaId);
+
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "Replica {ReplicaId} at {Address} ignored: its application is '{Other}', that of this process is '{Application}'. Set " +
+            "HighAvailability:Application to the same name if they belong together. Otherwise give each application a key prefix of its own.")]
     private partial void LogStranger(string replicaId, Uri address, string other, string application);
 
-    [LoggerMessage(Level = LogLevel.Warning,
-        Message = "The replica registry is away. The last view of the cluster is kept; no replica is given up for missing heartbeats.")]
-    private partial void LogAway(Exception exception);
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "Replica registry unreachable: {Reason} Owners keep their sessions, and no replica counts as lost for missing heartbeats. Check the " +
+            "store.")]
+    private partial void LogAway(Exception? exception, string reason);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "The replica registry is back; {Alive} replicas are alive.")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "Replica registry reachable again. Replicas alive: {Alive}.")]
     private partial void LogBack(int alive);
 
-    [LoggerMessage(Level = LogLevel.Warning,
-        Message = "The store was restarted, replaced or emptied: every replica checks whether its sessions are still there.")]
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "Store restarted, failed over or emptied. Each replica checks its sessions and writes back those that are missing.")]
     private partial void LogRun();
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "A heartbeat failed unexpectedly; the next one follows.")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "Heartbeat failed unexpectedly. The next heartbeat follows.")]
     private partial void LogLoopFailed(Exception exception);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "This replica could not say goodbye to the registry; the others will miss its heartbeats.")]
-    private partial void LogLeaveFailed(Exception exception);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Failed to deregister: {Reason} Peers will detect it by missed heartbeats.")]
+    private partial void LogLeaveFailed(string reason);
 }

@@ -24,7 +24,6 @@ internal static class ReplicaLossText
 {
     public static string Of(ReplicaLoss loss) => loss switch
     {
-        ReplicaLoss.Left => "it left",
         ReplicaLoss.Refused => "connection refused",
         ReplicaLoss.Silent => "heartbeat missing and probe unanswered",
         ReplicaLoss.Unreachable => "probes unanswered, although its heartbeats arrive",

@@ -40,27 +40,27 @@ internal sealed class SessionMetrics
             "mcp.ha.takeover.duration", "s", "From the decision to take over until the session serves.", advice: DurationBuckets.Advice);
         _journaled = _meter.CreateCounter<long>("mcp.ha.events.journaled", "{event}", "Messages written to the journal.");
         _replayed = _meter.CreateCounter<long>("mcp.ha.events.replayed", "{event}", "Messages sent again from the journal.");
-        _trimmed = _meter.CreateCounter<long>("mcp.ha.events.trimmed", "{event}", "Messages taken out of the journal because of its bounds or their age.");
-        _overdue = _meter.CreateCounter<long>("mcp.ha.calls.overdue", "{call}", "Answers that could not be stored in time, because the store was away.");
-        _givenUp = _meter.CreateCounter<long>("mcp.ha.events.given_up", "{event}",
-            "Notifications dropped because too much of their session waited for a store that was away.");
+        _trimmed = _meter.CreateCounter<long>("mcp.ha.events.trimmed", "{event}", "Messages removed from the journal by its limits.");
+        _overdue = _meter.CreateCounter<long>("mcp.ha.calls.overdue", "{call}", "Answers that could not be stored in time because the store was away.");
+        _givenUp = _meter.CreateCounter<long>("mcp.ha.events.given_up", "{event}", "Notifications dropped because too many messages of their session waited " +
+            "for the store.");
         _forwards = _meter.CreateCounter<long>("mcp.ha.forwards", "{request}", "Requests forwarded to the session's owner.");
         _fenced = _meter.CreateCounter<long>("mcp.ha.writes.fenced", "{write}", "Writes refused because another replica owns the session.");
         _rerun = _meter.CreateCounter<long>("mcp.ha.calls.rerun", "{call}", "Calls run again after their replica was lost.");
         _refused = _meter.CreateCounter<long>("mcp.ha.calls.refused", "{call}", "Calls ended with \"may have run\" after their replica was lost.");
-        _abandoned = _meter.CreateCounter<long>("mcp.ha.calls.abandoned", "{call}", "Calls ended because too many servers were lost while they ran.");
+        _abandoned = _meter.CreateCounter<long>("mcp.ha.calls.abandoned", "{call}", "Calls ended with an error because too many replicas were lost while they" +
+            " ran.");
         _repeated = _meter.CreateCounter<long>("mcp.ha.calls.repeated", "{call}", "Repeated requests that were answered without running again.");
         _writtenBack = _meter.CreateCounter<long>("mcp.ha.sessions.written_back", "{session}", "Sessions written back after the store lost its data.");
         _broadcasts = _meter.CreateCounter<long>("mcp.ha.broadcasts.delivered", "{event}", "Broadcasts sent to a client of a session.");
-        _broadcastGaps = _meter.CreateCounter<long>("mcp.ha.broadcasts.gaps", "{gap}", "Sessions that have missed broadcasts which are no longer kept.");
+        _broadcastGaps = _meter.CreateCounter<long>("mcp.ha.broadcasts.gaps", "{gap}", "Broadcast gaps reported to sessions.");
     }
 
     public void Observe(Func<int> sessions, Func<int> calls, Func<int> held)
     {
         _meter.CreateObservableUpDownCounter("mcp.ha.sessions", sessions, "{session}", "Sessions that this replica owns.");
-        _meter.CreateObservableUpDownCounter("mcp.ha.calls", calls, "{call}", "Client requests in work.");
-        _meter.CreateObservableUpDownCounter("mcp.ha.requests.held", held, "{request}",
-            "Requests that wait in this replica for their session's owner or for the store.");
+        _meter.CreateObservableUpDownCounter("mcp.ha.calls", calls, "{call}", "Client requests in progress.");
+        _meter.CreateObservableUpDownCounter("mcp.ha.requests.held", held, "{request}", "Requests that wait in this replica for their session's owner or for the store.");
     }
 
     public void Created() => _created.Add(1);

@@ -35,14 +35,12 @@ internal sealed partial class AccessGuard(HostRule hosts, OriginRule origins, st
     {
         var request = context.Request;
         if (!TrustedHops.IsTrusted(context) && !hosts.Allows(request.Host))
-            return $"this server does not answer to the host '{HttpAnswers.Printable(request.Host.Value ?? "")}'. Its operator can add the name to " +
-                $"{section}:AllowedHosts.";
+            return $"host '{HttpAnswers.Printable(request.Host.Value ?? "")}' is not allowed. The operator can add it to {section}:AllowedHosts.";
         if (!origins.Allows(request.Headers.Origin, request.Host))
-            return $"pages of the origin '{HttpAnswers.Printable(request.Headers.Origin.ToString())}' may not use this server. Its operator can add the " +
-                $"origin to {section}:AllowedOrigins.";
+            return $"origin '{HttpAnswers.Printable(request.Headers.Origin.ToString())}' is not allowed. The operator can add it to {section}:AllowedOrigins.";
         if (UserKey.IsMissing(context.User))
-            return "the user who has signed in has no subject, so sessions could not be told apart. Have the authentication handler add a 'sub' or name " +
-                "identifier claim.";
+            return "the signed-in user has no subject, so the server cannot tell users apart. The operator can have the authentication handler add a 'sub' or" +
+                " name identifier claim.";
         return null;
     }
 
@@ -52,6 +50,6 @@ internal sealed partial class AccessGuard(HostRule hosts, OriginRule origins, st
         return HttpAnswers.ErrorAsync(context, StatusCodes.Status403Forbidden, JsonRpc.BadRequest, "Forbidden: " + refusal);
     }
 
-    [LoggerMessage(Level = LogLevel.Debug, Message = "A request was refused: {Refusal}")]
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Request refused: {Refusal}")]
     private partial void LogRefused(string refusal);
 }

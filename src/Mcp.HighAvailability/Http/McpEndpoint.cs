@@ -248,8 +248,7 @@ internal sealed class McpEndpoint(
         var version = context.Request.Headers[McpHeaders.ProtocolVersion].ToString();
         if (version == McpHeaders.Stateless || _options.SessionMode == SessionMode.Stateless)
         {
-            await HttpAnswers.MethodNotAllowedAsync(context,
-                $"{method} belongs to sessions, and there is none here: revision 2026-07-28 and stateless servers use POST alone.").ConfigureAwait(false);
+            await HttpAnswers.MethodNotAllowedAsync(context, $"{method} needs a session. Revision 2026-07-28 and stateless servers have no sessions: send the request with POST.").ConfigureAwait(false);
             return false;
         }
 

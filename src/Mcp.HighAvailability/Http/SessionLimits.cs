@@ -17,7 +17,7 @@ internal sealed class SessionLimits(SessionHost host, IOptions<LimitOptions>? op
     public async ValueTask<bool> RefuseSessionAsync(HttpContext context, string user, RequestId id)
     {
         if (host.SessionCount >= _limits.Sessions)
-            await HttpAnswers.FullAsync(context, $"it has {_limits.Sessions} sessions ({LimitOptions.SectionName}:Sessions).", id).ConfigureAwait(false);
+            await HttpAnswers.FullAsync(context, $"{_limits.Sessions} sessions ({LimitOptions.SectionName}:Sessions).", id).ConfigureAwait(false);
         else if (user.Length > 0 && host.SessionsOf(user) >= _limits.SessionsPerUser)
             await HttpAnswers.TooManyAsync(context, $"{_limits.SessionsPerUser} sessions of one user ({LimitOptions.SectionName}:SessionsPerUser). End " +
                 "some with DELETE.", id).ConfigureAwait(false);

@@ -22,10 +22,9 @@ internal sealed class BodyBudget
         Limit = Math.Max(limit ?? DefaultLimit, largest);
         Setting = setting;
         var meter = meters?.Create(HighAvailabilityDiagnostics.MeterName);
-        meter?.CreateObservableUpDownCounter("mcp.ha.bodies.size", () => Held, "By", "Request bodies that this process holds.");
-        meter?.CreateObservableUpDownCounter("mcp.ha.bodies.limit", () => Limit, "By", "Most bytes of request bodies that this process holds.");
-        _refused = meter?.CreateCounter<long>("mcp.ha.bodies.refused", "{request}",
-            "Requests that were refused because this process holds too many bytes of bodies.");
+        meter?.CreateObservableUpDownCounter("mcp.ha.bodies.size", () => Held, "By", "Request body bytes held by this process.");
+        meter?.CreateObservableUpDownCounter("mcp.ha.bodies.limit", () => Limit, "By", "Limit of request body bytes held by this process.");
+        _refused = meter?.CreateCounter<long>("mcp.ha.bodies.refused", "{request}", "Requests refused because the limit of request body bytes was reached.");
     }
 
     /// <summary>A quarter of the memory that this process may use (container and heap limits count), at most 1 GiB.</summary>

@@ -42,11 +42,9 @@ internal sealed partial class Descriptors
         var reserve = Math.Clamp(Limit / 8, Math.Min(48, Limit / 4), 512);
         (StreamMark, CallMark, ConnectionMark) = (Limit - reserve, Limit - (reserve / 2), Limit - (reserve / 4));
         var meter = meters?.Create(HighAvailabilityDiagnostics.MeterName);
-        meter?.CreateObservableUpDownCounter("mcp.ha.descriptors.limit", () => Limit, "{descriptor}",
-            "Most file descriptors of this process; 0 where that is not known.");
-        meter?.CreateObservableUpDownCounter("mcp.ha.descriptors.used", () => Used, "{descriptor}", "File descriptors of this process.");
-        _refused = meter?.CreateCounter<long>("mcp.ha.descriptors.refused", "{request}",
-            "Requests that were refused because too few file descriptors are left.");
+        meter?.CreateObservableUpDownCounter("mcp.ha.descriptors.limit", () => Limit, "{descriptor}", "File descriptor limit of this process; 0 if unknown.");
+        meter?.CreateObservableUpDownCounter("mcp.ha.descriptors.used", () => Used, "{descriptor}", "File descriptors open in this process.");
+        _refused = meter?.CreateCounter<long>("mcp.ha.descriptors.refused", "{request}", "Requests refused because too few file descriptors are left.");
     }
 
     /// <summary>Most descriptors; 0 where that is not known, and nothing is refused.</summary>

@@ -23,14 +23,14 @@ internal static class HttpAnswers
     /// <summary>The body breaks off, or is not what its headers say. Not all of that is a <see cref="BadHttpRequestException"/> to the web server.</summary>
     public static Task UnreadableAsync(HttpContext context, IOException problem)
     {
-        context.Response.Headers.Connection = "close"; // where a next request would begin is unknown
+        context.Response.Headers.Connection = "close"; // nobody knows where a next request would begin
         return ErrorAsync(context, (problem as BadHttpRequestException)?.StatusCode ?? StatusCodes.Status400BadRequest, JsonRpc.BadRequest,
-            "Bad Request: the body could not be read to its end as its headers describe it.");
+            "Bad Request: the body ended early or does not match its headers. Send Content-Length or chunked encoding that fits the body.");
     }
 
     public static Task SessionNotFoundAsync(HttpContext context, RequestId id = default) =>
-        ErrorAsync(context, StatusCodes.Status404NotFound, JsonRpc.SessionNotFound,
-            "Session not found: it was never opened here, has ended, or has expired. Open a new one with 'initialize'.", id);
+        ErrorAsync(context, StatusCodes.Status404NotFound, JsonRpc.SessionNotFound, "Session not found: it was never opened, has ended, or has expired. Open " +
+            "a new one with 'initialize'.", id);
 
     public static Task ForbiddenAsync(HttpContext context, RequestId id = default) =>
         ErrorAsync(context, StatusCodes.Status403Forbidden, JsonRpc.BadRequest, "Forbidden: the session belongs to another user.", id);
@@ -38,16 +38,15 @@ internal static class HttpAnswers
     /// <summary>The client is at one of its limits.</summary>
     public static Task TooManyAsync(HttpContext context, string limit, RequestId id = default, TimeSpan? retryAfter = null)
     {
-        context.Response.Headers.RetryAfter = Math.Max(1, (int)Math.Ceiling((retryAfter ?? TimeSpan.FromSeconds(1)).TotalSeconds))
-            .ToString(System.Globalization.CultureInfo.InvariantCulture);
-        return ErrorAsync(context, StatusCodes.Status429TooManyRequests, JsonRpc.Unavailable, $"Too many at a time, try again later: {limit}", id);
+        context.Response.Headers.RetryAfter = Math.Max(1, (int)Math.Ceiling((retryAfter ?? TimeSpan.FromSeconds(1)).TotalSeconds)).ToString(System.Globalization.CultureInfo.InvariantCulture);
+        return ErrorAsync(context, StatusCodes.Status429TooManyRequests, JsonRpc.Unavailable, $"Too many requests, try again later. Limit: {limit}", id);
     }
 
     /// <summary>The replica is full. Other replicas are about as full, so the request is not sent on.</summary>
     public static Task FullAsync(HttpContext context, string limit, RequestId id = default)
     {
         context.Response.Headers.RetryAfter = "10";
-        return ErrorAsync(context, StatusCodes.Status503ServiceUnavailable, JsonRpc.Unavailable, $"This server is full, try again later: {limit}", id);
+        return ErrorAsync(context, StatusCodes.Status503ServiceUnavailable, JsonRpc.Unavailable, $"This server is full, try again later. Limit: {limit}", id);
     }
 
     /// <summary>A refusal that passes by itself. A relay asks again; a client is told when to.</summary>
@@ -56,8 +55,7 @@ internal static class HttpAnswers
         context.Response.Headers.RetryAfter = "1";
         if (context.Request.Headers.ContainsKey(HaHeaders.Relay))
             context.Response.Headers[HaHeaders.Transient] = "1";
-        return ErrorAsync(context, StatusCodes.Status503ServiceUnavailable, JsonRpc.Unavailable,
-            $"The session cannot be served at this moment, try again: {reason}", id);
+        return ErrorAsync(context, StatusCodes.Status503ServiceUnavailable, JsonRpc.Unavailable, $"The session cannot be served now, try again: {reason}", id);
     }
 
     /// <summary>
@@ -67,8 +65,8 @@ internal static class HttpAnswers
     public static Task MayHaveRunAsync(HttpContext context, string reason, string replicaId, RequestId id)
     {
         if (!context.Request.Headers.ContainsKey(HaHeaders.Relay))
-            return ErrorAsync(context, StatusCodes.Status502BadGateway, JsonRpc.MayHaveRun,
-                $"The session was lost while it worked on this request: {reason} The request may have run, and its answer is not known.", id);
+            return ErrorAsync(context, StatusCodes.Status502BadGateway, JsonRpc.MayHaveRun, $"The server lost the session during this request: {reason} The " +
+                "request may have run, and its answer is not known.", id);
         context.Response.Headers[HaHeaders.Begun] = string.Join(',', ClientExchange.Of(context).BegunAt.Append(replicaId));
         return UnavailableAsync(context, reason, id);
     }
@@ -92,7 +90,7 @@ internal static class HttpAnswers
         WriteAsync(context, StatusCodes.Status400BadRequest, JsonRpc.Error(
             id,
             (int)McpErrorCode.UnsupportedProtocolVersion,
-            $"Protocol version '{Printable(requested)}' is not supported here.",
+            $"Protocol version '{Printable(requested)}' is not supported. Use one of error.data.supported.",
             new JsonObject { ["supported"] = new JsonArray([.. supported.Select(v => JsonValue.Create(v))]), ["requested"] = Printable(requested) }));
 
     public static Task ErrorAsync(HttpContext context, int status, int code, string message, RequestId id = default) =>

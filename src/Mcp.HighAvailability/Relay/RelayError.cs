@@ -18,8 +18,8 @@ internal sealed record RelayError(int Status, int Code, string Reason, string Me
 
     /// <summary>The replica was lost with the request, and the request must not be sent twice.</summary>
     public static readonly RelayError MayHaveRun = new(
-        StatusCodes.Status502BadGateway, JsonRpc.MayHaveRun, "may-have-run",
-            "The replica that worked on this request was lost. The request may have run; it was not sent again.");
+        StatusCodes.Status502BadGateway, JsonRpc.MayHaveRun, "may-have-run", "The replica that worked on this request was lost. The request may have run, and" +
+            " was not sent again. Check its effect before you repeat it.");
 
     /// <summary>So many replicas were lost with the request that it is not sent again.</summary>
     public static RelayError LostRepeatedly(int losses) => new(
@@ -29,8 +29,8 @@ internal sealed record RelayError(int Status, int Code, string Reason, string Me
 
     /// <summary>The replica answered something too large to relay.</summary>
     public static readonly RelayError AnswerTooLarge = new(
-        StatusCodes.Status502BadGateway, JsonRpc.AnswerTooLarge, "answer-too-large",
-            "The answer is larger than this relay passes on (RelayOptions.MaxMessageBytes).");
+        StatusCodes.Status502BadGateway, JsonRpc.AnswerTooLarge, "answer-too-large", "The answer is larger than the limit of the relay. Raise " +
+            "Relay:MaxMessageBytes of balancers and replicas, or ask for less.");
 
     /// <summary>The request body is larger than allowed.</summary>
     public static RelayError RequestTooLarge(long allowed, string option) => new(

@@ -12,13 +12,13 @@ internal sealed class RelayMetrics
     {
         var meter = meters.Create(HighAvailabilityDiagnostics.MeterName);
         Attempts = meter.CreateCounter<long>("mcp.ha.relay.attempts", "{attempt}", "Requests sent to replicas.");
-        Failures = meter.CreateCounter<long>("mcp.ha.relay.failures", "{attempt}", "Attempts that did not complete the exchange, by kind.");
+        Failures = meter.CreateCounter<long>("mcp.ha.relay.failures", "{attempt}", "Attempts that did not complete the request, by kind.");
         Splices = meter.CreateCounter<long>("mcp.ha.relay.splices", "{stream}", "Streams resumed by event id into an open response.");
-        Reposts = meter.CreateCounter<long>("mcp.ha.relay.reposts", "{request}", "Requests sent again as they were.");
-        Held = meter.CreateUpDownCounter<long>("mcp.ha.relay.held", "{request}", "Exchanges that wait for a replica now.");
-        _abandoned = meter.CreateCounter<long>("mcp.ha.relay.abandoned", "{request}",
-            "Requests without a session that ended because too many replicas were lost with them.");
-        GivenUp = meter.CreateCounter<long>("mcp.ha.relay.given_up", "{request}", "Exchanges that ended with an error of the relay.");
+        Reposts = meter.CreateCounter<long>("mcp.ha.relay.reposts", "{request}", "Requests sent again, unchanged.");
+        Held = meter.CreateUpDownCounter<long>("mcp.ha.relay.held", "{request}", "Requests that wait for a replica.");
+        _abandoned = meter.CreateCounter<long>("mcp.ha.relay.abandoned", "{request}", "Requests without a session that ended with an error because too many " +
+            "replicas were lost while they ran.");
+        GivenUp = meter.CreateCounter<long>("mcp.ha.relay.given_up", "{request}", "Requests that the relay ended with an error.");
     }
 
     public Counter<long> Attempts { get; }

@@ -318,13 +318,16 @@ internal sealed partial class RelayRun(
     [LoggerMessage(Level = LogLevel.Debug, Message = "An attempt at replica {ReplicaId} ended with {Kind}.")]
     private static partial void LogFailed(ILogger logger, string replicaId, RelayFailureKind kind);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "No replica could serve an exchange within {HoldTime}; the client was told so.")]
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "No replica could serve a request within {HoldTime}. The client got an error. Check that replicas are alive and reachable.")]
     private static partial void LogGivenUp(ILogger logger, TimeSpan holdTime);
 
-    [LoggerMessage(Level = LogLevel.Error,
-        Message = "{Losses} replicas were lost while they ran '{Call}'. The request has ended with an error and is not sent again.")]
+    [LoggerMessage(
+        Level = LogLevel.Error,
+        Message = "'{Call}' ended with an error and is not sent again. Replicas lost while they ran it: {Losses}. Find out in their logs why they ended.")]
     private static partial void LogAbandoned(ILogger logger, string call, int losses);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "An answer was not relayed: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "An answer was not passed on: {Reason}")]
     private static partial void LogTooLarge(ILogger logger, string reason);
 }

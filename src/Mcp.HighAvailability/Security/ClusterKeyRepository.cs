@@ -71,7 +71,8 @@ internal sealed partial class ClusterKeyRepository(IXmlRepository store, ILogger
         ? $"key-{(string?)element.Attribute("id")}"
         : $"{element.Name}-{(string?)element.Element("key")?.Attribute("id")}{(string?)element.Element("revocationDate")}";
 
-    [LoggerMessage(Level = LogLevel.Warning,
-        Message = "The data protection keys of the store cannot be read. This replica goes on with the keys that it knows.")]
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "Data protection keys not read from the store. This replica uses the keys that it has read before, and tries again.")]
     private partial void LogUnreadable(Exception exception);
 }

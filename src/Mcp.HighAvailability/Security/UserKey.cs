@@ -11,7 +11,7 @@ internal static class UserKey
             return "";
         return SubjectOf(user) is { } subject
             ? $"{subject.Issuer}\n{subject.Value}"
-            : throw new InvalidOperationException("Requests of a user without a subject are refused before they come here.");
+            : throw new InvalidOperationException("The user has no subject. The access guard must refuse such requests first.");
     }
 
     /// <summary>Whether the user has signed in without a subject.</summary>

@@ -65,6 +65,6 @@ internal sealed partial class TopicSubscription : IAsyncDisposable
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "A subscriber of topic {Topic} failed")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "A subscriber of topic '{Topic}' failed on a message. Later messages are delivered.")]
     private partial void HandlerFailed(string topic, Exception exception);
 }

@@ -99,6 +99,6 @@ internal sealed partial class TaskNotices(
         return ValueTask.CompletedTask;
     }
 
-    [LoggerMessage(Level = LogLevel.Debug, Message = "No replica was told of task {TaskId}. They find out by themselves: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Debug, Message = "The change of task {TaskId} was not announced: {Reason} Replicas see it at their next check.")]
     private partial void LogNotTold(string taskId, string reason);
 }

@@ -25,7 +25,7 @@ public sealed class ApplicationTests
         Assert.DoesNotContain(directory.Known(), known => known.Replica.Id == "stranger");
         var line = Assert.Single(log.Written);
         Assert.Contains("Replica stranger", line, StringComparison.Ordinal);
-        Assert.Contains("application 'weather', not to 'shop'", line, StringComparison.Ordinal);
+        Assert.Contains("application is 'weather', that of this process is 'shop'", line, StringComparison.Ordinal);
         Assert.Contains("HighAvailability:Application", line, StringComparison.Ordinal);
     }
 

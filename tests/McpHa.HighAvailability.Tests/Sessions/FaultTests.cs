@@ -78,11 +78,11 @@ public sealed class FaultTests
         cluster.ErrorsExpected = true;
         var replica = cluster[0];
         using var idle = await cluster.ConnectAsync();
-        await Wait.UntilAsync(() => Logged("Looking after the ownership"), "the watch of ownership to fail");
+        await Wait.UntilAsync(() => Logged("The check of session ownership failed"), "the watch of ownership to fail");
 
         // The registry and the store break, too: every loop meets a fault that it does not know.
         cluster.Registry.Fault = replica.Store.Fault = Broken;
-        await Wait.UntilAsync(() => Logged("could not be ended after it was idle"), "the sweep to fail");
+        await Wait.UntilAsync(() => Logged("Idle session"), "the sweep to fail");
         await Wait.UntilAsync(() => replica.Get<ReplicaDirectory>().RegistryAway, "the heartbeat to fail");
         cluster.Registry.Fault = replica.Store.Fault = replica.Bus.Fault = null;
 

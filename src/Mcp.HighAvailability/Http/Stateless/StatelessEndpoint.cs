@@ -123,7 +123,9 @@ internal sealed partial class StatelessEndpoint(
         return new EmptyResult();
     }
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "A requestState cannot be read.")]
+    [LoggerMessage(
+        Level = LogLevel.Error,
+        Message = "A requestState cannot be read: the data protection keys in the store are damaged. Restore them, or remove the damaged entry.")]
     private static partial void LogDamaged(ILogger logger, Exception exception);
 
     /// <summary>The response body. Keep-alive comments begin when the SDK has set the headers of an event stream; an error as JSON has none.</summary>

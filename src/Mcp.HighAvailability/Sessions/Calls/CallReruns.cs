@@ -89,7 +89,9 @@ internal sealed partial class CallReruns(LiveSession session)
     private static string Describe(JsonRpcRequest request) =>
         request.Method == RequestMethods.ToolsCall ? JsonRpc.TextParam(request.Params, "name") ?? request.Method : request.Method;
 
-    [LoggerMessage(Level = LogLevel.Error,
-        Message = "Session {SessionId}: {Losses} servers were lost while they ran '{Call}'. The call has ended with an error and is not run again.")]
+    [LoggerMessage(
+        Level = LogLevel.Error,
+        Message = "Session {SessionId}: '{Call}' ended with an error and is not run again. Replicas lost while they ran it: {Losses}. Find out in their " +
+            "logs why they ended.")]
     private partial void LogAbandoned(string sessionId, int losses, string call);
 }

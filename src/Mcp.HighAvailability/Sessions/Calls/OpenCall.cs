@@ -90,7 +90,7 @@ internal sealed class OpenCall(LiveSession session, EventStream stream, Exchange
 
             // Code that goes on after its call has ended must not keep others from the state.
             SessionStateBag.Abandon(state);
-            throw new OperationCanceledException("The call has ended; state can only be used while it runs.");
+            throw new OperationCanceledException("The call has ended. Session state is available only while a call runs.");
         }
     }
 

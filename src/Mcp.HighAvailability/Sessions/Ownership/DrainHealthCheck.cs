@@ -9,6 +9,6 @@ internal sealed class DrainHealthCheck(SelfReplica self) : IHealthCheck
     public const string Name = "draining";
 
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
-        Task.FromResult(self.Stays ? HealthCheckResult.Unhealthy("An operator has this replica drained: it takes no sessions until it is resumed.")
+        Task.FromResult(self.Stays ? HealthCheckResult.Unhealthy("This replica is drained by an operator. It takes no sessions until it is resumed.")
             : self.Draining ? HealthCheckResult.Unhealthy("This replica shuts down and hands its sessions over.") : HealthCheckResult.Healthy());
 }

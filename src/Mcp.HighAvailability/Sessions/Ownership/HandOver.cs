@@ -166,9 +166,11 @@ internal sealed partial class HandOver(LiveSession session, SessionOffers? offer
         span?.SetStatus(ActivityStatusCode.Error, e.Message);
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Session {SessionId} could not be handed over: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Session {SessionId} not handed over: {Reason} Another replica takes it over when its client asks.")]
     private partial void LogNotReleased(string sessionId, string reason);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "Session {SessionId} failed during its hand-over and ends here. Other sessions are not affected.")]
+    [LoggerMessage(
+        Level = LogLevel.Error,
+        Message = "Hand-over of session {SessionId} failed. The session is closed on this replica. Other sessions are not affected.")]
     private partial void LogBroken(Exception exception, string sessionId);
 }

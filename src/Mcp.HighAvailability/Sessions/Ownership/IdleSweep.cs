@@ -49,9 +49,9 @@ internal sealed partial class IdleSweep(SessionHost host, TimeProvider time, IOp
             await session.EndIdleAsync(options.Value.IdleTimeoutOf(session.WasUsed), cancellationToken).ConfigureAwait(false);
     }
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "Session {SessionId} could not be ended after it was idle; other sessions go on.")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "Idle session {SessionId} could not be ended. Other sessions are not affected.")]
     private partial void LogFailed(Exception exception, string sessionId);
 
-    [LoggerMessage(Level = LogLevel.Debug, Message = "Idle sessions are ended later, the store is away: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Idle sessions are ended later: {Reason}")]
     private partial void LogLater(string reason);
 }

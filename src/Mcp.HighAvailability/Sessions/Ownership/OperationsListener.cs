@@ -36,7 +36,6 @@ internal sealed partial class OperationsListener(
         return ValueTask.CompletedTask;
     }
 
-    [LoggerMessage(Level = LogLevel.Warning,
-        Message = "An operator asked to drain this replica, but there is no other that could take its sessions. Start another one first.")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Drain refused: no other replica can take the sessions of this one. Start another replica first.")]
     private partial void LogNotAlone();
 }

@@ -29,7 +29,7 @@ internal sealed class OwnershipRule(string self, ReplicaDirectory directory)
         // If every replica drains, a draining replica goes on serving. It takes back a released session that no other replica has taken.
         if (Draining && (Ending || record.Owner != self) && Successor(sessionId) is { } successor)
             return new Ownership.Peer(successor);
-        return Ending ? new Ownership.Undecided("This replica is shutting down and there is no other yet.") : null;
+        return Ending ? new Ownership.Undecided("This replica is shutting down, and no other replica is alive yet.") : null;
     }
 
     /// <summary>The owner, if it is another replica that is alive.</summary>
@@ -62,7 +62,7 @@ internal sealed class OwnershipRule(string self, ReplicaDirectory directory)
 
     /// <summary>The store may not have what an owner has.</summary>
     public static Ownership.Undecided NotSettled() =>
-        new("The store was restarted, replaced or emptied; owners are still checking that it has their sessions.");
+        new("The store restarted, failed over or was emptied, and replicas still check their sessions.");
 
     // After the store has lost its data, an owner may not have written the session back yet. So the replica that opened the session is asked.
     private ReplicaInfo? FirstOwner(string sessionId) => SessionIds.HintOf(sessionId) is { } hint

@@ -43,7 +43,7 @@ internal sealed partial class OwnershipWatch(
                     if (paused || outages != directory.Outages || lapses != directory.Lapses || directory.Run is { } run && run.Id != self.Checked)
                     {
                         var seen = (directory.Outages, Volatile.Read(ref _pauses), directory.Lapses);
-                        await CheckAsync(paused ? "this replica stood still" : "the store was away").ConfigureAwait(false);
+                        await CheckAsync(paused ? "this replica was paused" : "the store was unreachable or restarted").ConfigureAwait(false);
                         (outages, pauses, lapses) = seen;
                     }
 
@@ -87,7 +87,8 @@ internal sealed partial class OwnershipWatch(
     {
         var run = directory.Run?.Id ?? "";
         await host.TakenOverAsync().ConfigureAwait(false);
-        LogChecking(host.SessionCount, reason);
+        if (host.SessionCount is > 0 and var sessions)
+            LogChecking(sessions, reason);
         await Parallel.ForEachAsync(host.Sessions, new ParallelOptions { MaxDegreeOfParallelism = AtOnce }, async (session, _) =>
             await session.VerifyAsync().ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing)).ConfigureAwait(false);
         foreach (var check in checks)
@@ -114,12 +115,12 @@ internal sealed partial class OwnershipWatch(
         return ValueTask.CompletedTask;
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "The ownership of {Sessions} sessions is checked, because {Reason}.")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "Checking that this replica still owns its sessions: {Reason}. Sessions: {Sessions}.")]
     private partial void LogChecking(int sessions, string reason);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "Looking after the ownership of sessions failed; the next attempt follows.")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "The check of session ownership failed. It is repeated within a second.")]
     private partial void LogFailed(Exception exception);
 
-    [LoggerMessage(Level = LogLevel.Debug, Message = "Take-overs by others are not heard yet: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Not subscribed to take-over news yet: {Reason}")]
     private partial void LogLater(string reason);
 }

@@ -164,22 +164,27 @@ internal sealed partial class ReplicaDrain(
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Draining: {Sessions} sessions are handed over, {Calls} calls in flight finish first.")]
+    [LoggerMessage(
+        Level = LogLevel.Information,
+        Message = "Draining because this replica shuts down. Sessions to hand over: {Sessions}. Calls to finish first: {Calls}.")]
     private partial void LogDraining(int sessions, int calls);
 
-    [LoggerMessage(Level = LogLevel.Information,
-        Message = "An operator asked to drain this replica: {Sessions} sessions are handed over, {Calls} calls in flight finish first, and then it stays up.")]
+    [LoggerMessage(
+        Level = LogLevel.Information,
+        Message = "Draining because an operator asked. This replica stays up. Sessions to hand over: {Sessions}. Calls to finish first: {Calls}.")]
     private partial void LogDrainingForOperator(int sessions, int calls);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Drained: {Sessions} sessions were handed over in {Milliseconds:0} ms.")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "Drained in {Milliseconds:0} ms. Sessions handed over: {Sessions}.")]
     private partial void LogDrained(int sessions, double milliseconds);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "An operator asked to resume this replica: it takes sessions again.")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "Resumed because an operator asked. This replica takes sessions again.")]
     private partial void LogResumed();
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "Handing sessions over failed; the next attempt follows.")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "Hand-over of sessions failed. The next attempt follows.")]
     private partial void LogFailed(Exception exception);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "Session {SessionId} could not be handed over and ends here. The drain goes on with the others.")]
+    [LoggerMessage(
+        Level = LogLevel.Error,
+        Message = "Hand-over of session {SessionId} failed. The session is closed on this replica. The drain continues with the others.")]
     private partial void LogSessionFailed(Exception exception, string sessionId);
 }

@@ -104,13 +104,13 @@ internal sealed partial class SessionHost
             catch (InvalidDataException e)
             {
                 LogDamaged(e, sessionId);
-                return new Ownership.Damaged("What is stored of this session is damaged. Open a new one with 'initialize'.");
+                return new Ownership.Damaged("The record of this session is damaged. Open a new session with 'initialize'.");
             }
 
             _takeOvers.Start(sessionId, purpose);
         }
 
-        return new Ownership.Undecided("The session changes its owner all the time.");
+        return new Ownership.Undecided("The session changed its owner too often during this request.");
     }
 
     /// <summary>Opens a session for a client's <c>initialize</c>. The answer is the server's; with an error there is no session.</summary>
@@ -200,7 +200,7 @@ internal sealed partial class SessionHost
     private async Task KeepAsync(LiveSession session, SessionRecord record, CancellationToken cancellationToken)
     {
         if (!await _runtime.Store.CreateAsync(record, cancellationToken).ConfigureAwait(false))
-            throw new InvalidOperationException("A fresh session id is in use; the random number generator of this machine is broken.");
+            throw new InvalidOperationException("A new session id is already in use. Check the random number generator of this machine.");
         _table.Add(session);
         session.Runner.Run(static core => core.Commits.AwaitsRecord = false);
         _runtime.Metrics.Created();
@@ -208,7 +208,7 @@ internal sealed partial class SessionHost
         LogOpened(record.Id, session.ProtocolVersion);
     }
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "Session {SessionId}: what the store holds of it is damaged; other sessions go on.")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "Session {SessionId}: its record in the store is damaged. Other sessions are not affected.")]
     private partial void LogDamaged(Exception exception, string sessionId);
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "Session {SessionId} opened, protocol {ProtocolVersion}.")]

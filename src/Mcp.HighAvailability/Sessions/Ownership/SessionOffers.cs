@@ -79,6 +79,8 @@ internal sealed partial class SessionOffers(
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Session {SessionId} was offered and could not be taken over; its next request tries again.")]
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "Session {SessionId} was offered to this replica and could not be taken over. Its next request tries again.")]
     private partial void LogNotTaken(Exception exception, string sessionId);
 }

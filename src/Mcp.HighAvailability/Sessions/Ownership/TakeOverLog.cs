@@ -1,78 +1,48 @@
+using System.Numerics;
+using Mcp.HighAvailability.Diagnostics;
 using Microsoft.Extensions.Logging;
 
 namespace Mcp.HighAvailability.Sessions;
 
-/// <summary>Logs take-overs: one line for all that one replica's loss or drain causes, and each session at Debug.</summary>
-/// <remarks>A line is written when no take-over of its kind came for a second, and every ten seconds while they come. Thread-safe.</remarks>
-internal sealed partial class TakeOverLog(TimeProvider time, ILogger logger)
+/// <summary>Logs take-overs: one line for all that one replica's loss or drain causes, and each session at Debug. Thread-safe.</summary>
+internal sealed partial class TakeOverLog
 {
-    private static readonly TimeSpan Quiet = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan MaxWait = TimeSpan.FromSeconds(10);
+    private readonly ILogger _logger;
+    private readonly LogGathering<(string Owner, string Reason), TakenOver> _gathering;
 
-    private readonly Lock _gate = new();
-    private readonly Dictionary<(string Owner, string Reason), Summary> _open = [];
+    public TakeOverLog(TimeProvider time, ILogger logger)
+    {
+        _logger = logger;
+        _gathering = new(time, Write);
+    }
 
     /// <summary>Notes a take-over.</summary>
     public void Add(string sessionId, long epoch, string owner, string reason, TimeSpan took, int rerun, int refused)
     {
-        LogOne(sessionId, owner, epoch, reason, took.TotalMilliseconds, rerun, refused);
-        lock (_gate)
-        {
-            if (!_open.TryGetValue((owner, reason), out var summary))
-            {
-                _open.Add((owner, reason), summary = new(time.GetTimestamp()));
-                _ = WriteLaterAsync(owner, reason, summary);
-            }
-
-            summary.Count++;
-            summary.Rerun += rerun;
-            summary.Refused += refused;
-            summary.Last = time.GetTimestamp();
-            summary.Longest = took > summary.Longest ? took : summary.Longest;
-        }
+        LogOne(sessionId, Name(owner), reason, epoch, took.TotalMilliseconds, rerun, refused);
+        _gathering.Add((owner, reason), new(1, took, rerun, refused));
     }
 
-    private async Task WriteLaterAsync(string owner, string reason, Summary summary)
+    private void Write((string Owner, string Reason) cause, TakenOver sum, TimeSpan within) =>
+        LogMany(Name(cause.Owner), cause.Reason, sum.Count, within.TotalSeconds, sum.Longest.TotalMilliseconds, sum.Rerun, sum.Refused);
+
+    private static string Name(string owner) => owner.Length > 0 ? owner : "no owner";
+
+    private readonly record struct TakenOver(int Count, TimeSpan Longest, int Rerun, int Refused) : IAdditionOperators<TakenOver, TakenOver, TakenOver>
     {
-        do
-            await Task.Delay(Quiet, time).ConfigureAwait(false);
-        while (!TryClose(owner, reason, summary));
-        var (from, milliseconds) = (owner.Length > 0 ? owner : "no owner", summary.Longest.TotalMilliseconds);
-        LogMany(from, reason, summary.Count, time.GetElapsedTime(summary.First, summary.Last).TotalSeconds, milliseconds, summary.Rerun, summary.Refused);
+        public static TakenOver operator +(TakenOver left, TakenOver right) => new(
+            left.Count + right.Count, left.Longest > right.Longest ? left.Longest : right.Longest, left.Rerun + right.Rerun, left.Refused + right.Refused);
     }
 
-    private bool TryClose(string owner, string reason, Summary summary)
-    {
-        lock (_gate)
-        {
-            if (time.GetElapsedTime(summary.Last) < Quiet && time.GetElapsedTime(summary.First) < MaxWait)
-                return false;
-            _open.Remove((owner, reason));
-            return true;
-        }
-    }
-
-    private sealed class Summary(long first)
-    {
-        public long First { get; } = first;
-
-        public long Last { get; set; } = first;
-
-        public int Count { get; set; }
-
-        public int Rerun { get; set; }
-
-        public int Refused { get; set; }
-
-        public TimeSpan Longest { get; set; }
-    }
-
-    [LoggerMessage(Level = LogLevel.Information,
-        Message = "Took over from {Owner}, {Reason}. Sessions: {Count}, within {Seconds:0.0} s. Longest take-over: {Milliseconds:0} ms. Calls rerun: " +
-            "{Rerun}, refused: {Refused}.")]
+    [LoggerMessage(
+        Level = LogLevel.Information,
+        Message = "Took over from {Owner} ({Reason}). Sessions: {Count}, within {Seconds:0.0} s. Longest take-over: {Milliseconds:0} ms. Calls rerun: {Rerun}" +
+            ", refused: {Refused}.")]
     private partial void LogMany(string owner, string reason, int count, double seconds, double milliseconds, int rerun, int refused);
 
-    [LoggerMessage(Level = LogLevel.Debug,
-        Message = "Session {SessionId} taken over from {Owner}, epoch {Epoch}, {Reason}, in {Milliseconds:0.0} ms. Calls rerun: {Rerun}, refused: {Refused}.")]
-    private partial void LogOne(string sessionId, string owner, long epoch, string reason, double milliseconds, int rerun, int refused);
+    [LoggerMessage(
+        Level = LogLevel.Debug,
+        Message = "Session {SessionId} taken over from {Owner} ({Reason}). Epoch: {Epoch}. Duration: {Milliseconds:0.0} ms. Calls rerun: {Rerun}, refused: " +
+            "{Refused}.")]
+    private partial void LogOne(string sessionId, string owner, string reason, long epoch, double milliseconds, int rerun, int refused);
 }

@@ -103,7 +103,7 @@ internal sealed partial class TakeOvers(
     private async Task<Ownership> TryAsync(string sessionId, PendingTakeOver takeOver, SessionOwner before, string? settled, ActivityContext cause)
     {
         if (_failed.TryGetValue(sessionId, out var failed) && runtime.Time.GetElapsedTime(failed.Last) < PauseAfter(failed.Times))
-            return new Ownership.Undecided("The session could not be restored; that is tried again.");
+            return new Ownership.Undecided("The session could not be restored yet.");
         var begun = runtime.Time.GetTimestamp();
         var reason = TakeOverReasons.Of(before.Owner, runtime.ReplicaId);
         try
@@ -180,9 +180,9 @@ internal sealed partial class TakeOvers(
         return span;
     }
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "Session {SessionId}: what the store holds of it is damaged; other sessions go on.")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "Session {SessionId}: its record in the store is damaged. Other sessions are not affected.")]
     private partial void LogDamaged(Exception exception, string sessionId);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "Session {SessionId} could not be restored here.")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "Session {SessionId} could not be restored on this replica. Its next request tries again.")]
     private partial void LogNotTakenOver(Exception exception, string sessionId);
 }

@@ -22,6 +22,8 @@ internal sealed class CommitContext(
 
     public ILogger Logger => logger;
 
+    public CommitLog Log { get; } = new(time, logger);
+
     public Durability Durability { get; } = options.Value.Durability;
 
     public TimeSpan DurableTimeout { get; } = options.Value.DurableTimeout;

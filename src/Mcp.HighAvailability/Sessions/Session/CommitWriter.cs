@@ -25,7 +25,7 @@ internal sealed partial class CommitWriter(SessionRunner runner, SessionRecord r
                 if (result == CommitResult.Lost)
                 {
                     using (BeginScope())
-                        LogLost(record.Id);
+                        context.Log.Add(record, CommitTrouble.Missing);
                     (pending, result) = await WriteBackAsync(pending).ConfigureAwait(false);
                 }
 
@@ -38,7 +38,7 @@ internal sealed partial class CommitWriter(SessionRunner runner, SessionRecord r
 
                 context.Metrics.Fenced();
                 using (BeginScope())
-                    LogFenced(record.Id, record.Epoch);
+                    context.Log.Add(record, CommitTrouble.Fenced);
                 return false;
             }
             catch (StoreUnavailableException e)
@@ -46,7 +46,7 @@ internal sealed partial class CommitWriter(SessionRunner runner, SessionRecord r
                 if (attempt == 0)
                 {
                     using (BeginScope())
-                        LogUnavailable(record.Id, e.Message);
+                        context.Log.Add(record, CommitTrouble.Waits, e.Message);
                 }
 
                 if (runner.Stopped.IsCancellationRequested)
@@ -86,15 +86,8 @@ internal sealed partial class CommitWriter(SessionRunner runner, SessionRecord r
     private static IReadOnlyList<JournalEntry> Join(IReadOnlyList<JournalEntry> remembered, SessionCommit commit) =>
         [.. remembered.UnionBy(commit.Append, entry => entry.Position).ExceptBy(commit.Remove, entry => entry.Position).OrderBy(entry => entry.Position)];
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Session {SessionId}: another replica owns it now, epoch {Epoch} was refused; the local copy ends.")]
-    private partial void LogFenced(string sessionId, long epoch);
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Session {SessionId}: the store is away, writes wait: {Reason}")]
-    private partial void LogUnavailable(string sessionId, string reason);
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Session {SessionId}: the store has lost it; it is written back.")]
-    private partial void LogLost(string sessionId);
-
-    [LoggerMessage(Level = LogLevel.Error, Message = "Session {SessionId}: what the store holds cannot be written; this session ends here, others go on.")]
+    [LoggerMessage(
+        Level = LogLevel.Error,
+        Message = "Session {SessionId} closed on this replica: its record in the store is damaged. Other sessions are not affected.")]
     private partial void LogBroken(Exception exception, string sessionId);
 }

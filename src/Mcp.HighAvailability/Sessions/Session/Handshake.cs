@@ -53,7 +53,7 @@ internal sealed class Handshake(LiveSession session, bool replay) : ITransport
         else if (_answer.Task.IsCompleted || !replay && message is JsonRpcNotification)
             return session.Unrelated.SendAsync(message, cancellationToken);
         else if (message is JsonRpcRequest)
-            throw new InvalidOperationException("A handler of the session's beginning cannot ask the client: ask in a request, or after the session is open.");
+            throw new InvalidOperationException("A handler of 'initialize' cannot send a server request. Send it from a tool, prompt or resource handler.");
         return Task.CompletedTask;
     }
 

@@ -96,6 +96,6 @@ internal sealed partial class LazyFlusher : IDisposable
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "The beginning of a call could not be written. Other sessions are not affected.")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "The start of a call could not be journaled. Other sessions are not affected.")]
     private partial void LogFailed(Exception exception);
 }

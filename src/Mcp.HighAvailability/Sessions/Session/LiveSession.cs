@@ -398,12 +398,12 @@ internal sealed partial class LiveSession
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "Session {SessionId}: its server failed.")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "Session {SessionId} closed on this replica: its MCP server failed. Its next request restores it.")]
     private partial void LogServerFailed(Exception exception, string sessionId);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Session {SessionId} not activated. Its local copy ends; the next request restores the session.")]
     private partial void LogNotActivated(Exception exception, string sessionId);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Session {SessionId} ended: {Reason}.")]
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Session {SessionId} ended: {Reason}.")]
     private partial void LogEnded(string sessionId, string reason);
 }

@@ -171,7 +171,9 @@ internal sealed partial class SessionRunner(SessionCore core, CommitContext cont
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "Session {SessionId} cannot be written and ends here. Other sessions are not affected.")]
+    [LoggerMessage(
+        Level = LogLevel.Error,
+        Message = "Session {SessionId} closed on this replica: a commit failed. Its next request restores it. Other sessions are not affected.")]
     private partial void LogBroken(Exception exception, string sessionId);
 
     // What follows a step.

@@ -39,7 +39,7 @@ internal sealed class SessionRuntime(
 
     public SessionMetrics Metrics => metrics;
 
-    /// <summary>Client requests in work in all sessions.</summary>
+    /// <summary>Client requests in progress in all sessions.</summary>
     public CallCounter Calls { get; } = new();
 
     public HighAvailabilityOptions Options { get; } = options.Value;

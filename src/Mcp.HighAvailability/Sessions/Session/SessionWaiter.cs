@@ -84,5 +84,5 @@ internal sealed class SessionWaiter(SessionWait wait)
             _source.TrySetCanceled();
     }
 
-    private static StoreUnavailableException Overdue() => new("The store has not answered in time (HighAvailability:DurableTimeout).");
+    private static StoreUnavailableException Overdue() => new("The store did not answer in time (HighAvailability:DurableTimeout).");
 }

@@ -4,7 +4,7 @@ namespace Mcp.HighAvailability.Sessions;
 internal sealed class SessionState(HeldStateHandles handles) : ISessionState
 {
     private static CallScope Call => CallScope.Current
-        ?? throw new InvalidOperationException("State can only be used while a client's request is handled; this code runs outside of one.");
+        ?? throw new InvalidOperationException("Session state is available only while a client's request is handled. This code runs outside a request.");
 
     private static StateTransaction OfSession => Call.SessionState
         ?? throw new InvalidOperationException(

@@ -92,7 +92,7 @@ internal sealed class SessionStateBag
                     if (_left)
                     {
                         bag.Turn.Release();
-                        throw new InvalidOperationException("The call has ended; state can only be used while it runs.");
+                        throw new InvalidOperationException("The call has ended. Session state is available only while a call runs.");
                     }
 
                     _entered = true;

@@ -32,8 +32,8 @@ internal sealed class StateHandleFilter(HeldStateHandles store)
                 var (conflict, answered) = await CommitAsync(call, result, cancellationToken).ConfigureAwait(false);
                 if (!conflict)
                     return answered;
-                if (attempt == MaxAttempts || request.MatchedPrimitive is not McpServerTool tool || !RerunPolicy.Allows(tool))
-                    throw new McpException("Another call changed the same state at the same time; nothing of this call was kept. Call again.");
+                if (attempt == MostAttempts || request.MatchedPrimitive is not McpServerTool tool || !RerunPolicy.Allows(tool))
+                    throw new McpException("Another call changed the same state at the same time. This call changed nothing. Call again.");
                 call.ForgetState();
                 await Task.Delay(Random.Shared.Next(1, 5 * attempt), cancellationToken).ConfigureAwait(false);
             }
@@ -51,7 +51,7 @@ internal sealed class StateHandleFilter(HeldStateHandles store)
                 case StateHandleCommit.Conflict:
                     return (true, result);
                 case StateHandleCommit.Unknown:
-                    throw new McpException("The state handle expired during the call; nothing was kept. Leave the argument out to get a new one.");
+                    throw new McpException("The state handle expired during the call. The call changed nothing. Leave the argument out to get a new one.");
                 case StateHandleCommit.AlreadyApplied before:
                     result = JsonSerializer.Deserialize(before.Response.Span, ResultInfo) ?? result;
                     break;

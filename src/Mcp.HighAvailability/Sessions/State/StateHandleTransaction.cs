@@ -27,8 +27,8 @@ internal sealed class StateHandleTransaction(string handle, StateHandleSnapshot 
         var found = StateHandles.IsWellFormed(handle) ? await store.ReadAsync(handle, cancellationToken).ConfigureAwait(false) : null;
         return found is not null && (found.User.Length == 0 || found.User == user)
             ? new(handle, found)
-            : throw new McpException(
-                "Unknown state handle: it has expired, belongs to another user, or was never given out. Leave the argument out to get a new one.");
+            : throw new McpException("Unknown state handle: it has expired, belongs to another user, or was never issued. Leave the argument out to get a new" +
+                " one.");
     }
 }
 

@@ -55,7 +55,7 @@ internal sealed partial class LegacyListeners(LiveSession session)
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "Session {SessionId} without a listener could not be ended. It expires.")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "Session {SessionId} has no listener and could not be ended. It expires.")]
     private partial void LogNotEnded(Exception exception, string sessionId);
 
     private sealed class Listener(LegacyListeners listeners) : IDisposable

@@ -147,7 +147,8 @@ internal sealed partial class StreamReaders(LiveSession session)
     private Task MoveWaitingElsewhereAsync() =>
         session.Runner.Run(StreamSteps.MoveElsewhere) is { } target ? MoveWaitingAsync(target) : Task.CompletedTask;
 
-    [LoggerMessage(Level = LogLevel.Warning,
-        Message = "Session {SessionId}: messages that wait for a GET stream could not be given to it; the next one gets them.")]
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "Session {SessionId}: waiting messages could not be moved to its GET stream. Its next GET stream gets them.")]
     private partial void LogWaitingNotMoved(Exception exception, string sessionId);
 }

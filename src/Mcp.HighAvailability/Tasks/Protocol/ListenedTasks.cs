@@ -79,6 +79,6 @@ internal sealed partial class ListenedTasks(IReadOnlyList<string> granted, strin
 
     public void Dispose() => _timer?.Dispose();
 
-    [LoggerMessage(Level = LogLevel.Debug, Message = "Task {TaskId} is shown to a listener later, the store is away: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Debug, Message = "The notification of task {TaskId} is sent later: {Reason}")]
     private partial void LogLater(string taskId, string reason);
 }

@@ -293,6 +293,6 @@ internal sealed partial class OwnedTask : IDisposable
             question.TrySetCanceled(Lost);
     }
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "Task {TaskId}: a change cannot be written. The run ends here, and the task is taken up again.")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "Task {TaskId}: a change cannot be written. This run ends, and the task is taken over again.")]
     private partial void LogFailed(Exception exception, string taskId);
 }

@@ -53,6 +53,6 @@ internal sealed partial class TaskDrain(TaskHost host, IOptions<HighAvailability
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Draining: {Tasks} tasks finish or are handed over.")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "Draining tasks: each finishes or is handed over. Tasks: {Tasks}.")]
     private partial void LogDraining(int tasks);
 }

@@ -193,12 +193,12 @@ internal sealed partial class TaskHost(
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Debug, Message = "Task {TaskId} runs here again, epoch {Epoch}.")]
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Task {TaskId} continues on this replica. Epoch: {Epoch}.")]
     private partial void LogAgain(string taskId, long epoch);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Task {TaskId} is not run again: {Reason}")]
     private partial void LogRefused(string taskId, string reason);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "Task {TaskId} failed unexpectedly.")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "Task {TaskId} failed unexpectedly. Its client gets an error.")]
     private partial void LogFailed(Exception exception, string taskId);
 }

@@ -28,7 +28,7 @@ internal sealed class TaskState : ITaskState
     public ValueTask RemoveAsync(string key, CancellationToken cancellationToken = default) => WriteAsync(key, null, cancellationToken);
 
     private static CallScope Call => CallScope.Current
-        ?? throw new InvalidOperationException("Checkpoints can only be used while a call is handled; this code runs outside of one.");
+        ?? throw new InvalidOperationException("Checkpoints are available only while a call is handled. This code runs outside a call.");
 
     private static async ValueTask WriteAsync(string key, byte[]? value, CancellationToken cancellationToken)
     {

@@ -226,12 +226,12 @@ internal sealed partial class TaskTakeOver(
 
     private static TaskCompletionSource NewWake() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "{Count} tasks of replica {Owner} were taken over.")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "Took over tasks from {Owner}. Tasks: {Count}.")]
     private partial void LogTaken(int count, string owner);
 
-    [LoggerMessage(Level = LogLevel.Debug, Message = "Tasks are looked after later: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Debug, Message = "The check of tasks waits for the store: {Reason}")]
     private partial void LogLater(string reason);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "Looking after tasks failed. The next look follows.")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "The check of tasks failed. The next check follows.")]
     private partial void LogFailed(Exception exception);
 }
