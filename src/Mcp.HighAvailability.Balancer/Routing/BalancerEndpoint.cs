@@ -1,5 +1,7 @@
+using System.Diagnostics;
 using Mcp.HighAvailability.Affinity;
 using Mcp.HighAvailability.Balancer.Status;
+using Mcp.HighAvailability.Diagnostics;
 using Mcp.HighAvailability.Http;
 using Mcp.HighAvailability.Protocol;
 using Mcp.HighAvailability.Relay;
@@ -61,6 +63,8 @@ internal sealed class BalancerEndpoint(Relay.Relay relay, RoutingState state, Ba
         var sessionId = request.Headers[SessionIdHeader].ToString() is { Length: > 0 } id ? id : LegacySessionOf(request);
         var stateless = HttpMethods.IsPost(request.Method) && (sessionId is null || IsStateless(request));
         var call = stateless ? StatelessRequest.Read(body) : default;
+        if (HttpMethods.IsPost(request.Method) && RequestTrace.Of(context) is { } span)
+            Name(span, stateless ? call : StatelessRequest.Read(body));
         var exchange = new RelayExchange
         {
             Method = MethodOf(request.Method),
@@ -85,6 +89,8 @@ internal sealed class BalancerEndpoint(Relay.Relay relay, RoutingState state, Ba
                 calls.End(begun);
         }
     }
+
+    private static void Name(Activity span, StatelessRequest call) => RequestTrace.Name(span, call.Method, call.HasTarget ? call.Name : "");
 
     // HTTP+SSE (2024-11-05) names the session in the query.
     private static string? LegacySessionOf(HttpRequest request) =>

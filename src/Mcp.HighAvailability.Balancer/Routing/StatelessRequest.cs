@@ -5,13 +5,16 @@ using ModelContextProtocol.Protocol;
 
 namespace Mcp.HighAvailability.Balancer.Routing;
 
-/// <summary>As much of a request without a session as decides whether it may be sent twice.</summary>
+/// <summary>What a request calls: decides whether one without a session may be sent twice, and names traces.</summary>
 /// <param name="Method">The method; empty when the body does not say it in one clear way.</param>
-/// <param name="Name">The tool of a <c>tools/call</c>; empty for others.</param>
+/// <param name="Name">The tool of a <c>tools/call</c>, the prompt of a <c>prompts/get</c>; empty for most others.</param>
 internal readonly record struct StatelessRequest(string Method, string Name)
 {
     /// <summary>Opens a session: sent twice it opens two, and the client gets to know one.</summary>
     public bool OpensSession => Method == RequestMethods.Initialize;
+
+    /// <summary><see cref="Name"/> is that of a tool or a prompt.</summary>
+    public bool HasTarget => Method is RequestMethods.ToolsCall or RequestMethods.PromptsGet;
 
     public bool Listens => Method == RequestMethods.SubscriptionsListen;
 

@@ -1,6 +1,7 @@
 using Mcp.HighAvailability.Balancer.Operations;
 using Mcp.HighAvailability.Balancer.Routing;
 using Mcp.HighAvailability.Balancer.Status.Page;
+using Mcp.HighAvailability.Diagnostics;
 using Mcp.HighAvailability.Sessions;
 using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.Hosting;
@@ -33,20 +34,22 @@ internal sealed class StatusEndpoints(
 
         var place = StatusPlace.Of(endpoints, options.Value.StatusAddress);
         var frames = new LiveFrames(() => _page.RenderEvent(report.Take()), time, lifetime.ApplicationStopping, logger);
+        var json = Untraced(context => StatusPage.WriteJsonAsync(context, report.Take()));
+        var html = Untraced(context => _page.WriteHtmlAsync(context, report.Take()));
         endpoints.MapGet("/", Here(context => StatusFormats.Of(context.Request) switch
         {
-            StatusFormat.Html => _page.WriteHtmlAsync(context, report.Take()),
-            StatusFormat.Json => StatusPage.WriteJsonAsync(context, report.Take()),
+            StatusFormat.Html => html(context),
+            StatusFormat.Json => json(context),
             _ => relayed(context), // an MCP client whose server is mapped to the root
         }));
-        endpoints.MapGet("/status.json", Here(context => StatusPage.WriteJsonAsync(context, report.Take())));
-        endpoints.MapGet("/status/events", Here(frames.ServeAsync));
+        endpoints.MapGet("/status.json", Here(json));
+        endpoints.MapGet("/status/events", Here(Untraced(frames.ServeAsync)));
         if (trails.IsPossible)
-            endpoints.MapPost("/status/session", Here(LookUpAsync));
+            endpoints.MapPost("/status/session", Here(Untraced(LookUpAsync)));
         endpoints.MapPost("/operations/replicas/{name}/drain", Here(context => operations.HandleAsync(context, ReplicaOperation.Drain)));
         endpoints.MapPost("/operations/replicas/{name}/resume", Here(context => operations.HandleAsync(context, ReplicaOperation.Resume)));
         if (options.Value.Metrics && metrics is not null)
-            endpoints.MapGet("/metrics", Here(metrics));
+            endpoints.MapGet("/metrics", Here(Untraced(metrics)));
 
         RequestDelegate Here(RequestDelegate serve)
         {
@@ -54,6 +57,13 @@ internal sealed class StatusEndpoints(
             return context => place.IsMeant(context) ? guarded(context) : relayed(context);
         }
     }
+
+    // The page asks every second, and nobody looks for it in traces.
+    private static RequestDelegate Untraced(RequestDelegate serve) => context =>
+    {
+        TelemetryServices.LeaveOutOfTraces();
+        return serve(context);
+    };
 
     private async Task LookUpAsync(HttpContext context)
     {

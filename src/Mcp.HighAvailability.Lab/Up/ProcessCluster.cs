@@ -150,7 +150,7 @@ internal sealed class ProcessCluster : IAsyncDisposable
     {
         var id = $"{name}-{Random.Shared.Next(0x10000):x4}";
         var url = Address(port);
-        var environment = Settings("server", id);
+        var environment = Settings(name, id);
         environment["HighAvailability__ReplicaId"] = id;
         environment["HighAvailability__AdvertisedAddress"] = url.GetLeftPart(UriPartial.Authority);
         if (_options.Nginx == NginxFront.Replicas)
@@ -165,7 +165,7 @@ internal sealed class ProcessCluster : IAsyncDisposable
     private Launch BalancerLaunch(string name, int port)
     {
         var url = Address(port);
-        var environment = Settings("balancer", name);
+        var environment = Settings(name, name);
         if (Environment.GetEnvironmentVariable("Balancer__DrainTime") is null)
             environment["Balancer__DrainTime"] = $"{BalancerDrainTime:c}";
         if (Dashboard is not null)

@@ -21,6 +21,9 @@ internal static class AttributeNames
     public const string Duration = "mcp.ha.takeover.duration";
     public const string RequestId = "jsonrpc.request.id";
     public const string Tool = "gen_ai.tool.name";
+    public const string Prompt = "gen_ai.prompt.name";
+    public const string McpMethod = "mcp.method.name";
+    public const string FailedOver = "mcp.ha.failed_over";
     public const string ErrorType = "error.type";
     public const string Method = "http.request.method";
     public const string ResendCount = "http.request.resend_count";

@@ -101,6 +101,16 @@ internal static class CallTrace
             Current?.SetTag(AttributeNames.SessionId, sessionId);
     }
 
+    /// <summary>The same for a notification that is sent or heard. Progress is left out of the traces: a long call reports it thousands of times.</summary>
+    public static void Complete(string? sessionId, JsonRpcMessage message)
+    {
+        if (!SessionTrace.IsOn || Current is not { } span)
+            return;
+        span.SetTag(AttributeNames.SessionId, sessionId);
+        if (message is JsonRpcNotification { Method: NotificationMethods.ProgressNotification })
+            TelemetryServices.LeaveOut(span);
+    }
+
     /// <summary>The same for the span of a request, whose id in the SDK is none that its client knows.</summary>
     public static void Complete(string? sessionId, RequestId clientId)
     {
@@ -117,7 +127,7 @@ internal static class CallTrace
             static (notification, _) =>
             {
                 if (notification.Context?.RelatedTransport?.SessionId is { } sessionId)
-                    Complete(sessionId);
+                    Complete(sessionId, notification);
                 return default;
             })),
     ];

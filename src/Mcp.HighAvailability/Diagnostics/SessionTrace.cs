@@ -43,6 +43,15 @@ internal static class SessionTrace
         return span;
     }
 
+    /// <summary>Puts the reason of a span on its attributes and into its name: <c>take over (owner lost)</c>.</summary>
+    public static void Explain(Activity? span, string reason)
+    {
+        if (span is null || reason.Length == 0)
+            return;
+        span.SetTag(AttributeNames.Reason, reason);
+        span.DisplayName = $"{span.OperationName} ({reason.Replace('-', ' ').Replace('_', ' ')})";
+    }
+
     /// <summary>Cause of a span that is made later on another thread.</summary>
     public static ActivityContext Cause => IsOn ? Sampled(Activity.Current) : default;
 

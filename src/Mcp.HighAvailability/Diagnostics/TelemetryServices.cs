@@ -21,13 +21,18 @@ internal static class TelemetryServices
         return services;
     }
 
-    /// <summary>Leaves the current request out of the traces: requests between replicas that repeat every few seconds.</summary>
+    /// <summary>Leaves the current span out of the traces: what repeats every few seconds and tells nothing by itself.</summary>
     public static void LeaveOutOfTraces()
     {
-        if (Activity.Current is not { } request)
-            return;
-        request.IsAllDataRequested = false;
-        request.ActivityTraceFlags &= ~ActivityTraceFlags.Recorded;
+        if (Activity.Current is { } span)
+            LeaveOut(span);
+    }
+
+    /// <summary>Leaves a span out of the traces.</summary>
+    public static void LeaveOut(Activity span)
+    {
+        span.IsAllDataRequested = false;
+        span.ActivityTraceFlags &= ~ActivityTraceFlags.Recorded;
     }
 
     private sealed class Marker;

@@ -47,6 +47,7 @@ internal sealed class McpEndpoint(
         }
 
         var message = parsed.Message;
+        RequestTrace.Name(context, message);
         var id = (message as JsonRpcRequest)?.Id ?? default;
         var version = request.Headers[McpHeaders.ProtocolVersion].ToString();
         // Within a session its own revision counts.

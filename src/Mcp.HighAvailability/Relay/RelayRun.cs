@@ -19,6 +19,7 @@ internal sealed partial class RelayRun(
     private readonly CancellationToken _ending = relay.Ending(exchange.Listens || exchange.Method == HttpMethod.Get);
     private readonly long _started = Stopwatch.GetTimestamp();
     private bool _countedAsHeld;
+    private RelayError? _error;
 
     private TimeSpan Now => Stopwatch.GetElapsedTime(_started);
 
@@ -43,12 +44,12 @@ internal sealed partial class RelayRun(
         catch (InvalidDataException exception)
         {
             LogTooLarge(relay.Logger, exception.Message);
-            await client.FailAsync(RelayError.AnswerTooLarge, exchange.Body);
+            await client.FailAsync(_error = RelayError.AnswerTooLarge, exchange.Body);
             return true;
         }
         finally
         {
-            _trace.End(null);
+            _trace.Finish(_error);
             await client.EndAsync();
             CountAsHeld(false);
         }
@@ -250,7 +251,7 @@ internal sealed partial class RelayRun(
         switch (step.Action)
         {
             case RelayAction.Fail:
-                await client.FailAsync(step.Error!, exchange.Body);
+                await client.FailAsync(_error = step.Error!, exchange.Body);
                 break;
             case RelayAction.Refuse:
                 await client.RefuseAsync(exchange.ForRelay, exchange.Body, _machine.BegunAt);

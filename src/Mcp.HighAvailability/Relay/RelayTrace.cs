@@ -11,7 +11,10 @@ namespace Mcp.HighAvailability.Relay;
 internal sealed class RelayTrace(Relay relay, HttpContext context, RelayExchange exchange)
 {
     private Activity? _attempt; // the span of the attempt that runs
+    private Activity? _failed; // the span of the attempt before, until it is known whether another one follows
+    private RelayFailureKind _failedAs;
     private int _attempts;
+    private int _status;
     private RelayFailure? _break; // the first failure since the last answer, while traces are recorded
     private DateTimeOffset _brokeAt;
 
@@ -20,7 +23,9 @@ internal sealed class RelayTrace(Relay relay, HttpContext context, RelayExchange
 
     public void Begin(RelayTarget target, HttpMethod method)
     {
+        EndFailed(failedOver: true);
         _attempts++;
+        _status = 0;
         var span = _attempt = HighAvailabilityDiagnostics.Source.StartActivity(SpanNames.Attempt, ActivityKind.Client);
         if (span is not { IsAllDataRequested: true })
             return;
@@ -36,21 +41,13 @@ internal sealed class RelayTrace(Relay relay, HttpContext context, RelayExchange
     /// <summary>The response has begun. No span is kept open around streams that only listen.</summary>
     public void Answered(int status, bool listens)
     {
-        if (_attempt is not { } span)
-            return;
-        span.SetTag(AttributeNames.StatusCode, status);
-        if (status >= 400)
-        {
-            span.SetTag(AttributeNames.ErrorType, status.ToString(CultureInfo.InvariantCulture));
-            span.SetStatus(ActivityStatusCode.Error);
-        }
-        else if (listens)
-        {
+        _status = status;
+        _attempt?.SetTag(AttributeNames.StatusCode, status);
+        if (status < 400 && listens)
             End(null);
-        }
     }
 
-    /// <summary>The attempt is over.</summary>
+    /// <summary>The attempt is over. One that failed is an error only if no other attempt follows.</summary>
     public void End(RelayFailure? failure)
     {
         if (failure is not null && _break is null && SessionTrace.IsOn)
@@ -60,8 +57,46 @@ internal sealed class RelayTrace(Relay relay, HttpContext context, RelayExchange
         _attempt = null;
         if (failure is not null)
         {
-            span.SetTag(AttributeNames.ErrorType, Text(failure.Kind));
-            span.SetStatus(ActivityStatusCode.Error, $"Replica {failure.Target.ReplicaId} did not complete the exchange.");
+            span.SetEndTime(DateTime.UtcNow);
+            (_failed, _failedAs) = (span, failure.Kind);
+            return;
+        }
+
+        if (_status >= 400)
+        {
+            span.SetTag(AttributeNames.ErrorType, _status.ToString(CultureInfo.InvariantCulture));
+            span.SetStatus(ActivityStatusCode.Error);
+        }
+
+        span.Dispose();
+    }
+
+    /// <summary>The exchange is over.</summary>
+    /// <param name="error">The error of the relay that the client got, if it got one.</param>
+    public void Finish(RelayError? error)
+    {
+        End(null);
+        EndFailed(failedOver: false);
+        if (error is not null)
+            RequestTrace.Failed(context, error.Message);
+    }
+
+    private void EndFailed(bool failedOver)
+    {
+        if (_failed is not { } span)
+            return;
+        _failed = null;
+        var reason = Text(_failedAs);
+        if (failedOver)
+        {
+            span.SetTag(AttributeNames.FailedOver, true);
+            span.SetTag(AttributeNames.Reason, reason);
+            span.DisplayName = $"{SpanNames.Attempt} (failed over: {reason.Replace('_', ' ')})";
+        }
+        else
+        {
+            span.SetTag(AttributeNames.ErrorType, reason);
+            span.SetStatus(ActivityStatusCode.Error, "The replica did not complete the request, and no other replica did.");
         }
 
         span.Dispose();
@@ -91,7 +126,7 @@ internal sealed class RelayTrace(Relay relay, HttpContext context, RelayExchange
             span?.SetTag(AttributeNames.From, _break?.Target.ReplicaId ?? before);
             span?.SetTag(AttributeNames.To, replica);
             if (_break is not null)
-                span?.SetTag(AttributeNames.Reason, Text(_break.Kind));
+                SessionTrace.Explain(span, Text(_break.Kind));
         }
 
         _break = null;

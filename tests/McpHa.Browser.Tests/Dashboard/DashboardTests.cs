@@ -12,9 +12,10 @@ public sealed class DashboardTests(BrowserFixture browser, FailoverStory story) 
         var dashboard = await OpenAsync();
         await dashboard.FindSessionAsync(story.Session);
 
-        await Expect(dashboard.Row("session create")).ToContainTextAsync($"server-{story.First}");
+        await Expect(dashboard.Row("session create")).ToContainTextAsync(FailoverStory.Resource(story.First));
         await Expect(dashboard.Row("session create")).ToContainTextAsync("balancer");
-        await Expect(dashboard.Row("balancer: POST /mcp")).ToBeVisibleAsync();
+        await Expect(dashboard.Row("balancer1: tools/call countdown")).ToBeVisibleAsync();
+        await Expect(dashboard.Rows("/status")).ToHaveCountAsync(0);
         await dashboard.Page.KeepAsync("dashboard-traces");
     }
 
@@ -24,9 +25,9 @@ public sealed class DashboardTests(BrowserFixture browser, FailoverStory story) 
         var dashboard = await OpenAsync();
         await dashboard.OpenSessionAsync(story.Session);
 
-        await Expect(dashboard.Row("session create", $"server-{story.First}")).ToBeVisibleAsync();
+        await Expect(dashboard.Row("session create", FailoverStory.Resource(story.First))).ToBeVisibleAsync();
         await Expect(dashboard.Row("resume", "balancer")).ToBeVisibleAsync();
-        await Expect(dashboard.Row("take over", $"server-{story.Second}")).ToBeVisibleAsync();
+        await Expect(dashboard.Row("take over (owner lost)", FailoverStory.Resource(story.Second))).ToBeVisibleAsync();
         await dashboard.Row("take over").ClickAsync();
         var span = dashboard.Section("mcp.ha.reason");
         foreach (var value in (string[])[story.First, story.Second, "owner-lost", "mcp.ha.calls.rerun", "mcp.ha.events.replayed", "mcp.ha.takeover.duration"])
@@ -44,18 +45,18 @@ public sealed class DashboardTests(BrowserFixture browser, FailoverStory story) 
         {
             await dashboard.OpenSessionAsync(story.Session);
             await dashboard.FollowLinkAsync(dashboard.Rows("resume").Nth(resumed));
-            await dashboard.Row("balancer", "/mcp").WaitForAsync();
+            await dashboard.Row("balancer1").WaitForAsync();
         }
 
         // The dashboard calls the attempts by what they were.
         await Expect(dashboard.Row("HTTP POST 200", "balancer")).ToBeVisibleAsync();
         await Expect(dashboard.Row("HTTP GET 200", "balancer")).ToBeVisibleAsync();
-        await Expect(dashboard.Row("tools/call countdown", $"server-{story.Second}")).ToBeVisibleAsync();
+        await Expect(dashboard.Row("tools/call countdown", FailoverStory.Resource(story.Second))).ToBeVisibleAsync();
         await dashboard.Page.KeepAsync("dashboard-call");
         await dashboard.Row("HTTP POST 200", "balancer").ClickAsync();
-        var failed = dashboard.Section("error.type");
-        await Expect(failed).ToContainTextAsync(story.First);
-        await Expect(failed).ToContainTextAsync("Error");
+        var failedOver = dashboard.Section("mcp.ha.failed_over");
+        await Expect(failedOver).ToContainTextAsync(story.First);
+        await Expect(failedOver).Not.ToContainTextAsync("error.type");
     }
 
     [Fact]
@@ -65,7 +66,7 @@ public sealed class DashboardTests(BrowserFixture browser, FailoverStory story) 
         var count = dashboard.Page.GetByRole(AriaRole.Gridcell, new() { Name = "1", Exact = true }).First;
 
         // The table is drawn from what has arrived when the page is opened.
-        await dashboard.OpenUntilVisibleAsync($"/metrics/resource/server-{story.Second}?meter=Mcp.HighAvailability&instrument=mcp.ha.takeovers&duration=5&view=Table", count);
+        await dashboard.OpenUntilVisibleAsync($"/metrics/resource/{FailoverStory.Resource(story.Second)}?meter=Mcp.HighAvailability&instrument=mcp.ha.takeovers&duration=5&view=Table", count);
         await Expect(dashboard.Page.GetByRole(AriaRole.Heading, new() { Name = "mcp.ha.takeovers" })).ToBeVisibleAsync();
         await dashboard.Page.KeepAsync("dashboard-metrics");
     }
@@ -76,11 +77,11 @@ public sealed class DashboardTests(BrowserFixture browser, FailoverStory story) 
         var dashboard = await OpenAsync();
         await dashboard.OpenAsync($"/structuredlogs?filters=mcp.session.id:contains:{story.Session}");
 
-        var record = dashboard.Row($"Took over from {story.First}");
-        await Expect(record).ToContainTextAsync($"server-{story.Second}");
+        var record = dashboard.Row($"taken over from {story.First}");
+        await Expect(record).ToContainTextAsync(FailoverStory.Resource(story.Second));
         await dashboard.Page.KeepAsync("dashboard-logs");
         await record.GetByRole(AriaRole.Link).ClickAsync();
-        await Expect(dashboard.Row("session create", $"server-{story.First}")).ToBeVisibleAsync();
+        await Expect(dashboard.Row("session create", FailoverStory.Resource(story.First))).ToBeVisibleAsync();
     }
 
     private async Task<DashboardPage> OpenAsync()

@@ -17,6 +17,9 @@ public sealed class FailoverStory : IAsyncLifetime
     /// <summary>The replica that took it over.</summary>
     public string Second { get; private set; } = "";
 
+    /// <summary>How the dashboard names a replica: the name of its service.</summary>
+    public static string Resource(string replica) => replica.Split('-')[0];
+
     /// <summary>The dashboard; skips the test where there is none.</summary>
     public Uri Dashboard
     {

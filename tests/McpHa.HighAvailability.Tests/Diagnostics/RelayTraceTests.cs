@@ -12,7 +12,7 @@ public sealed class RelayTraceTests
     private const string SessionParent = $"00-{SessionTrace}-00f067aa0ba902b7-01";
 
     [Fact]
-    public async Task Every_attempt_is_a_span_of_the_requests_trace_and_the_failed_one_is_an_error()
+    public async Task Every_attempt_is_a_span_of_the_requests_trace_and_one_that_failed_over_is_no_error()
     {
         using var spans = new Spans();
         await using var bench = await RelayBench.StartAsync();
@@ -33,7 +33,10 @@ public sealed class RelayTraceTests
         var attempts = spans.All.Where(span => span.OperationName == "relay attempt").OrderBy(span => span.StartTimeUtc).ToArray();
         Assert.Equal(["a", "b"], attempts.Select(span => span.GetTagItem("mcp.ha.replica.id")));
         Assert.All(attempts, span => Assert.Equal(ClientTrace, span.TraceId.ToString()));
-        Assert.Equal((ActivityStatusCode.Error, "broken", null), (attempts[0].Status, attempts[0].GetTagItem("error.type"), attempts[0].GetTagItem("http.request.resend_count")));
+        Assert.Equal(
+            ("relay attempt (failed over: broken)", ActivityStatusCode.Unset, true, "broken", null),
+            (attempts[0].DisplayName, attempts[0].Status, attempts[0].GetTagItem("mcp.ha.failed_over"), attempts[0].GetTagItem("mcp.ha.reason"), attempts[0].GetTagItem("error.type")));
+        Assert.True(attempts[0].StartTimeUtc + attempts[0].Duration <= attempts[1].StartTimeUtc, "the first attempt ends when it fails");
         Assert.Equal((ActivityStatusCode.Unset, null, 1), (attempts[1].Status, attempts[1].GetTagItem("error.type"), attempts[1].GetTagItem("http.request.resend_count")));
 
         // Each replica is a child of its attempt, and has the client's baggage and state as they were.
@@ -43,12 +46,34 @@ public sealed class RelayTraceTests
 
         // The session's trace says where its requests went first, and that they went on elsewhere.
         var session = spans.Of("s-1").Where(span => span.TraceId.ToString() == SessionTrace).OrderBy(span => span.StartTimeUtc).ToArray();
-        Assert.Equal(["forward", "resume"], session.Select(span => span.OperationName));
+        Assert.Equal(["forward", "resume (broken)"], session.Select(span => span.DisplayName));
         Assert.Equal(("", "a"), (session[0].GetTagItem("mcp.ha.from"), session[0].GetTagItem("mcp.ha.to")));
         Assert.Equal(("a", "b", "broken"), (session[1].GetTagItem("mcp.ha.from"), session[1].GetTagItem("mcp.ha.to"), session[1].GetTagItem("mcp.ha.reason")));
         var request = spans.All.Single(span => span.SpanId == attempts[0].ParentSpanId);
+        Assert.Equal(ActivityStatusCode.Unset, request.Status);
         Assert.Equal(SessionTrace, Assert.Single(request.Links).Context.TraceId.ToString());
         Assert.All(session, span => Assert.Equal(ClientTrace, Assert.Single(span.Links).Context.TraceId.ToString()));
+    }
+
+    [Fact]
+    public async Task The_last_attempt_and_the_request_are_errors_when_no_other_replica_could_go_on()
+    {
+        using var spans = new Spans();
+        await using var bench = await RelayBench.StartAsync();
+        bench.Repeatable = false;
+        await bench.AddAsync("a", (context, _) =>
+        {
+            context.Abort();
+            return Task.CompletedTask;
+        });
+
+        using (var response = await bench.SendAsync(Traced()))
+            Assert.Equal(System.Net.HttpStatusCode.BadGateway, response.StatusCode);
+
+        var request = await spans.FindAsync(span => span.Source.Name == "Microsoft.AspNetCore" && span.ParentSpanId.ToString() == "b7ad6b7169203331", "the request's own span");
+        var attempt = Assert.Single(spans.All, span => span.OperationName == "relay attempt");
+        Assert.Equal((ActivityStatusCode.Error, "relay attempt", null), (attempt.Status, attempt.DisplayName, attempt.GetTagItem("mcp.ha.failed_over")));
+        Assert.Equal(ActivityStatusCode.Error, request.Status);
     }
 
     [Fact]

@@ -26,7 +26,7 @@ public sealed class SessionTraceTests
         var session = client.SessionId!;
         await spans.FindAsync(span => span.OperationName == "end" && (string?)span.GetTagItem("mcp.session.id") == session, "the end");
         var trace = spans.Of(session);
-        Assert.Equal(["session create", "take over", "resume", "end"], trace.Select(span => span.OperationName));
+        Assert.Equal(["session create", "take over (owner lost)", "resume", "end (deleted by the client)"], trace.Select(span => span.DisplayName));
         Assert.Equal(["replica-a", "replica-b", "replica-b", "replica-b"], trace.Select(span => span.GetTagItem("mcp.ha.replica.id")));
         Assert.Equal([1L, 2L, 2L, 2L], trace.Select(span => (long)span.GetTagItem("mcp.ha.epoch")!));
         Assert.Single(trace.Select(span => span.TraceId).Distinct());
@@ -122,8 +122,9 @@ public sealed class SessionTraceTests
         await spans.FindAsync(span => span.DisplayName == "notifications/initialized", "the notification");
         var made = spans.All.Where(span => span.Source.Name == "Experimental.ModelContextProtocol").ToList();
         Assert.Superset(
-            new HashSet<string> { "initialize", "notifications/initialized", "notifications/progress", "tools/call again" }, made.Select(span => span.DisplayName).ToHashSet());
-        Assert.All(made, span => Assert.Equal(client.SessionId, span.GetTagItem("mcp.session.id")));
+            new HashSet<string> { "initialize", "notifications/initialized", "tools/call again" }, made.Where(span => span.Recorded).Select(span => span.DisplayName).ToHashSet());
+        Assert.All(made.Where(span => span.Recorded), span => Assert.Equal(client.SessionId, span.GetTagItem("mcp.session.id")));
+        Assert.All(made.Where(span => span.DisplayName == "notifications/progress"), span => Assert.False(span.Recorded));
         Assert.Equal(("77", "tools/call", "again", "execute_tool"), (call.GetTagItem("jsonrpc.request.id"), call.GetTagItem("mcp.method.name"), call.GetTagItem("gen_ai.tool.name"), call.GetTagItem("gen_ai.operation.name")));
     }
 
@@ -163,6 +164,8 @@ public sealed class SessionTraceTests
         var request = spans.All.Where(span => span.TraceId.ToString() == ClientTrace).ToDictionary(span => span.SpanId);
         var attempt = Assert.Single(request.Values, span => span.OperationName == "relay attempt");
         Assert.Equal(("replica-a", "POST", 200), (attempt.GetTagItem("mcp.ha.replica.id"), attempt.GetTagItem("http.request.method"), attempt.GetTagItem("http.response.status_code")));
+        Assert.All(request.Values.Where(span => span.Source.Name == "Microsoft.AspNetCore"), span => Assert.Equal(
+            ("tools/call again", "tools/call", "again"), (span.DisplayName, span.GetTagItem("mcp.method.name"), span.GetTagItem("gen_ai.tool.name"))));
         var tool = Assert.Single(request.Values, span => span.Source.Name == "Experimental.ModelContextProtocol");
         Assert.Equal(client.SessionId, tool.GetTagItem("mcp.session.id"));
         Assert.Equal(attempt.SpanId, request[tool.ParentSpanId].ParentSpanId);

@@ -139,7 +139,7 @@ internal sealed class ChaosCluster : IAsyncDisposable
         {
             ["ConnectionStrings__redis"] = $"127.0.0.1:{Redis.Port}",
             ["HighAvailability__Application"] = ClusterState.Application,
-            ["OTEL_SERVICE_NAME"] = "balancer",
+            ["OTEL_SERVICE_NAME"] = name,
             ["OTEL_RESOURCE_ATTRIBUTES"] = $"service.instance.id={name}",
             ["OTEL_EXPORTER_OTLP_ENDPOINT"] = null,
         };

@@ -74,7 +74,7 @@ internal sealed class Replica : IAsyncDisposable
             ["HighAvailability__Application"] = ClusterState.Application,
             ["HighAvailability__ReplicaId"] = id,
             ["HighAvailability__AdvertisedAddress"] = $"http://127.0.0.1:{reachedAt}",
-            ["OTEL_SERVICE_NAME"] = "server",
+            ["OTEL_SERVICE_NAME"] = _name,
             ["OTEL_RESOURCE_ATTRIBUTES"] = $"service.instance.id={id}",
         };
         return new(

@@ -107,7 +107,7 @@ internal sealed class OpenCall(LiveSession session, EventStream stream, Exchange
             return session.Outgoing.AnswerAsync(this, (JsonRpcMessageWithId)message);
         }
 
-        CallTrace.Complete(session.Id);
+        CallTrace.Complete(session.Id, message);
         return message is JsonRpcRequest question
             ? session.Outgoing.AskAsync(this, question, cancellationToken)
             : session.Outgoing.NotifyAsync(this, (JsonRpcNotification)message, cancellationToken);

@@ -172,7 +172,7 @@ internal sealed partial class TakeOvers(
         span?.SetTag(AttributeNames.Epoch, session.Epoch);
         span?.SetTag(AttributeNames.From, before.Owner);
         span?.SetTag(AttributeNames.To, runtime.ReplicaId);
-        span?.SetTag(AttributeNames.Reason, reason);
+        SessionTrace.Explain(span, reason);
         span?.SetTag(AttributeNames.EventsReplayed, taken.Journal.Count);
         span?.SetTag(AttributeNames.CallsRerun, rerun);
         span?.SetTag(AttributeNames.CallsRefused, refused);

@@ -321,8 +321,7 @@ internal sealed partial class LiveSession
         var span = SessionTrace.Start(name, Record.TraceParent, Id);
         span?.SetTag(AttributeNames.Replica, Runtime.ReplicaId);
         span?.SetTag(AttributeNames.Epoch, Epoch);
-        if (reason is not null)
-            span?.SetTag(AttributeNames.Reason, reason);
+        SessionTrace.Explain(span, reason ?? "");
         return span;
     }
 

@@ -66,7 +66,7 @@ internal sealed class SessionTransport(LiveSession session) : ITransport
 
     public Task SendMessageAsync(JsonRpcMessage message, CancellationToken cancellationToken = default)
     {
-        CallTrace.Complete(session.Id);
+        CallTrace.Complete(session.Id, message);
         return session.Unrelated.SendAsync(message, cancellationToken);
     }
 

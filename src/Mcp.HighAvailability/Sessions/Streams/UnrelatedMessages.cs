@@ -42,8 +42,8 @@ internal sealed partial class UnrelatedMessages(LiveSession session)
             return new JsonRpcRequest { Id = new RequestId(name), Method = question.Method, Params = question.Params };
         throw session.Serves
             ? new InvalidOperationException(
-                $"'{question.Method}' cannot be sent: the client has no GET stream open, so it would never hear of it. Ask from inside a tool, prompt "
-                + "or resource handler, with the McpServer that the request context gives.")
+                $"'{question.Method}' cannot be sent: the client has no open GET stream. Send it from a tool, prompt or resource handler, "
+                + "with the McpServer of its request context.")
             : Refused(question.Method);
     }
 
