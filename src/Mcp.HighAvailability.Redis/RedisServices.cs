@@ -95,7 +95,7 @@ public static class RedisServices
         services.TryAddSingleton<RedisConnection>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, RedisStartCheck>());
         services.PostConfigure<HealthCheckServiceOptions>(DegradeOnly);
-        services.Configure<LoggerFilterOptions>(QuietClient);
+        services.Configure<LoggerFilterOptions>(QuietLibraries);
         services.Replace(ServiceDescriptor.Singleton<IReplicaRegistry, RedisReplicaRegistry>());
         services.Replace(ServiceDescriptor.Singleton<IEventBus, RedisEventBus>());
         services.Replace(ServiceDescriptor.Singleton<ISessionLookup, RedisSessionLookup>());
@@ -110,6 +110,11 @@ public static class RedisServices
             check.FailureStatus = HealthStatus.Degraded;
     }
 
-    // The client describes each step of a connection at Information, with raw bytes. The first rule is the weakest: a setting for the same category wins.
-    private static void QuietClient(LoggerFilterOptions filters) => filters.Rules.Insert(0, new(null, "StackExchange.Redis", LogLevel.Warning, null));
+    // The client describes each step of a connection at Information, with raw bytes. ASP.NET Core warns at the first start that keys are stored without
+    // encryption; the security page has the cure. The first rules are the weakest: a setting for the same category wins.
+    private static void QuietLibraries(LoggerFilterOptions filters)
+    {
+        filters.Rules.Insert(0, new(null, "StackExchange.Redis", LogLevel.Warning, null));
+        filters.Rules.Insert(0, new(null, "Microsoft.AspNetCore.DataProtection.KeyManagement.XmlKeyManager", LogLevel.Error, null));
+    }
 }

@@ -78,12 +78,12 @@ public class OperationsTests
     {
         await using var bench = await StartAsync(NewBus());
         await bench.AddAsync("a", replica => replica.Info with { Instance = "twin" });
-        await AssertRefusedAsync(bench, "a", "drain", HttpStatusCode.Conflict, "Start or resume another one first");
+        await AssertRefusedAsync(bench, "a", "drain", HttpStatusCode.Conflict, "Start or resume another replica first");
         await bench.AddAsync("b", replica => replica.Info with { Instance = "twin", Draining = true });
-        await AssertRefusedAsync(bench, "a", "drain", HttpStatusCode.Conflict, "Start or resume another one first");
+        await AssertRefusedAsync(bench, "a", "drain", HttpStatusCode.Conflict, "Start or resume another replica first");
         await AssertRefusedAsync(bench, "b", "resume", HttpStatusCode.Conflict, "shutting down");
         await AssertRefusedAsync(bench, "twin", "drain", HttpStatusCode.Conflict, "use an id: a, b");
-        await AssertRefusedAsync(bench, "nobody", "drain", HttpStatusCode.NotFound, "Alive: a, b");
+        await AssertRefusedAsync(bench, "nobody", "drain", HttpStatusCode.NotFound, "Live replicas: a, b");
     }
 
     [Theory]

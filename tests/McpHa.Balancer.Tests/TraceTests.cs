@@ -6,6 +6,8 @@ namespace McpHa.Tests;
 /// <summary>What traces say of the requests of a balancer.</summary>
 public sealed class TraceTests
 {
+    private const string ClientSpan = "b7ad6b7169203331";
+
     private readonly string _trace = ActivityTraceId.CreateRandom().ToHexString();
 
     [Theory]
@@ -36,10 +38,10 @@ public sealed class TraceTests
 
     private async Task<Activity> EndedAsync(BalancerBench bench, RequestSpans spans, HttpRequestMessage request)
     {
-        request.Headers.Add("traceparent", $"00-{_trace}-b7ad6b7169203331-01");
+        request.Headers.Add("traceparent", $"00-{_trace}-{ClientSpan}-01");
         (await bench.SendAsync(request)).Dispose();
         Activity? span = null;
-        await Wait.UntilAsync(() => (span = spans.Ended.FirstOrDefault(ended => ended.ParentId?.Contains(_trace, StringComparison.Ordinal) == true)) is not null, "the span of the request");
+        await Wait.UntilAsync(() => (span = spans.Ended.FirstOrDefault(ended => ended.TraceId.ToHexString() == _trace && ended.ParentSpanId.ToHexString() == ClientSpan)) is not null, "the span of the request");
         return span!;
     }
 

@@ -107,7 +107,7 @@ public sealed class RedisGarbageTests(RedisBackend redis)
 
             var fault = await Assert.ThrowsAsync<InvalidDataException>(use);
 
-            Assert.Contains($"'{key}' holds a string where a hash belongs", fault.Message, StringComparison.Ordinal);
+            Assert.Contains($"'{key}' holds a string instead of a hash", fault.Message, StringComparison.Ordinal);
             await redis.Database.KeyDeleteAsync(key);
             await use();
         }
@@ -129,7 +129,7 @@ public sealed class RedisGarbageTests(RedisBackend redis)
 
         var fault = await Assert.ThrowsAsync<InvalidDataException>(async () => await store.CommitAsync(bad, 0, [Set("k", "v")], "call", default));
 
-        Assert.Contains($"'{key}' holds a string where a hash belongs", fault.Message, StringComparison.Ordinal);
+        Assert.Contains($"'{key}' holds a string instead of a hash", fault.Message, StringComparison.Ordinal);
         if (!applied)
             await Assert.ThrowsAsync<InvalidDataException>(async () => await store.ReadAsync(bad));
         Assert.IsType<StateHandleCommit.Committed>(await store.CommitAsync(good, 0, [Set("k", "v")], "call", default));

@@ -29,6 +29,21 @@ public sealed class ApplicationTests
         Assert.Contains("HighAvailability:Application", line, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_replica_that_leaves_after_its_shutdown_is_not_reported_as_lost()
+    {
+        var registry = new InMemoryReplicaRegistry(TimeProvider.System);
+        var log = new Lines();
+        using var directory = new ReplicaDirectory(registry, Options.Create(new ClusterOptions { Application = "shop" }), TimeProvider.System, log);
+        await registry.BeatAsync(Replica("a", "shop") with { Draining = true });
+        await directory.RefreshAsync();
+        await registry.LeaveAsync("a");
+
+        await directory.RefreshAsync();
+
+        Assert.Equal(["Replica a left after its shutdown."], log.Written);
+    }
+
     [Theory]
     [InlineData("Shop.Server", "shop")]
     [InlineData("Shop.Balancer", "shop")]

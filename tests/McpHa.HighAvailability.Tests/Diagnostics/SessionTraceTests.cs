@@ -118,7 +118,7 @@ public sealed class SessionTraceTests
         using (var exchange = await client.PostAsync(cluster[0], client.Call("again", id: 77, progress: true)))
             await exchange.AnswerAsync();
 
-        var call = await spans.FindAsync(span => span.DisplayName == "tools/call again", "the call");
+        var call = await spans.FindAsync(span => span.Source.Name == "Experimental.ModelContextProtocol" && span.DisplayName == "tools/call again", "the call");
         await spans.FindAsync(span => span.DisplayName == "notifications/initialized", "the notification");
         var made = spans.All.Where(span => span.Source.Name == "Experimental.ModelContextProtocol").ToList();
         Assert.Superset(

@@ -1,60 +1,47 @@
 using Mcp.HighAvailability.Sessions;
 using Mcp.HighAvailability.Storage;
-using Microsoft.Extensions.Logging;
 
 namespace McpHa.Tests.Sessions;
 
-/// <summary>A lost replica with many sessions is one line in the log.</summary>
+/// <summary>What happens to many sessions at once is one line in the log.</summary>
 public sealed class TakeOverLogTests
 {
+    private readonly LogLines _lines = new();
+
     [Fact]
     public async Task A_thousand_take_overs_from_one_replica_are_one_line()
     {
-        var lines = new Lines();
-        var log = new TakeOverLog(TimeProvider.System, lines);
+        var log = new TakeOverLog(TimeProvider.System, _lines);
         for (var n = 0; n < 1_000; n++)
             log.Add($"s{n}", 2, "replica-a", TakeOverReasons.OwnerLost, TimeSpan.FromMilliseconds(n % 50), rerun: n % 2, refused: 0);
         log.Add("s", 2, "", TakeOverReasons.HandedOver, TimeSpan.FromMilliseconds(3), 0, 0);
 
-        await Wait.UntilAsync(() => lines.Count >= 2, "both lines");
-        Assert.Contains(lines.All, line => line.StartsWith("Took over from replica-a (owner-lost). Sessions: 1000, within 0.", StringComparison.Ordinal)
+        await Wait.UntilAsync(() => _lines.All.Count >= 2, "both lines");
+        Assert.Contains(_lines.All, line => line.StartsWith("Took over from replica-a (owner-lost). Sessions: 1000, within 0.", StringComparison.Ordinal)
             && line.EndsWith("Longest take-over: 49 ms. Calls rerun: 500, refused: 0.", StringComparison.Ordinal));
-        Assert.Contains(lines.All, line => line.StartsWith("Took over from no owner (handed-over). Sessions: 1,", StringComparison.Ordinal));
-        Assert.Equal(2, lines.Count);
+        Assert.Contains(_lines.All, line => line.StartsWith("Took over from no owner (handed-over). Sessions: 1,", StringComparison.Ordinal));
+        Assert.Equal(2, _lines.All.Count);
     }
 
-    private sealed class Lines : ILogger
+    [Fact]
+    public async Task A_store_that_is_away_is_one_line_for_all_sessions_with_the_first_reason()
     {
-        private readonly List<string> _lines = [];
+        var log = new CommitLog(TimeProvider.System, _lines);
+        for (var n = 0; n < 500; n++)
+            log.Add(Record(n), CommitTrouble.Waits, n == 0 ? "Redis cannot be reached." : "Redis is still away.");
+        log.Add(Record(500), CommitTrouble.Missing);
+        log.Add(Record(501), CommitTrouble.Fenced);
 
-        public int Count
-        {
-            get
-            {
-                lock (_lines)
-                    return _lines.Count;
-            }
-        }
-
-        public IReadOnlyList<string> All
-        {
-            get
-            {
-                lock (_lines)
-                    return [.. _lines];
-            }
-        }
-
-        public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
-
-        public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Information;
-
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
-        {
-            if (!IsEnabled(logLevel))
-                return;
-            lock (_lines)
-                _lines.Add(formatter(state, exception));
-        }
+        await Wait.UntilAsync(() => _lines.All.Count >= 3, "a line of each kind");
+        Assert.Equal(
+            [
+                "Fenced: another replica owns sessions that this replica served. Their local copies end. Sessions: 1.",
+                "The store has lost sessions of this replica. They are written back. Sessions: 1.",
+                "Writes wait for the store: Redis cannot be reached. Sessions: 500.",
+            ],
+            _lines.All.Order());
     }
+
+    private static SessionRecord Record(int number) =>
+        new() { Id = $"s{number}", Owner = "a", Epoch = 1, ProtocolVersion = "2025-11-25", Created = DateTimeOffset.UnixEpoch };
 }
