@@ -37,7 +37,11 @@ public sealed class FailoverStory : IAsyncLifetime
             return;
         try
         {
-            _cluster = await DashboardCluster.StartAsync(new() { Restart = false });
+            _cluster = await DashboardCluster.StartAsync(new()
+            {
+                Restart = false,
+                Environment = new Dictionary<string, string?> { ["Logging__LogLevel__Mcp.HighAvailability.Sessions"] = "Debug" },
+            });
         }
         catch (Xunit.Sdk.SkipException e)
         {

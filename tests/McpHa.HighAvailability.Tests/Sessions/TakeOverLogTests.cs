@@ -1,5 +1,6 @@
 using Mcp.HighAvailability.Sessions;
 using Mcp.HighAvailability.Storage;
+using Microsoft.Extensions.Time.Testing;
 
 namespace McpHa.Tests.Sessions;
 
@@ -7,16 +8,17 @@ namespace McpHa.Tests.Sessions;
 public sealed class TakeOverLogTests
 {
     private readonly LogLines _lines = new();
+    private readonly FakeTimeProvider _time = new();
 
     [Fact]
     public async Task A_thousand_take_overs_from_one_replica_are_one_line()
     {
-        var log = new TakeOverLog(TimeProvider.System, _lines);
+        var log = new TakeOverLog(_time, _lines);
         for (var n = 0; n < 1_000; n++)
             log.Add($"s{n}", 2, "replica-a", TakeOverReasons.OwnerLost, TimeSpan.FromMilliseconds(n % 50), rerun: n % 2, refused: 0);
         log.Add("s", 2, "", TakeOverReasons.HandedOver, TimeSpan.FromMilliseconds(3), 0, 0);
 
-        await Wait.UntilAsync(() => _lines.All.Count >= 2, "both lines");
+        await WrittenAsync(2);
         Assert.Contains(_lines.All, line => line.StartsWith("Took over from replica-a (owner-lost). Sessions: 1000, within 0.", StringComparison.Ordinal)
             && line.EndsWith("Longest take-over: 49 ms. Calls rerun: 500, refused: 0.", StringComparison.Ordinal));
         Assert.Contains(_lines.All, line => line.StartsWith("Took over from no owner (handed-over). Sessions: 1,", StringComparison.Ordinal));
@@ -26,13 +28,13 @@ public sealed class TakeOverLogTests
     [Fact]
     public async Task A_store_that_is_away_is_one_line_for_all_sessions_with_the_first_reason()
     {
-        var log = new CommitLog(TimeProvider.System, _lines);
+        var log = new CommitLog(_time, _lines);
         for (var n = 0; n < 500; n++)
             log.Add(Record(n), CommitTrouble.Waits, n == 0 ? "Redis cannot be reached." : "Redis is still away.");
         log.Add(Record(500), CommitTrouble.Missing);
         log.Add(Record(501), CommitTrouble.Fenced);
 
-        await Wait.UntilAsync(() => _lines.All.Count >= 3, "a line of each kind");
+        await WrittenAsync(3);
         Assert.Equal(
             [
                 "Fenced: another replica owns sessions that this replica served. Their local copies end. Sessions: 1.",
@@ -41,6 +43,14 @@ public sealed class TakeOverLogTests
             ],
             _lines.All.Order());
     }
+
+    private Task WrittenAsync(int lines) => Wait.UntilAsync(
+        () =>
+        {
+            _time.Advance(TimeSpan.FromSeconds(1));
+            return _lines.All.Count >= lines;
+        },
+        $"{lines} lines");
 
     private static SessionRecord Record(int number) =>
         new() { Id = $"s{number}", Owner = "a", Epoch = 1, ProtocolVersion = "2025-11-25", Created = DateTimeOffset.UnixEpoch };
