@@ -134,7 +134,10 @@ internal sealed class RedisConnection(IServiceProvider services, IOptions<RedisH
             // Asked by name: not every version of the client knows all types.
             var type = (string?)await database.ExecuteAsync("TYPE", key).WaitAsync(options.Value.CommandTimeout);
             if (type != "none" && type != RedisKeys.TypeOf(key))
-                return new($"Redis key '{key}' holds a {type} instead of a {RedisKeys.TypeOf(key)}: another program writes it. Remove the key, or set another HighAvailability:Redis:KeyPrefix.", fault);
+                return new(
+                    $"Redis key '{key}' holds a {type} instead of a {RedisKeys.TypeOf(key)}: another program writes it. Remove the key, or set another " +
+                    "HighAvailability:Redis:KeyPrefix.",
+                    fault);
         }
 
         return new($"One of the Redis keys {string.Join(", ", keys)} held a value of the wrong type.", fault);

@@ -41,9 +41,11 @@ public sealed class TraceTests
         request.Headers.Add("traceparent", $"00-{_trace}-{ClientSpan}-01");
         (await bench.SendAsync(request)).Dispose();
         Activity? span = null;
-        await Wait.UntilAsync(() => (span = spans.Ended.FirstOrDefault(ended => ended.TraceId.ToHexString() == _trace && ended.ParentSpanId.ToHexString() == ClientSpan)) is not null, "the span of the request");
+        await Wait.UntilAsync(() => (span = spans.Ended.FirstOrDefault(IsOfClient)) is not null, "the span of the request");
         return span!;
     }
+
+    private bool IsOfClient(Activity span) => span.TraceId.ToHexString() == _trace && span.ParentSpanId.ToHexString() == ClientSpan;
 
     private sealed class RequestSpans : IDisposable
     {

@@ -34,8 +34,11 @@ public sealed class TelemetryTests
 
         // The session's trace: three processes, each as what it is.
         var takeOver = await receiver.SpanAsync(span => span.Name == "take over (owner lost)" && IsOfSession(span), "the take-over");
-        var resume = await receiver.SpanAsync(span => span.Name.StartsWith("resume (", StringComparison.Ordinal) && IsOfSession(span) && span.Service == "balancer1", "the balancer's part");
-        Assert.Equal([(Service(owner.Replica), owner.Replica), (Service(other), other), ("balancer1", "balancer1")], new[] { created, takeOver, resume }.Select(span => (span.Service, span.Instance)));
+        var resume = await receiver.SpanAsync(
+            span => span.Name.StartsWith("resume (", StringComparison.Ordinal) && IsOfSession(span) && span.Service == "balancer1", "the balancer's part");
+        Assert.Equal(
+            [(Service(owner.Replica), owner.Replica), (Service(other), other), ("balancer1", "balancer1")],
+            new[] { created, takeOver, resume }.Select(span => (span.Service, span.Instance)));
         Assert.Single(new[] { created.TraceId, takeOver.TraceId, resume.TraceId }.Distinct());
         Assert.Equal([created.SpanId, created.SpanId], new[] { takeOver.ParentId, resume.ParentId });
         Assert.Equal(
@@ -43,10 +46,12 @@ public sealed class TelemetryTests
             (takeOver.Attributes["mcp.ha.from"], takeOver.Attributes["mcp.ha.to"], takeOver.Attributes["mcp.ha.reason"], takeOver.Attributes["mcp.ha.epoch"], takeOver.Attributes["mcp.ha.calls.rerun"]));
         Assert.True(resume.Started < takeOver.Ended && takeOver.Started < resume.Ended, "the balancer's pause and the take-over are at the same time");
 
-        // The call's trace: client → balancer → attempt 1, which failed over, and attempt 2 → the other replica, where the tool runs again. The call was rescued: nothing failed.
+        // The call's trace: client → balancer → attempt 1, which failed over, and attempt 2 → the other replica, where the tool runs again.
+        // The call was rescued: nothing failed.
         var request = await receiver.SpanAsync(span => span.TraceId == ClientTrace && span.ParentId == ClientSpan, "the balancer's span of the call");
         var second = await receiver.SpanAsync(span => span.TraceId == ClientTrace && span.Name == "relay attempt", "the second attempt");
-        var first = await receiver.SpanAsync(span => span.TraceId == ClientTrace && span.Name.StartsWith("relay attempt (failed over: ", StringComparison.Ordinal), "the first attempt");
+        var first = await receiver.SpanAsync(
+            span => span.TraceId == ClientTrace && span.Name.StartsWith("relay attempt (failed over: ", StringComparison.Ordinal), "the first attempt");
         Assert.Equal("tools/call countdown", request.Name);
         Assert.DoesNotContain(new[] { request, first, second }, span => span.Failed);
         Assert.Equal((owner.Replica, other), (first.Attributes["mcp.ha.replica.id"], second.Attributes["mcp.ha.replica.id"]));
@@ -67,7 +72,10 @@ public sealed class TelemetryTests
             "the take-over's duration, with the session's trace as exemplar");
         foreach (var name in (string[])["mcp.ha.relay.attempts", "http.server.request.duration"])
             await Wait.UntilAsync(() => receiver.Metrics.Any(metric => metric.Name == name && metric.Service == "balancer1"), name);
-        await Wait.UntilAsync(() => receiver.Metrics.Any(metric => metric.Name.StartsWith("dotnet.", StringComparison.Ordinal) && metric.Service.StartsWith("server", StringComparison.Ordinal)), "metrics of the runtime");
+        await Wait.UntilAsync(() => receiver.Metrics.Any(IsOfRuntime), "metrics of the runtime");
+
+        static bool IsOfRuntime(ExportedMetric metric) =>
+            metric.Name.StartsWith("dotnet.", StringComparison.Ordinal) && metric.Service.StartsWith("server", StringComparison.Ordinal);
 
         // As the Aspire dashboard names a replica that was not restarted.
         static string Service(string replica) => replica.Split('-')[0];

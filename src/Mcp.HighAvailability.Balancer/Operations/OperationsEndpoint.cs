@@ -40,9 +40,10 @@ internal sealed partial class OperationsEndpoint(
         {
             var alive = string.Join(", ", directory.Alive.Select(replica => replica.Id));
             await (found.Count == 0
-                ? RefuseAsync(context, StatusCodes.Status404NotFound, "No live replica has this id or instance name. Live replicas: " +
-                    $"{(alive.Length > 0 ? alive : "none")}.")
-                : RefuseAsync(context, StatusCodes.Status409Conflict, $"Several replicas have this instance name; use an id: {string.Join(", ", found.Select(replica => replica.Id))}."));
+                ? RefuseAsync(context, StatusCodes.Status404NotFound, 
+                    $"No live replica has this id or instance name. Live replicas: {(alive.Length > 0 ? alive : "none")}.")
+                : RefuseAsync(context, StatusCodes.Status409Conflict, "Several replicas have this instance name; use an id: " +
+                    $"{string.Join(", ", found.Select(replica => replica.Id))}."));
             return;
         }
 

@@ -26,8 +26,9 @@ internal sealed class OperatorKey(IOptions<BalancerOptions> options)
     {
         if (string.IsNullOrEmpty(key))
             return null;
-        if (key.Length < LeastLength)
-            return $"Balancer:Operations:Key has {key.Length} characters; set it to {LeastLength} random ones or more (openssl rand -hex 16), or leave it out to turn operations off.";
+        if (key.Length < MinLength)
+            return $"Balancer:Operations:Key has {key.Length} characters; set it to {MinLength} random ones or more (openssl rand -hex 16), or leave it " +
+                "out to turn operations off.";
 
         // What can be sent as a bearer token (RFC 6750).
         return key.All(c => char.IsAsciiLetterOrDigit(c) || "-._~+/=".Contains(c, StringComparison.Ordinal))

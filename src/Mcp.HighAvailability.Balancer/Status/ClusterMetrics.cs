@@ -14,16 +14,21 @@ internal sealed class ClusterMetrics(ReplicaDirectory directory, BalancerEndpoin
     {
         var meter = meters.Create(HighAvailabilityDiagnostics.MeterName);
         meter.CreateObservableUpDownCounter("mcp.ha.cluster.replicas", Replicas, "{replica}", "Replicas in the directory, by state.");
-        meter.CreateObservableUpDownCounter("mcp.ha.cluster.sessions", () => OfEach(static replica => replica.Sessions), "{session}", "Sessions of each replica, by its last heartbeat.");
+        meter.CreateObservableUpDownCounter("mcp.ha.cluster.sessions", () => OfEach(static replica => replica.Sessions), "{session}",
+            "Sessions of each replica, by its last heartbeat.");
         meter.CreateObservableUpDownCounter("mcp.ha.cluster.calls", () => OfEach(static replica => replica.Calls), "{call}",
             "Client requests in progress in each replica, by its last heartbeat.");
-        meter.CreateObservableUpDownCounter("mcp.ha.cluster.draining", () => OfEach(static replica => replica.Draining ? 1 : 0), "1", "1 while a replica drains, 0 while it takes sessions.");
-        meter.CreateObservableUpDownCounter("mcp.ha.directory.reachable", () => directory.RegistryAway ? 0 : 1, "1", "1 while the replica directory can be read, 0 while it cannot.");
-        meter.CreateObservableGauge("mcp.ha.directory.read.duration", () => directory.ReadTook.TotalSeconds, "s", "Duration of the last read of the replica directory.");
+        meter.CreateObservableUpDownCounter("mcp.ha.cluster.draining", () => OfEach(static replica => replica.Draining ? 1 : 0), "1",
+            "1 while a replica drains, 0 while it takes sessions.");
+        meter.CreateObservableUpDownCounter("mcp.ha.directory.reachable", () => directory.RegistryAway ? 0 : 1, "1",
+            "1 while the replica directory can be read, 0 while it cannot.");
+        meter.CreateObservableGauge("mcp.ha.directory.read.duration", () => directory.ReadTook.TotalSeconds, "s",
+            "Duration of the last read of the replica directory.");
         meter.CreateObservableCounter("mcp.ha.balancer.relayed", () => balancer.Relayed, "{exchange}", "Requests that this balancer relayed.");
-        meter.CreateObservableCounter("mcp.ha.balancer.failovers", () => failovers.Total, "{exchange}", "Requests resumed at another replica after theirs was lost.");
-        meter.CreateObservableUpDownCounter("mcp.ha.balancer.held", () => state.Held.Count, "{exchange}", "Requests that this balancer holds while no replica" +
-            " can serve them.");
+        meter.CreateObservableCounter("mcp.ha.balancer.failovers", () => failovers.Total, "{exchange}",
+            "Requests resumed at another replica after theirs was lost.");
+        meter.CreateObservableUpDownCounter("mcp.ha.balancer.held", () => state.Held.Count, "{exchange}",
+            "Requests that this balancer holds while no replica can serve them.");
         meter.CreateObservableUpDownCounter("mcp.ha.balancer.held.size", () => state.Held.Bytes, "By", "Body bytes of the requests that this balancer holds.");
         return Task.CompletedTask;
     }

@@ -34,7 +34,8 @@ internal sealed class LogGathering<TKind, TSum>(TimeProvider time, Action<TKind,
         }
 
         // The line is about all events: it takes neither trace nor log scope from the first one.
-        ThreadPool.UnsafeQueueUserWorkItem(static s => _ = s.Self.WriteLaterAsync(s.Kind, s.Gathered), (Self: this, Kind: kind, Gathered: gathered), preferLocal: false);
+        ThreadPool.UnsafeQueueUserWorkItem(
+            static s => _ = s.Self.WriteLaterAsync(s.Kind, s.Gathered), (Self: this, Kind: kind, Gathered: gathered), preferLocal: false);
     }
 
     private async Task WriteLaterAsync(TKind kind, Gathered gathered)

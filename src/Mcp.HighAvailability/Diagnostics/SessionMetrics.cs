@@ -60,7 +60,8 @@ internal sealed class SessionMetrics
     {
         _meter.CreateObservableUpDownCounter("mcp.ha.sessions", sessions, "{session}", "Sessions that this replica owns.");
         _meter.CreateObservableUpDownCounter("mcp.ha.calls", calls, "{call}", "Client requests in progress.");
-        _meter.CreateObservableUpDownCounter("mcp.ha.requests.held", held, "{request}", "Requests that wait in this replica for their session's owner or for the store.");
+        _meter.CreateObservableUpDownCounter("mcp.ha.requests.held", held, "{request}", "Requests that wait in this replica for their session's owner or for " +
+            "the store.");
     }
 
     public void Created() => _created.Add(1);

@@ -23,7 +23,7 @@ internal static class HttpAnswers
     /// <summary>The body breaks off, or is not what its headers say. Not all of that is a <see cref="BadHttpRequestException"/> to the web server.</summary>
     public static Task UnreadableAsync(HttpContext context, IOException problem)
     {
-        context.Response.Headers.Connection = "close"; // nobody knows where a next request would begin
+        context.Response.Headers.Connection = "close"; // where a next request would begin is unknown
         return ErrorAsync(context, (problem as BadHttpRequestException)?.StatusCode ?? StatusCodes.Status400BadRequest, JsonRpc.BadRequest,
             "Bad Request: the body ended early or does not match its headers. Send Content-Length or chunked encoding that fits the body.");
     }
@@ -38,7 +38,8 @@ internal static class HttpAnswers
     /// <summary>The client is at one of its limits.</summary>
     public static Task TooManyAsync(HttpContext context, string limit, RequestId id = default, TimeSpan? retryAfter = null)
     {
-        context.Response.Headers.RetryAfter = Math.Max(1, (int)Math.Ceiling((retryAfter ?? TimeSpan.FromSeconds(1)).TotalSeconds)).ToString(System.Globalization.CultureInfo.InvariantCulture);
+        context.Response.Headers.RetryAfter = Math.Max(1, (int)Math.Ceiling((retryAfter ?? TimeSpan.FromSeconds(1)).TotalSeconds))
+            .ToString(System.Globalization.CultureInfo.InvariantCulture);
         return ErrorAsync(context, StatusCodes.Status429TooManyRequests, JsonRpc.Unavailable, $"Too many requests, try again later. Limit: {limit}", id);
     }
 

@@ -23,7 +23,8 @@ internal sealed class PrimitiveAuthorization(IAuthorizationPolicyProvider? polic
         if (policies is null && Guarded(options).FirstOrDefault() is { } guarded)
         {
             throw new InvalidOperationException(
-                $"'{guarded.Id}' carries [Authorize], but authorization is not set up, so every call would be refused. Add builder.Services.AddAuthorization() and an authentication scheme, for example AddAuthentication().AddJwtBearer(), or remove the attribute.");
+                $"'{guarded.Id}' carries [Authorize], but authorization is not set up, so every call would be refused. Add " +
+                "builder.Services.AddAuthorization() and an authentication scheme, for example AddAuthentication().AddJwtBearer(), or remove the attribute.");
         }
     }
 

@@ -66,7 +66,8 @@ public sealed class DashboardTests(BrowserFixture browser, FailoverStory story) 
         var count = dashboard.Page.GetByRole(AriaRole.Gridcell, new() { Name = "1", Exact = true }).First;
 
         // The table is drawn from what has arrived when the page is opened.
-        await dashboard.OpenUntilVisibleAsync($"/metrics/resource/{FailoverStory.Resource(story.Second)}?meter=Mcp.HighAvailability&instrument=mcp.ha.takeovers&duration=5&view=Table", count);
+        await dashboard.OpenUntilVisibleAsync($"/metrics/resource/{FailoverStory.Resource(story.Second)}" +
+            "?meter=Mcp.HighAvailability&instrument=mcp.ha.takeovers&duration=5&view=Table", count);
         await Expect(dashboard.Page.GetByRole(AriaRole.Heading, new() { Name = "mcp.ha.takeovers" })).ToBeVisibleAsync();
         await dashboard.Page.KeepAsync("dashboard-metrics");
     }

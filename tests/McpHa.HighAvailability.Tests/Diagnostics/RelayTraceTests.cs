@@ -35,7 +35,8 @@ public sealed class RelayTraceTests
         Assert.All(attempts, span => Assert.Equal(ClientTrace, span.TraceId.ToString()));
         Assert.Equal(
             ("relay attempt (failed over: broken)", ActivityStatusCode.Unset, true, "broken", null),
-            (attempts[0].DisplayName, attempts[0].Status, attempts[0].GetTagItem("mcp.ha.failed_over"), attempts[0].GetTagItem("mcp.ha.reason"), attempts[0].GetTagItem("error.type")));
+            (attempts[0].DisplayName, attempts[0].Status, attempts[0].GetTagItem("mcp.ha.failed_over"), attempts[0].GetTagItem("mcp.ha.reason"),
+                attempts[0].GetTagItem("error.type")));
         Assert.True(attempts[0].StartTimeUtc + attempts[0].Duration <= attempts[1].StartTimeUtc, "the first attempt ends when it fails");
         Assert.Equal((ActivityStatusCode.Unset, null, 1), (attempts[1].Status, attempts[1].GetTagItem("error.type"), attempts[1].GetTagItem("http.request.resend_count")));
 
@@ -70,7 +71,8 @@ public sealed class RelayTraceTests
         using (var response = await bench.SendAsync(Traced()))
             Assert.Equal(System.Net.HttpStatusCode.BadGateway, response.StatusCode);
 
-        var request = await spans.FindAsync(span => span.Source.Name == "Microsoft.AspNetCore" && span.ParentSpanId.ToString() == "b7ad6b7169203331", "the request's own span");
+        var request = await spans.FindAsync(
+            span => span.Source.Name == "Microsoft.AspNetCore" && span.ParentSpanId.ToString() == "b7ad6b7169203331", "the request's own span");
         var attempt = Assert.Single(spans.All, span => span.OperationName == "relay attempt");
         Assert.Equal((ActivityStatusCode.Error, "relay attempt", null), (attempt.Status, attempt.DisplayName, attempt.GetTagItem("mcp.ha.failed_over")));
         Assert.Equal(ActivityStatusCode.Error, request.Status);

@@ -122,7 +122,8 @@ public sealed class SessionTraceTests
         await spans.FindAsync(span => span.DisplayName == "notifications/initialized", "the notification");
         var made = spans.All.Where(span => span.Source.Name == "Experimental.ModelContextProtocol").ToList();
         Assert.Superset(
-            new HashSet<string> { "initialize", "notifications/initialized", "tools/call again" }, made.Where(span => span.Recorded).Select(span => span.DisplayName).ToHashSet());
+            new HashSet<string> { "initialize", "notifications/initialized", "tools/call again" },
+            made.Where(span => span.Recorded).Select(span => span.DisplayName).ToHashSet());
         Assert.All(made.Where(span => span.Recorded), span => Assert.Equal(client.SessionId, span.GetTagItem("mcp.session.id")));
         Assert.All(made.Where(span => span.DisplayName == "notifications/progress"), span => Assert.False(span.Recorded));
         Assert.Equal(("77", "tools/call", "again", "execute_tool"), (call.GetTagItem("jsonrpc.request.id"), call.GetTagItem("mcp.method.name"), call.GetTagItem("gen_ai.tool.name"), call.GetTagItem("gen_ai.operation.name")));

@@ -79,7 +79,9 @@ internal sealed partial class CommitLog
     [LoggerMessage(Level = LogLevel.Warning, Message = "The store has lost sessions of this replica. They are written back. Sessions: {Count}.")]
     private partial void LogAllMissing(int count);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Fenced: another replica owns sessions that this replica served. Their local copies end. Sessions: {Count}.")]
+    [LoggerMessage(
+        Level = LogLevel.Information,
+        Message = "Fenced: another replica owns sessions that this replica served. Their local copies end. Sessions: {Count}.")]
     private partial void LogAllFenced(int count);
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "Session {SessionId}: a write waits for the store. {Reason}")]
@@ -88,6 +90,8 @@ internal sealed partial class CommitLog
     [LoggerMessage(Level = LogLevel.Debug, Message = "Session {SessionId} missing in the store. This replica writes it back.")]
     private partial void LogMissing(string sessionId);
 
-    [LoggerMessage(Level = LogLevel.Debug, Message = "Session {SessionId} fenced: another replica owns it, and the store refused epoch {Epoch}. The local copy ends.")]
+    [LoggerMessage(
+        Level = LogLevel.Debug,
+        Message = "Session {SessionId} fenced: another replica owns it, and the store refused epoch {Epoch}. The local copy ends.")]
     private partial void LogFenced(string sessionId, long epoch);
 }

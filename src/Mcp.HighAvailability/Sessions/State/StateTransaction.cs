@@ -63,8 +63,12 @@ internal abstract class StateTransaction : IStateBag
     private static void Check(string key)
     {
         ArgumentException.ThrowIfNullOrEmpty(key);
-        if (key.Length > LongestKey)
-            throw new ArgumentException($"A state key has at most {LongestKey} characters; this one has {key.Length}. Shorten the key, and move variable parts into the value.", nameof(key));
+        if (key.Length > MaxKeyLength)
+        {
+            throw new ArgumentException(
+                $"A state key has at most {MaxKeyLength} characters; this one has {key.Length}. Shorten the key, and move variable parts into the value.",
+                nameof(key));
+        }
     }
 
     private T? Value<T>(string key, IReadOnlyDictionary<string, ReadOnlyMemory<byte>> committed)
