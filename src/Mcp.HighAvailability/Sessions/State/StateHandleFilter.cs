@@ -32,7 +32,7 @@ internal sealed class StateHandleFilter(HeldStateHandles store)
                 var (conflict, answered) = await CommitAsync(call, result, cancellationToken).ConfigureAwait(false);
                 if (!conflict)
                     return answered;
-                if (attempt == MostAttempts || request.MatchedPrimitive is not McpServerTool tool || !RerunPolicy.Allows(tool))
+                if (attempt == MaxAttempts || request.MatchedPrimitive is not McpServerTool tool || !RerunPolicy.Allows(tool))
                     throw new McpException("Another call changed the same state at the same time. This call changed nothing. Call again.");
                 call.ForgetState();
                 await Task.Delay(Random.Shared.Next(1, 5 * attempt), cancellationToken).ConfigureAwait(false);
