@@ -249,8 +249,9 @@ internal sealed class McpEndpoint(
         var version = context.Request.Headers[McpHeaders.ProtocolVersion].ToString();
         if (version == McpHeaders.Stateless || _options.SessionMode == SessionMode.Stateless)
         {
-            await HttpAnswers.MethodNotAllowedAsync(context, $"{method} needs a session. Revision 2026-07-28 and stateless servers have no sessions: send the " +
-                "request with POST.").ConfigureAwait(false);
+            await HttpAnswers.MethodNotAllowedAsync(
+                context,
+                $"{method} needs a session. Revision 2026-07-28 and stateless servers have no sessions: send the request with POST.").ConfigureAwait(false);
             return false;
         }
 
