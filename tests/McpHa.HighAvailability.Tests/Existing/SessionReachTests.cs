@@ -84,7 +84,7 @@ public sealed class SessionReachTests
         using var client = await cluster.ConnectAsync();
         var sessions = cluster[1].Get<IMcpSessions>();
         var deaf = await Assert.ThrowsAsync<McpException>(async () => await sessions.RequestAsync(client.SessionId!, "acme/ask"));
-        Assert.Contains("no GET stream", deaf.Message, StringComparison.Ordinal);
+        Assert.Contains("no open GET stream", deaf.Message, StringComparison.Ordinal);
         using var stream = await client.GetAsync(cluster[0]);
         var asking = sessions.RequestAsync(client.SessionId!, "acme/ask").AsTask();
         var question = await stream.MessageAsync();
