@@ -20,6 +20,7 @@ internal sealed partial class RelayRun(
     private readonly long _started = Stopwatch.GetTimestamp();
     private bool _countedAsHeld;
     private RelayError? _error;
+    private bool _goesOn;
 
     private TimeSpan Now => Stopwatch.GetElapsedTime(_started);
 
@@ -38,6 +39,7 @@ internal sealed partial class RelayRun(
                 Note(step);
             }
 
+            _goesOn = step.Action is RelayAction.ServeHere || step.Action is RelayAction.Refuse && exchange.ForRelay;
             await EndAsync(step);
             return step.Action is not RelayAction.ServeHere;
         }
@@ -49,7 +51,7 @@ internal sealed partial class RelayRun(
         }
         finally
         {
-            _trace.Finish(_error);
+            _trace.Finish(_error, _goesOn);
             await client.EndAsync();
             CountAsHeld(false);
         }

@@ -73,10 +73,11 @@ internal sealed class RelayTrace(Relay relay, HttpContext context, RelayExchange
 
     /// <summary>The exchange is over.</summary>
     /// <param name="error">The error of the relay that the client got, if it got one.</param>
-    public void Finish(RelayError? error)
+    /// <param name="goesOn">The request is served in this process, or the relay that asked tries again.</param>
+    public void Finish(RelayError? error, bool goesOn)
     {
         End(null);
-        EndFailed(failedOver: false);
+        EndFailed(failedOver: goesOn);
         if (error is not null)
             RequestTrace.Failed(context, error.Message);
     }
