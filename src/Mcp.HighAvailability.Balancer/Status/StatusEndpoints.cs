@@ -58,7 +58,7 @@ internal sealed class StatusEndpoints(
         }
     }
 
-    // The page asks every second, and nobody looks for it in traces.
+    // The page asks every second: its requests would hide the others in the traces.
     private static RequestDelegate Untraced(RequestDelegate serve) => context =>
     {
         TelemetryServices.LeaveOutOfTraces();

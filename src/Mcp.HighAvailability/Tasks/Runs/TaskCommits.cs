@@ -52,10 +52,10 @@ internal sealed partial class TaskCommits(
     /// <summary>Tells those who listen to the task. Does not fail.</summary>
     public ValueTask AnnounceAsync() => notices.AnnounceAsync(task);
 
-    [LoggerMessage(Level = LogLevel.Debug, Message = "Task {TaskId}: the store refused a change ({Result}). The run ends here.")]
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Task {TaskId}: the store refused a change ({Result}). This run ends.")]
     private partial void LogRefused(string taskId, TaskCommit result);
 
-    [LoggerMessage(Level = LogLevel.Debug, Message = "Task {TaskId}: the store is away, its change is written later: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Task {TaskId}: a write waits for the store. {Reason}")]
     private partial void LogLater(string taskId, string reason);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Task {TaskId}: the store does not list it for this replica. It was written back: {Result}.")]
