@@ -75,6 +75,10 @@ internal sealed class RedisConnection(IServiceProvider services, IOptions<RedisH
         }
     }
 
+    /// <summary>Sends a command that no caller waits for.</summary>
+    /// <exception cref="StoreUnavailableException">Redis is away, and nothing was sent.</exception>
+    public void Send(Func<IDatabase, RedisKey, Task> command, RedisKey key) => _ = command(Database(key), key);
+
     /// <summary>Runs a command of the subscriber connection.</summary>
     public async ValueTask SubscriberAsync(Func<ISubscriber, Task> command, CancellationToken cancellationToken)
     {

@@ -11,6 +11,7 @@ namespace Mcp.HighAvailability.Redis;
 /// mcp-ha:{SESSION}:journal   list    the entries in ascending position, each as <see cref="RedisJournalEntry"/> writes it
 /// mcp-ha:{SESSION}:calls     hash    the in-flight table
 /// mcp-ha:{SESSION}:state     hash    the session state
+/// mcp-ha:{sessions}:open     zset    SESSION, by the Unix ms at which its record expires: only to count them
 /// mcp-ha:{HANDLE}:handle     hash    user, version, and the values as k:KEY
 /// mcp-ha:{HANDLE}:applied    hash    the remembered calls: r:CALL = response, and a ring s:SLOT = CALL to forget the oldest
 /// mcp-ha:{service:TYPE}:handle  hash  the holder of a cluster service, a handle that no client can name; the version is its fence
@@ -37,6 +38,7 @@ internal sealed class RedisKeys(string prefix)
     private const string JournalSuffix = "}:journal";
     private const string BroadcastEntriesSuffix = "{broadcasts}:entries";
     private const string KeptSuffix = ":kept";
+    private const string OpenSuffix = "{sessions}:open";
     private const string MadePart = "{tasks}:made:";
 
     public RedisKey Replicas { get; } = prefix + "replicas";
@@ -50,6 +52,9 @@ internal sealed class RedisKeys(string prefix)
 
     /// <summary>Log, entries, ids: the order in which the scripts expect them.</summary>
     public RedisKey[] WholeBroadcastLog { get; } = [prefix + "{broadcasts}:log", prefix + BroadcastEntriesSuffix, prefix + "{broadcasts}:ids"];
+
+    /// <summary>The sessions that have a record.</summary>
+    public RedisKey OpenSessions { get; } = prefix + OpenSuffix;
 
     public RedisKey Session(string sessionId) => Tagged(sessionId, "}:session");
 
@@ -93,6 +98,7 @@ internal sealed class RedisKeys(string prefix)
         { } journal when journal.EndsWith(JournalSuffix, StringComparison.Ordinal) => "list",
         { } entries when entries.EndsWith(BroadcastEntriesSuffix, StringComparison.Ordinal) => "list",
         { } kept when kept.EndsWith(KeptSuffix, StringComparison.Ordinal) => "zset",
+        { } open when open.EndsWith(OpenSuffix, StringComparison.Ordinal) => "zset",
         { } made when made.Contains(MadePart, StringComparison.Ordinal) => "string",
         _ => "hash",
     };

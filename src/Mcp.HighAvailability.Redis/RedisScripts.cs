@@ -122,6 +122,20 @@ internal static class RedisScripts
         return alive
         """;
 
+    /// <summary>A session is counted until its record expires.</summary>
+    /// <remarks>KEYS: open sessions. Answers how many there are, and what the server says of its memory (empty without the right to ask).</remarks>
+    public const string Figures = """
+        local t=redis.call('TIME')
+        local now=string.format('%.0f',t[1]*1000+math.floor(t[2]/1000))
+        while true do
+          local gone=redis.call('ZRANGEBYSCORE',KEYS[1],'-inf',now,'LIMIT','0','1000')
+          if #gone==0 then break end
+          redis.call('ZREM',KEYS[1],unpack(gone))
+        end
+        local info=redis.pcall('INFO','memory')
+        return {redis.call('ZCARD',KEYS[1]),type(info)=='string' and info or ''}
+        """;
+
     /// <summary>Runs every command that the scripts need on a key of its own, which it removes again.</summary>
     /// <remarks>
     /// KEYS: check. ARGV: a channel. Answers what the server says of itself (empty without the right to ask) and the first command that failed, with its

@@ -78,7 +78,7 @@ public static class RedisServices
         return ha.UseRedis();
     }
 
-    /// <summary>Registers only the replica registry, the event bus and the session lookup on Redis, which is what a balancer needs.</summary>
+    /// <summary>Registers the replica registry, the event bus, the session lookup and the figures of the store on Redis: what a balancer needs.</summary>
     /// <param name="services">The services of the balancer.</param>
     /// <param name="configure">Sets options; the same as those of the replicas.</param>
     public static IServiceCollection AddRedisReplicaRegistry(this IServiceCollection services, Action<RedisHighAvailabilityOptions>? configure = null)
@@ -99,6 +99,7 @@ public static class RedisServices
         services.Replace(ServiceDescriptor.Singleton<IReplicaRegistry, RedisReplicaRegistry>());
         services.Replace(ServiceDescriptor.Singleton<IEventBus, RedisEventBus>());
         services.Replace(ServiceDescriptor.Singleton<ISessionLookup, RedisSessionLookup>());
+        services.Replace(ServiceDescriptor.Singleton<IStoreFigures, RedisStoreFigures>());
         return services;
     }
 

@@ -42,8 +42,10 @@ public static class HighAvailabilityEndpointRouteBuilderExtensions
         var self = services.GetRequiredService<SelfReplica>();
         var gate = services.GetRequiredService<SessionGate>();
         self.Load = () => (host.SessionCount, host.CallCount);
+        var metrics = services.GetRequiredService<SessionMetrics>();
+        self.Faults = () => new(metrics.Faults.MayHaveRun, metrics.Faults.FencedWrites, metrics.Faults.UnjournaledEvents);
         self.Rerun = () => RerunPolicy.Publish(services.GetRequiredService<IOptions<McpServerOptions>>().Value);
-        services.GetRequiredService<SessionMetrics>().Observe(() => host.SessionCount, () => host.CallCount, () => gate.Held);
+        metrics.Observe(() => host.SessionCount, () => host.CallCount, () => gate.Held);
 
         var all = endpoints.MapGroup("");
         var group = all.MapGroup(pattern);

@@ -18,6 +18,7 @@ internal static class InMemoryBackend
         services.TryAddSingleton<InMemorySessions>();
         services.TryAddSingleton<ISessionStore, InMemorySessionStore>();
         services.TryAddSingleton<ISessionLookup, InMemorySessionLookup>();
+        services.TryAddSingleton<IStoreFigures, InMemoryStoreFigures>();
         services.TryAddSingleton<ISessionJournal, InMemorySessionJournal>();
         services.TryAddSingleton<IEventBus, InMemoryEventBus>();
         services.TryAddSingleton<IBroadcastLog, InMemoryBroadcastLog>();

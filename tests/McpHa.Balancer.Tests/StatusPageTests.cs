@@ -20,7 +20,7 @@ public class StatusPageTests
         var session = SessionIds.New("first");
         var info = dead.Info;
         await dead.StopAsync();
-        await bench.SetAsync(info, TimeSpan.FromSeconds(1));
+        await bench.SetAsync(info with { Sessions = 77, Calls = 5 }, TimeSpan.FromSeconds(1));
         (await bench.SendAsync(BalancerBench.Post(session))).Dispose();
 
         using var response = await GetPageAsync(bench);
@@ -31,7 +31,9 @@ public class StatusPageTests
         Assert.Contains("<td class=\"alive\">alive</td>", page, StringComparison.Ordinal);
         Assert.Contains("1,234 sessions", page, StringComparison.Ordinal);
         Assert.Contains("pod-2", page, StringComparison.Ordinal);
-        Assert.Contains("1 exchange went on: first → second", page, StringComparison.Ordinal);
+        Assert.Contains("<b>first</b> was lost", page, StringComparison.Ordinal);
+        Assert.Contains("1 request resumed at second", page, StringComparison.Ordinal);
+        Assert.DoesNotContain(">77<", page, StringComparison.Ordinal);
         Assert.Contains("&lt;b&gt;", page, StringComparison.Ordinal);
         Assert.DoesNotContain(session, page, StringComparison.Ordinal);
         Assert.DoesNotContain("data-operation=\"", page[..page.IndexOf("<script>", StringComparison.Ordinal)], StringComparison.Ordinal);
@@ -176,7 +178,7 @@ public class StatusPageTests
     {
         using var response = await bench.Client.GetAsync("/status.json");
         using var json = JsonDocument.Parse(await response.Content.ReadAsStringAsync());
-        return [.. json.RootElement.GetProperty("timeline").Clone().EnumerateArray()];
+        return [.. json.RootElement.GetProperty("timeline").Clone().EnumerateArray().SelectMany(entry => entry.GetProperty("followed").EnumerateArray().Prepend(entry))];
     }
 
     private static string? Text(JsonElement element, string property) => element.GetProperty(property).GetString();

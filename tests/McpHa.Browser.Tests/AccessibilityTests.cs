@@ -11,7 +11,7 @@ public sealed class AccessibilityTests(BrowserFixture browser, PageFixture fixtu
     [Theory]
     [InlineData(ColorScheme.Light, 1400)]
     [InlineData(ColorScheme.Dark, 1400)]
-    [InlineData(ColorScheme.Light, 420)]
+    [InlineData(ColorScheme.Dark, 500)]
     public async Task Axe_finds_nothing_wrong(ColorScheme scheme, int width)
     {
         using var client = await ConnectAsync();
@@ -19,6 +19,13 @@ public sealed class AccessibilityTests(BrowserFixture browser, PageFixture fixtu
         // Axe is a script of its own, which the page's policy would not let in.
         var (page, complaints) = await OpenAsync(new() { ColorScheme = scheme, BypassCSP = true, ViewportSize = new() { Width = width, Height = 900 } });
         await Expect(page.Locator("#link")).ToHaveTextAsync("live");
+        if (width >= 1400)
+        {
+            foreach (var table in await page.Locator(".wide").AllAsync())
+                Assert.True(await table.EvaluateAsync<bool>("region => region.scrollWidth <= region.clientWidth"), "a table is cut off at its right side");
+        }
+
+        Assert.True(await page.EvaluateAsync<bool>("document.documentElement.scrollWidth <= innerWidth"), "the page is wider than the window");
         await page.GetByLabel("Session id").FillAsync(client.SessionId!);
         await page.Keyboard.PressAsync("Enter");
         await Expect(page.Locator("#trail")).ToContainTextAsync("no other owner");
@@ -46,10 +53,23 @@ public sealed class AccessibilityTests(BrowserFixture browser, PageFixture fixtu
         var (page, _) = await OpenAsync();
         await Expect(page.GetByRole(AriaRole.Main)).ToHaveCountAsync(1);
         await Expect(page.GetByRole(AriaRole.Banner)).ToHaveCountAsync(1);
-        foreach (var heading in new[] { "MCP cluster", "Replicas", "Sessions per replica", "What happened", "Look up a session" })
+        foreach (var heading in new[] { "MCP cluster", "Replicas", "Sessions per replica", "Last hour", "What happened", "Look up a session" })
             await Expect(page.GetByRole(AriaRole.Heading, new() { Name = heading, Exact = true })).ToHaveCountAsync(1);
-        await Expect(page.GetByRole(AriaRole.Table, new() { Name = "Replicas, as their last heartbeats say" })).ToBeVisibleAsync();
+        await Expect(page.GetByRole(AriaRole.Table, new() { Name = "Replicas, by their last heartbeats" })).ToBeVisibleAsync();
         await Expect(page.GetByRole(AriaRole.Rowheader, new() { Name = Cluster.State.Replicas[0].Id })).ToBeVisibleAsync();
+    }
+
+    [Fact]
+    public async Task A_tile_leads_to_its_section_of_the_runbook_by_keyboard()
+    {
+        var (page, complaints) = await OpenAsync(new() { BypassCSP = true });
+        await page.GetByRole(AriaRole.Link, new() { Name = "Held requests: runbook" }).FocusAsync();
+        await page.Keyboard.PressAsync("Enter");
+
+        await Expect(page.GetByRole(AriaRole.Heading, new() { Name = "Requests are held", Exact = true })).ToBeInViewportAsync();
+        Assert.EndsWith("/status/runbook#requests-are-held", page.Url, StringComparison.Ordinal);
+        await AssertFlawlessAsync(page);
+        Assert.Empty(complaints);
     }
 
     private static async Task AssertFlawlessAsync(IPage page)

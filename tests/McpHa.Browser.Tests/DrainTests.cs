@@ -52,7 +52,8 @@ public sealed partial class DrainTests(BrowserFixture browser, PageFixture fixtu
         await Expect(page.GetByRole(AriaRole.Button, new() { Name = "Resume", Exact = true })).ToBeFocusedAsync();
         await page.Keyboard.PressAsync("Enter");
         await Expect(RowOf(page, owner)).ToContainTextAsync("alive");
-        await Expect(page.Locator("#timeline + .wide")).ToContainTextAsync($"{owner} takes sessions again");
+        await Expect(page.Locator("#timeline + .wide")).ToContainTextAsync($"{owner} drained by an operator");
+        await Expect(page.Locator("#timeline + .wide")).ToContainTextAsync("takes sessions again");
         Assert.DoesNotContain(PageFixture.Key, await page.ContentAsync(), StringComparison.Ordinal);
         Assert.Empty(complaints);
     }
@@ -60,7 +61,7 @@ public sealed partial class DrainTests(BrowserFixture browser, PageFixture fixtu
     // By Tab alone, as somebody does who has no mouse.
     private static async Task ReachAsync(IPage page, ILocator wanted)
     {
-        for (var presses = 0; presses < 50; presses++)
+        for (var presses = 0; presses < 80; presses++)
         {
             await page.Keyboard.PressAsync("Tab");
             if (await wanted.EvaluateAsync<bool>("element => element === document.activeElement"))

@@ -23,8 +23,12 @@ public sealed class LiveTests(BrowserFixture browser, PageFixture fixture) : Pag
 
         // Everything by itself: nobody loads the page again, and whoever types keeps the focus.
         var timeline = page.GetByRole(AriaRole.Region, new() { Name = "Table of what happened" });
-        await Expect(timeline).ToContainTextAsync($"{owner} was lost");
-        await Expect(timeline).ToContainTextAsync($"1 session: {owner} → {next}");
+        var kill = timeline.GetByRole(AriaRole.Row).Filter(new() { HasText = $"{owner} was lost" });
+        await Expect(kill).ToHaveCountAsync(1);
+        await Expect(kill).ToContainTextAsync($"taken over by {next}");
+        await Expect(kill).ToContainTextAsync("replaced by");
+        await Expect(page.Locator("#state")).ToContainTextAsync("All 3 replicas take sessions");
+        await Expect(RowOf(page, owner).GetByRole(AriaRole.Cell).Nth(2)).ToHaveTextAsync("–");
         await Expect(RowOf(page, next)).ToContainTextAsync("alive");
         await Expect(input).ToBeFocusedAsync();
         await Expect(input).ToHaveValueAsync(client.SessionId!);

@@ -66,7 +66,7 @@ public sealed class RedisCommandTests(RedisBackend redis)
 
         Assert.IsType<TakeOver.Refused>(await store.TakeOverAsync(id, 1, "c"));
 
-        Assert.Equal(new() { ["evalsha"] = 1, ["hmget"] = 2 }, await CommandsAsync(since: before));
+        Assert.Equal(new() { ["evalsha"] = 1, ["hmget"] = 2, ["zadd"] = 1 }, await CommandsAsync(since: before));
     }
 
     [Fact]

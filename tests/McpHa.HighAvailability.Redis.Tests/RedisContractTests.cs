@@ -36,6 +36,26 @@ public class RedisSessionLookupTests(RedisBackend redis) : SessionLookupContract
 }
 
 [Collection(RedisCollection.Name)]
+public class RedisStoreFiguresTests(RedisBackend redis) : StoreFiguresContract
+{
+    protected override (ISessionStore Store, IStoreFigures Figures) Backend(SessionStoreOptions? options = null)
+    {
+        // Sessions of other tests may expire at any time.
+        var store = redis.Store(options);
+        redis.Database.KeyDelete(RedisBackend.Keys.OpenSessions);
+        return (store, new RedisStoreFigures(redis.Connection()));
+    }
+
+    [Fact]
+    public async Task The_memory_is_read()
+    {
+        var (_, figures) = Backend();
+
+        Assert.InRange((await figures.ReadAsync()).MemoryUsed ?? 0, 1, long.MaxValue);
+    }
+}
+
+[Collection(RedisCollection.Name)]
 public class RedisJournalTests(RedisBackend redis) : JournalContract
 {
     protected override (ISessionStore Store, ISessionJournal Journal) Backend(SessionStoreOptions? options = null) =>

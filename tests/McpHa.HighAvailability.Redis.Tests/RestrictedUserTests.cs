@@ -93,6 +93,12 @@ public sealed class RestrictedSessionLookupTests(RestrictedRedis redis) : Sessio
 }
 
 /// <inheritdoc cref="RestrictedSessionStoreTests"/>
+public sealed class RestrictedStoreFiguresTests(RestrictedRedis redis) : StoreFiguresContract, IClassFixture<RestrictedRedis>
+{
+    protected override (ISessionStore Store, IStoreFigures Figures) Backend(SessionStoreOptions? options = null) => (redis.Store(options), new RedisStoreFigures(redis.Connection()));
+}
+
+/// <inheritdoc cref="RestrictedSessionStoreTests"/>
 public sealed class RestrictedJournalTests(RestrictedRedis redis) : JournalContract, IClassFixture<RestrictedRedis>
 {
     protected override (ISessionStore Store, ISessionJournal Journal) Backend(SessionStoreOptions? options = null) =>

@@ -54,6 +54,15 @@ public sealed class InMemorySessionLookupTests : SessionLookupContract
     }
 }
 
+public sealed class InMemoryStoreFiguresTests : StoreFiguresContract
+{
+    protected override (ISessionStore Store, IStoreFigures Figures) Backend(SessionStoreOptions? options = null)
+    {
+        var sessions = new InMemorySessions(TimeProvider.System, Options.Create(options ?? new()));
+        return (new InMemorySessionStore(sessions), new InMemoryStoreFigures(sessions));
+    }
+}
+
 public sealed class InMemoryJournalTests : JournalContract
 {
     protected override (ISessionStore Store, ISessionJournal Journal) Backend(SessionStoreOptions? options = null)

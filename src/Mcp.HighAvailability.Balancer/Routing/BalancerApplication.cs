@@ -48,6 +48,10 @@ public static class BalancerApplication
                 provider.GetService<IMeterFactory>()));
         });
         services.TryAddSingleton<Timeline>();
+        services.TryAddSingleton<ReplicaRoster>();
+        services.TryAddSingleton<ErrorResponses>();
+        services.TryAddSingleton<ClusterHistory>();
+        services.TryAddSingleton<StoreReader>();
         services.TryAddSingleton<FailoverLog>();
         services.TryAddSingleton(static provider => new CallMeter(provider.GetRequiredService<TimeProvider>(), provider.GetService<IMeterFactory>()));
         services.AddMetrics();
@@ -82,7 +86,8 @@ public static class BalancerApplication
         var guard = endpoints.ServiceProvider.GetRequiredService<AccessGuard>();
         var rate = endpoints.ServiceProvider.GetRequiredService<RequestRate>();
         var descriptors = endpoints.ServiceProvider.GetRequiredService<DescriptorGate>();
-        var relayed = guard.Wrap(ReadableErrors.Wrap(descriptors.Wrap(rate.Wrap(balancer.HandleAsync))));
+        var responses = endpoints.ServiceProvider.GetRequiredService<ErrorResponses>();
+        var relayed = guard.Wrap(ReadableErrors.Wrap(responses.Wrap(descriptors.Wrap(rate.Wrap(balancer.HandleAsync)))));
         if (endpoints.ServiceProvider.GetRequiredService<IOptions<BalancerOptions>>().Value.StatusPage)
             endpoints.ServiceProvider.GetRequiredService<StatusEndpoints>().Map(endpoints, serve => guard.Wrap(rate.Wrap(serve)), relayed, metrics);
 

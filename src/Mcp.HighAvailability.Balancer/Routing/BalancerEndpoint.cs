@@ -27,8 +27,11 @@ internal sealed class BalancerEndpoint(Relay.Relay relay, RoutingState state, Ba
     /// <summary>How long calls take.</summary>
     public CallMeter Calls => calls;
 
-    /// <summary>Exchanges since the start.</summary>
+    /// <summary>Requests that were relayed since the start.</summary>
     public long Relayed => Volatile.Read(ref _relayed);
+
+    /// <summary>Requests that this balancer answered with "may have run".</summary>
+    public long MayHaveRun => relay.Metrics.MayHaveRun;
 
     public async Task HandleAsync(HttpContext context)
     {

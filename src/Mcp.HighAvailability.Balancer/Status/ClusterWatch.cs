@@ -5,17 +5,14 @@ using Mcp.HighAvailability.Storage;
 
 namespace Mcp.HighAvailability.Balancer.Status;
 
-/// <summary>
-/// Writes the timeline of the whole cluster: who comes and goes as the directory says, and take-overs as their new owners tell of them on the event
-/// bus.
-/// </summary>
+/// <summary>Writes the timeline of the whole cluster: replicas as the directory shows them, and take-overs as their new owners announce them on the event bus.</summary>
 internal sealed partial class ClusterWatch(
-    ReplicaDirectory directory, Timeline timeline, TimeProvider time, ILogger<ClusterWatch> logger, IEventBus? bus = null) : BackgroundService
+    ReplicaDirectory directory, Timeline timeline, ReplicaRoster roster, ClusterHistory history, TimeProvider time, ILogger<ClusterWatch> logger,
+    IEventBus? bus = null) : BackgroundService
 {
-    // So often it looks whether the registry is there; changes of replicas are heard of at once.
+    // How often it looks whether the registry is there, and samples the history. Changes of replicas wake it at once.
     private static readonly TimeSpan Look = TimeSpan.FromSeconds(1);
 
-    private readonly DateTimeOffset _started = time.GetUtcNow();
     private readonly Dictionary<string, ReplicaInfo> _alive = new(StringComparer.Ordinal);
     private readonly Dictionary<string, DateTimeOffset> _lost = new(StringComparer.Ordinal);
     private DateTimeOffset? _awaySince;
@@ -31,6 +28,7 @@ internal sealed partial class ClusterWatch(
             {
                 CompareReplicas();
                 CompareRegistry();
+                history.Sample();
             }
             catch (Exception e)
             {
@@ -68,24 +66,31 @@ internal sealed partial class ClusterWatch(
         foreach (var gone in _alive.Values.Where(before => now.All(replica => replica.Id != before.Id)).ToList())
         {
             _alive.Remove(gone.Id);
-            var inGoodOrder = gone is { Draining: true, Stays: false };
-            timeline.Add(inGoodOrder ? TimelineKind.Left : TimelineKind.Lost, gone.Id);
-            if (!inGoodOrder)
-                _lost[gone.Id] = time.GetUtcNow();
+            if (gone is { Draining: true, Stays: false })
+            {
+                timeline.Add(TimelineKind.Left, gone.Id);
+                continue;
+            }
+
+            timeline.AddLost(gone.Id, LastHeard(gone.Id));
+            _lost[gone.Id] = time.GetUtcNow();
         }
 
-        // Ids are new at every start: who has not come back by now does not.
+        // Ids are new at every start: a replica that has not come back by now does not come back.
         foreach (var id in _lost.Where(pair => time.GetUtcNow() - pair.Value > ReplicaSilence.RemovedAfter).Select(pair => pair.Key).ToList())
             _lost.Remove(id);
+        roster.Trim();
     }
 
-    // Those that were there before this balancer joined when they started.
+    private DateTimeOffset LastHeard(string id) =>
+        time.GetUtcNow() - (directory.Known().FirstOrDefault(known => known.Replica.Id == id)?.Age ?? TimeSpan.Zero);
+
     private void Joined(ReplicaInfo replica)
     {
         if (_lost.Remove(replica.Id))
             timeline.Add(TimelineKind.Back, replica.Id);
         else
-            timeline.Add(TimelineKind.Joined, replica.Id, replica.Started < _started ? replica.Started : null);
+            timeline.Add(TimelineKind.Joined, replica.Id, roster.JoinedAt(replica));
         if (replica.Draining)
             timeline.Add(replica.Stays ? TimelineKind.Drained : TimelineKind.Stopping, replica.Id);
     }

@@ -9,9 +9,7 @@ using Microsoft.Extensions.Options;
 
 namespace Mcp.HighAvailability.Balancer.Status;
 
-/// <summary>
-/// Everything that is for people and not for MCP clients, at one place: the page, the same as JSON and as Prometheus text, the lookup, operations.
-/// </summary>
+/// <summary>Everything that is for operators: the cluster page, its JSON, its runbook and Prometheus text, the lookup of sessions, operations.</summary>
 internal sealed class StatusEndpoints(
     StatusReport report, SessionTrails trails, OperatorKey key, OperationsEndpoint operations, TimeProvider time, IHostApplicationLifetime lifetime,
     IOptions<BalancerOptions> options, ILogger<StatusEndpoints> logger, IEventBus? bus = null)
@@ -34,8 +32,8 @@ internal sealed class StatusEndpoints(
 
         var place = StatusPlace.Of(endpoints, options.Value.StatusAddress);
         var frames = new LiveFrames(() => _page.RenderEvent(report.Take()), time, lifetime.ApplicationStopping, logger);
-        var json = Untraced(context => StatusPage.WriteJsonAsync(context, report.Take()));
-        var html = Untraced(context => _page.WriteHtmlAsync(context, report.Take()));
+        var json = Untraced(async context => await StatusPage.WriteJsonAsync(context, await report.TakeAsync()));
+        var html = Untraced(async context => await _page.WriteHtmlAsync(context, await report.TakeAsync()));
         endpoints.MapGet("/", Here(context => StatusFormats.Of(context.Request) switch
         {
             StatusFormat.Html => html(context),
@@ -44,6 +42,7 @@ internal sealed class StatusEndpoints(
         }));
         endpoints.MapGet("/status.json", Here(json));
         endpoints.MapGet("/status/events", Here(Untraced(frames.ServeAsync)));
+        endpoints.MapGet("/status/runbook", Here(Untraced(StatusPage.WriteRunbookAsync)));
         if (trails.IsPossible)
             endpoints.MapPost("/status/session", Here(Untraced(LookUpAsync)));
         endpoints.MapPost("/operations/replicas/{name}/drain", Here(context => operations.HandleAsync(context, ReplicaOperation.Drain)));
@@ -84,8 +83,7 @@ internal sealed class StatusEndpoints(
             LookupStates.Away => StatusCodes.Status503ServiceUnavailable,
             _ => StatusCodes.Status200OK,
         };
-        await (StatusFormats.Of(context.Request) is StatusFormat.Json ? StatusPage.WriteJsonAsync(context, answer)
-            : _page.WriteHtmlAsync(context, report.Take(), answer));
+        await (StatusFormats.Of(context.Request) is StatusFormat.Json ? StatusPage.WriteJsonAsync(context, answer) : _page.WriteHtmlAsync(context, await report.TakeAsync(), answer));
     }
 
     // Null: it cannot be read as a form.

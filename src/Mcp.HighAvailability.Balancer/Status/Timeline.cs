@@ -1,138 +1,104 @@
-using System.Text.Json.Serialization;
-
 namespace Mcp.HighAvailability.Balancer.Status;
 
-/// <summary>Events of the cluster.</summary>
-[JsonConverter(typeof(JsonStringEnumConverter<TimelineKind>))]
-internal enum TimelineKind
-{
-    /// <summary>A replica is there.</summary>
-    [JsonStringEnumMemberName("joined")]
-    Joined,
-
-    /// <summary>A replica that was lost is there again.</summary>
-    [JsonStringEnumMemberName("back")]
-    Back,
-
-    /// <summary>A replica hands its sessions over, because it ends.</summary>
-    [JsonStringEnumMemberName("stopping")]
-    Stopping,
-
-    /// <summary>A replica hands its sessions over, because an operator asked.</summary>
-    [JsonStringEnumMemberName("drained")]
-    Drained,
-
-    /// <summary>A replica takes sessions again.</summary>
-    [JsonStringEnumMemberName("resumed")]
-    Resumed,
-
-    /// <summary>A replica left in good order.</summary>
-    [JsonStringEnumMemberName("left")]
-    Left,
-
-    /// <summary>A replica died, or cannot be reached.</summary>
-    [JsonStringEnumMemberName("lost")]
-    Lost,
-
-    /// <summary>Sessions were taken over; as their new owner says.</summary>
-    [JsonStringEnumMemberName("taken-over")]
-    TakenOver,
-
-    /// <summary>Exchanges of clients went on at another replica; as this balancer saw it.</summary>
-    [JsonStringEnumMemberName("went-on")]
-    WentOn,
-
-    /// <summary>Redis cannot be read.</summary>
-    [JsonStringEnumMemberName("registry-away")]
-    RegistryAway,
-
-    /// <summary>Redis can be read again.</summary>
-    [JsonStringEnumMemberName("registry-back")]
-    RegistryBack,
-}
-
-/// <summary>Something that happened, once or several times within seconds.</summary>
-/// <param name="Time">When (of several the first), UTC.</param>
-/// <param name="Kind">What.</param>
-/// <param name="Replica">Replica that the entry is about; of sessions their former owner.</param>
-/// <param name="To">Who has the sessions now.</param>
-/// <param name="Reason">Why they were taken over.</param>
-/// <param name="Count">How often.</param>
-/// <param name="TypicalMs">The median of the pauses.</param>
-/// <param name="LongestMs">The longest pause.</param>
-internal sealed record TimelineEntry(
-    DateTimeOffset Time, TimelineKind Kind, string Replica = "", string To = "", string Reason = "", int Count = 1, double? TypicalMs =
-        null, double? LongestMs = null);
-
-/// <summary>The last things that happened in the cluster. What belongs together is one entry: one death moves thousands of sessions.</summary>
+/// <summary>The last things that happened in the cluster. The loss or drain of a replica and all that followed from it are one entry. Thread-safe.</summary>
 internal sealed class Timeline(TimeProvider time)
 {
     private const int Kept = 100;
-    private const int MaxPauses = 512;
-    private static readonly TimeSpan Together = TimeSpan.FromSeconds(10);
 
-    private readonly LinkedList<Item> _items = new();
+    // A relay or another replica may notice a loss before the directory of this balancer does.
+    private static readonly TimeSpan Ahead = TimeSpan.FromSeconds(30);
+
+    private readonly Lock _gate = new();
+    private readonly LinkedList<TimelineItem> _items = new();
 
     /// <summary>Newest first.</summary>
     public IReadOnlyList<TimelineEntry> Recent()
     {
-        lock (_items)
+        lock (_gate)
             return [.. _items.Select(item => item.ToEntry()).OrderByDescending(entry => entry.Time)];
     }
 
+    /// <summary>Notes an event.</summary>
+    /// <param name="kind">What happened.</param>
+    /// <param name="replica">To which replica.</param>
+    /// <param name="at">When; by default now.</param>
     public void Add(TimelineKind kind, string replica = "", DateTimeOffset? at = null)
     {
-        lock (_items)
-            Keep(new Item(new(at ?? time.GetUtcNow(), kind, replica), 0));
+        lock (_gate)
+        {
+            var item = new TimelineItem(kind, at ?? time.GetUtcNow(), replica);
+            if (CauseOf(kind, replica) is { } cause)
+                cause.Follow(item);
+            else
+                Keep(item);
+        }
     }
 
-    /// <summary>Notes a pause: with others of the same kind, way and reason, as long as they come within seconds of each other.</summary>
+    /// <summary>Notes the loss of a replica, with what had been noticed of it before.</summary>
+    /// <param name="replica">The replica.</param>
+    /// <param name="lastHeard">Its last heartbeat. A replica that joined after it takes the place of the lost one.</param>
+    public void AddLost(string replica, DateTimeOffset lastHeard)
+    {
+        lock (_gate)
+        {
+            var item = new TimelineItem(TimelineKind.Lost, time.GetUtcNow(), replica);
+            if (IncidentOf(replica) is { IsOver: false } incident)
+            {
+                incident.Follow(item);
+                return;
+            }
+
+            foreach (var early in _items.Where(early => early.IsMove && early.Replica == replica && time.GetUtcNow() - early.At < Ahead).Reverse().ToList())
+                Adopt(item, early);
+            if (_items.LastOrDefault(joined => joined.Kind == TimelineKind.Joined && joined.At > lastHeard) is { } replacement)
+                Adopt(item, replacement);
+            Keep(item);
+        }
+    }
+
+    /// <summary>Notes that a session or a request of a replica moved to another one; several within seconds are counted together.</summary>
     public void Add(TimelineKind kind, string from, string to, string reason, TimeSpan pause)
     {
         var now = time.GetTimestamp();
-        lock (_items)
+        lock (_gate)
         {
-            var item = _items.FirstOrDefault(item =>
-                item.First.Kind == kind && item.First.Replica == from && item.First.To == to && item.First.Reason == reason &&
-                    time.GetElapsedTime(item.Last, now) < Together);
+            var incident = IncidentOf(from);
+            var item = (incident?.Followed ?? _items.AsEnumerable()).LastOrDefault(item => item.Gathers(kind, from, to, reason, now, time));
             if (item is null)
-                Keep(item = new(new(time.GetUtcNow(), kind, from, to, reason), now));
+            {
+                item = new TimelineItem(kind, time.GetUtcNow(), from, to, reason);
+                if (incident is null)
+                    Keep(item);
+                else
+                    incident.Follow(item);
+            }
+
             item.Note(pause.TotalMilliseconds, now);
         }
     }
 
-    private void Keep(Item item)
+    private TimelineItem? CauseOf(TimelineKind kind, string replica) => kind switch
+    {
+        TimelineKind.Left or TimelineKind.Resumed or TimelineKind.Back => IncidentOf(replica),
+        TimelineKind.Stopping => IncidentOf(replica) is { IsOver: false } drained ? drained : null,
+        TimelineKind.Joined => _items.LastOrDefault(item => item.NeedsReplacement && time.GetUtcNow() - item.At < 10 * Ahead),
+        TimelineKind.RegistryBack => _items.FirstOrDefault(item => item.Kind == TimelineKind.RegistryAway),
+        _ => null,
+    };
+
+    // The newest: a replica may be drained again.
+    private TimelineItem? IncidentOf(string replica) => _items.FirstOrDefault(item => item.IsIncident && item.Replica == replica);
+
+    private void Adopt(TimelineItem item, TimelineItem early)
+    {
+        _items.Remove(early);
+        item.Follow(early);
+    }
+
+    private void Keep(TimelineItem item)
     {
         _items.AddFirst(item);
         if (_items.Count > Kept)
             _items.RemoveLast();
-    }
-
-    private sealed class Item(TimelineEntry first, long last)
-    {
-        private readonly List<double> _pauses = [];
-        private int _count;
-        private double _longest;
-
-        public TimelineEntry First => first;
-
-        public long Last { get; private set; } = last;
-
-        public void Note(double milliseconds, long now)
-        {
-            Last = now;
-            _count++;
-            _longest = Math.Max(_longest, milliseconds);
-
-            // Of very many a sample that all of them are equally likely to be in.
-            if (_pauses.Count < MaxPauses)
-                _pauses.Add(milliseconds);
-            else if (Random.Shared.Next(_count) is var slot && slot < MaxPauses)
-                _pauses[slot] = milliseconds;
-        }
-
-        public TimelineEntry ToEntry() => _count == 0
-            ? first
-            : first with { Count = _count, TypicalMs = Math.Round(_pauses.Order().ElementAt(_pauses.Count / 2), 1), LongestMs = Math.Round(_longest, 1) };
     }
 }

@@ -4,6 +4,6 @@ using Mcp.HighAvailability.Storage;
 namespace Mcp.HighAvailability.Redis;
 
 /// <summary>Heartbeats as JSON.</summary>
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(ReplicaInfo))]
 internal sealed partial class ReplicaJson : JsonSerializerContext;

@@ -5,16 +5,20 @@ using StackExchange.Redis;
 
 namespace Mcp.HighAvailability.Redis;
 
-/// <summary>Keeps sessions in Redis: every write is one script under the fence, every method one command.</summary>
+/// <summary>Keeps sessions in Redis: every write is one script under the fence. A method waits for one command.</summary>
 internal sealed class RedisSessionStore(RedisConnection redis, IOptions<SessionStoreOptions> options, TimeProvider time, SessionMetrics? metrics = null)
     : ISessionStore
 {
     // What the commit script answers to a position that was used before.
     private const long PositionTaken = -2;
 
+    private readonly RedisSessionIndex _index = new(redis, time);
+
     public async ValueTask<bool> CreateAsync(SessionRecord record, CancellationToken cancellationToken = default)
     {
-        List<RedisValue> arguments = [Lifetime(options.Value, used: false), record.Owner, record.Epoch, record.Created.UtcTicks];
+        var lifetime = Lifetime(options.Value, used: false);
+        _index.Add(record.Id, lifetime);
+        List<RedisValue> arguments = [lifetime, record.Owner, record.Epoch, record.Created.UtcTicks];
         RedisSessionRecord.Write(record, arguments);
         var result = await redis.EvaluateAsync(RedisSessionScripts.Create, redis.Keys.WholeSession(record.Id), [.. arguments], cancellationToken);
         return (long)result == 1;
@@ -30,6 +34,7 @@ internal sealed class RedisSessionStore(RedisConnection redis, IOptions<SessionS
     public async ValueTask<TakeOver> TakeOverAsync(string sessionId, long expectedEpoch, string newOwner, CancellationToken cancellationToken = default)
     {
         var keys = redis.Keys.WholeSession(sessionId);
+        _index.Renew(sessionId, Lifetime(options.Value));
         var result = await redis.EvaluateAsync(RedisSessionScripts.TakeOver, keys, [expectedEpoch, newOwner, Lifetime(options.Value)], cancellationToken);
 
         var parts = (RedisResult[])result!;
@@ -50,6 +55,8 @@ internal sealed class RedisSessionStore(RedisConnection redis, IOptions<SessionS
     public async ValueTask<CommitResult> CommitAsync(string sessionId, SessionCommit commit, CancellationToken cancellationToken = default)
     {
         JournalPositions.ThrowIfNotAscending(commit.Append);
+        if (commit.Touch)
+            _index.Renew(sessionId, Lifetime(options.Value));
         var keys = commit.Touch || commit.Calls.Count > 0 || commit.State.Count > 0
             ? redis.Keys.WholeSession(sessionId)
             : [redis.Keys.Session(sessionId), redis.Keys.Journal(sessionId)];
@@ -69,12 +76,17 @@ internal sealed class RedisSessionStore(RedisConnection redis, IOptions<SessionS
     public async ValueTask<CommitResult> ReleaseAsync(string sessionId, long epoch, CancellationToken cancellationToken = default) =>
         Outcome(await redis.EvaluateAsync(RedisSessionScripts.Release, [redis.Keys.Session(sessionId)], [epoch], cancellationToken));
 
-    public async ValueTask<CommitResult> EndAsync(string sessionId, long epoch, CancellationToken cancellationToken = default) =>
-        Outcome(await redis.EvaluateAsync(
+    public async ValueTask<CommitResult> EndAsync(string sessionId, long epoch, CancellationToken cancellationToken = default)
+    {
+        var result = Outcome(await redis.EvaluateAsync(
             RedisSessionScripts.End,
             redis.Keys.WholeSession(sessionId),
             [epoch, Milliseconds(options.Value.EndedRetention)],
             cancellationToken));
+        if (result == CommitResult.Committed)
+            _index.Remove(sessionId);
+        return result;
+    }
 
     public async ValueTask<CommitResult> WriteBackAsync(
         SessionSnapshot snapshot,
@@ -83,6 +95,7 @@ internal sealed class RedisSessionStore(RedisConnection redis, IOptions<SessionS
     {
         JournalPositions.ThrowIfNotAscending(snapshot.Journal);
         var record = snapshot.Record;
+        _index.Add(record.Id, Lifetime(options.Value));
         var fields = new List<RedisValue>();
         RedisSessionRecord.Write(record, fields);
 

@@ -45,6 +45,9 @@ internal sealed class SelfReplica(
     /// <summary>Tells the replica's load; set by who knows it.</summary>
     public Func<(int Sessions, int Calls)> Load { get; set; } = static () => (0, 0);
 
+    /// <summary>Tells what went wrong in this replica; set by who knows it.</summary>
+    public Func<ReplicaFaults> Faults { get; set; } = static () => ReplicaFaults.None;
+
     /// <summary>Names the tools that may be run again, one per line; set by who knows them.</summary>
     public Func<string> Rerun { get; set; } = static () => "";
 
@@ -63,6 +66,7 @@ internal sealed class SelfReplica(
             Instance = Instance,
             Http2 = priorKnowledge is { IsOffered: true } && _address.Scheme == Uri.UriSchemeHttp,
             Application = cluster?.Value.Application ?? "",
+            Faults = Faults() is var faults && faults == ReplicaFaults.None ? null : faults,
         };
     }
 

@@ -24,6 +24,9 @@ internal sealed class SessionMetrics
     private readonly Counter<long> _writtenBack;
     private readonly Counter<long> _broadcasts;
     private readonly Counter<long> _broadcastGaps;
+    private long _callsThatMayHaveRun;
+    private long _fencedWrites;
+    private long _unjournaledEvents;
 
     public SessionMetrics(IMeterFactory meterFactory) : this(meterFactory.Create(HighAvailabilityDiagnostics.MeterName))
     {
@@ -64,6 +67,10 @@ internal sealed class SessionMetrics
             "the store.");
     }
 
+    /// <summary>What went wrong, for heartbeats.</summary>
+    public (long MayHaveRun, long FencedWrites, long UnjournaledEvents) Faults =>
+        (Volatile.Read(ref _callsThatMayHaveRun), Volatile.Read(ref _fencedWrites), Volatile.Read(ref _unjournaledEvents));
+
     public void Created() => _created.Add(1);
 
     public void Ended(string reason) => _ended.Add(1, new KeyValuePair<string, object?>(AttributeNames.Reason, reason));
@@ -84,19 +91,39 @@ internal sealed class SessionMetrics
             _trimmed.Add(events);
     }
 
-    public void Overdue() => _overdue.Add(1);
+    public void Overdue()
+    {
+        _overdue.Add(1);
+        Interlocked.Increment(ref _callsThatMayHaveRun);
+    }
 
-    public void GivenUp(int events) => _givenUp.Add(events);
+    public void GivenUp(int events)
+    {
+        _givenUp.Add(events);
+        Interlocked.Add(ref _unjournaledEvents, events);
+    }
 
     public void Forwarded() => _forwards.Add(1);
 
-    public void Fenced() => _fenced.Add(1);
+    public void Fenced()
+    {
+        _fenced.Add(1);
+        Interlocked.Increment(ref _fencedWrites);
+    }
 
     public void Rerun() => _rerun.Add(1);
 
-    public void Refused() => _refused.Add(1);
+    public void Refused()
+    {
+        _refused.Add(1);
+        Interlocked.Increment(ref _callsThatMayHaveRun);
+    }
 
-    public void Abandoned(string call) => _abandoned.Add(1, new KeyValuePair<string, object?>(AttributeNames.Tool, call));
+    public void Abandoned(string call)
+    {
+        _abandoned.Add(1, new KeyValuePair<string, object?>(AttributeNames.Tool, call));
+        Interlocked.Increment(ref _callsThatMayHaveRun);
+    }
 
     public void Repeated() => _repeated.Add(1);
 

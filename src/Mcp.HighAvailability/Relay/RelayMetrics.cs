@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using Mcp.HighAvailability.Diagnostics;
+using Mcp.HighAvailability.Protocol;
 
 namespace Mcp.HighAvailability.Relay;
 
@@ -7,6 +8,7 @@ namespace Mcp.HighAvailability.Relay;
 internal sealed class RelayMetrics
 {
     private readonly Counter<long> _abandoned;
+    private long _mayHaveRun;
 
     public RelayMetrics(IMeterFactory meters)
     {
@@ -32,6 +34,16 @@ internal sealed class RelayMetrics
     public UpDownCounter<long> Held { get; }
 
     public Counter<long> GivenUp { get; }
+
+    /// <summary>Requests that this process has answered with "may have run", since its start.</summary>
+    public long MayHaveRun => Volatile.Read(ref _mayHaveRun);
+
+    /// <summary>The client got an error of the relay.</summary>
+    public void Answered(RelayError error)
+    {
+        if (error.Code == JsonRpc.MayHaveRun)
+            Interlocked.Increment(ref _mayHaveRun);
+    }
 
     public void Abandoned(string call) => _abandoned.Add(1, new KeyValuePair<string, object?>(AttributeNames.Tool, call));
 

@@ -52,6 +52,8 @@ internal sealed partial class RelayRun(
         finally
         {
             _trace.Finish(_error, _goesOn);
+            if (_error is { } error)
+                relay.Metrics.Answered(error);
             await client.EndAsync();
             CountAsHeld(false);
         }
@@ -256,6 +258,7 @@ internal sealed partial class RelayRun(
                 await client.FailAsync(_error = step.Error!, exchange.Body);
                 break;
             case RelayAction.Refuse:
+                _error = exchange.ForRelay ? null : _machine.BegunAt.Count == 0 ? RelayError.NoReplica : RelayError.MayHaveRun;
                 await client.RefuseAsync(exchange.ForRelay, exchange.Body, _machine.BegunAt);
                 break;
             case RelayAction.EndElsewhere:

@@ -47,6 +47,13 @@ internal sealed class InMemorySessions(TimeProvider time, IOptions<SessionStoreO
         }
     }
 
+    /// <summary>How many sessions are open.</summary>
+    public int CountOpen()
+    {
+        var now = Now;
+        return _sessions.Values.Count(session => !session.Ended && session.Expires > now);
+    }
+
     /// <summary>Forgets everything, as a backend does that was wiped.</summary>
     public void Clear() => _sessions.Clear();
 

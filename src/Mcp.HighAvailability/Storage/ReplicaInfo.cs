@@ -46,6 +46,9 @@ public sealed record ReplicaInfo(
     /// </summary>
     public string HopKey { get; init; } = "";
 
+    /// <summary>What went wrong in it since it started; <see langword="null"/>: nothing.</summary>
+    public ReplicaFaults? Faults { get; init; }
+
     /// <summary>It takes HTTP/2 without TLS at its address, so that the streams of a relay can share connections.</summary>
     public bool Http2 { get; init; }
 }

@@ -2,9 +2,7 @@ using System.Text;
 
 namespace Mcp.HighAvailability.Balancer.Status.Page;
 
-/// <summary>
-/// The box to look one session up, and what was found. The id goes by POST, so that it is in no address and no log, and comes back shortened.
-/// </summary>
+/// <summary>The form to look one session up, and the result. The id goes by POST, so that it is in no address and no log, and comes back shortened.</summary>
 internal static class LookupPart
 {
     public static void Render(StringBuilder page, LookupAnswer? answer, DateTimeOffset now)
@@ -33,19 +31,19 @@ internal static class LookupPart
                 page.Append("Session ").Text(answer.Session).Append(" was handed over and waits for its next request");
                 break;
             case LookupStates.Ended:
-                page.Append("Session ").Text(answer.Session).Append(" has ended; its trace is all that is left.");
+                page.Append("Session ").Text(answer.Session).Append(" has ended. Only its trace is left.");
                 return;
             case LookupStates.Unknown:
-                page.Append("Session ").Text(answer.Session).Append(" is unknown: never opened here, expired, or ended long ago.");
+                page.Append("Session ").Text(answer.Session).Append(" is unknown: it was never opened, has expired, or ended long ago.");
                 return;
             case LookupStates.Away:
                 page.Append("Redis cannot be reached; try again when it is back.");
                 return;
             case LookupStates.Damaged:
-                page.Append("What is stored of session ").Text(answer.Session).Append(" is damaged.");
+                page.Append("The record of session ").Text(answer.Session).Append(" is damaged.");
                 return;
             default:
-                page.Append("That is no session id: letters, digits and hyphens, as the client has it in <code>Mcp-Session-Id</code>.");
+                page.Append("This is not a session id. Use letters, digits and hyphens, as the client has it in <code>Mcp-Session-Id</code>.");
                 return;
         }
 
@@ -77,7 +75,7 @@ internal static class LookupPart
             page.Append("<tr><th scope=\"row\" class=\"n\">").Number(hop.Epoch).Append("</th><td>").Time(hop.Time, now).Append("</td><td>")
                 .Text(hop.From.Length > 0 ? hop.From : "not known")
                 .Append("</td><td>").Text(hop.To).Append("</td><td>").Text(TimelinePart.Why(hop.Reason)).Append("</td><td class=\"n\">")
-                .Append(hop.TookMs is { } took ? Html.Duration(took) : "not told yet").Append("</td></tr>");
+                .Append(hop.TookMs is { } took ? Html.Duration(took) : "not known yet").Append("</td></tr>");
         }
 
         page.Append("</tbody></table></div>");

@@ -14,28 +14,38 @@ internal static class ReplicaPart
             return;
         }
 
-        page.Append("<div class=\"wide\" role=\"region\" aria-label=\"Table of replicas\" tabindex=\"0\"><table><caption class=\"unseen\">Replicas, as " +
-            "their last heartbeats say</caption><thead><tr>")
-            .Append("<th scope=\"col\">Replica</th><th scope=\"col\">State</th>")
-                .Append(operations ? "<th scope=\"col\" class=\"operation\">Operation</th>" : "")
+        page.Append("<div class=\"wide\" role=\"region\" aria-label=\"Table of replicas\" tabindex=\"0\"><table><caption class=\"unseen\">Replicas, by their last heartbeats</caption><thead><tr>")
+            .Append("<th scope=\"col\">Replica<small>address, process</small></th><th scope=\"col\">State</th>")
+            .Append(operations ? "<th scope=\"col\" class=\"operation\">Operation</th>" : "")
             .Append("<th scope=\"col\" class=\"n\">Sessions</th><th scope=\"col\" class=\"n\">Calls</th><th scope=\"col\" class=\"n\">Heartbeat</th>")
-            .Append("<th scope=\"col\" class=\"n\">Up for</th><th scope=\"col\">Version</th><th scope=\"col\">Address</th></tr></thead><tbody>");
+            .Append("<th scope=\"col\" class=\"n\">Up for<small>version</small></th></tr></thead><tbody>");
         foreach (var replica in status.Replicas)
         {
-            page.Append("<tr data-key=\"").Text(replica.Id).Append("\"><th scope=\"row\">").Text(replica.Id);
+            page.Append("<tr data-key=\"").Text(replica.Id).Append("\"><th scope=\"row\">").Text(replica.Id).Append("<small>");
             if (replica.Instance.Length > 0 && replica.Instance != replica.Id)
-                page.Append("<small>").Text(replica.Instance).Append("</small>");
-            page.Append("</th><td class=\"").Append(replica.State).Append("\">").Append(State(replica)).Append("</td>");
+                page.Text(replica.Instance).Append("<br>");
+            page.Text(replica.Address.TrimEnd('/')).Append(", ").Append(replica.ProcessId)
+                .Append("</small></th><td class=\"").Append(replica.State).Append("\">").Append(State(replica)).Append("</td>");
             if (operations)
                 RenderOperation(page, replica);
-            page.Append("<td class=\"n\">").Number(replica.Sessions).Append("</td><td class=\"n\">").Number(replica.Calls).Append("</td><td class=\"n\">")
-                .Append(Html.Duration(replica.HeartbeatAgeMs)).Append(" ago</td><td class=\"n\">")
-                .Append(replica.IsLost ? "–" : Html.Age(status.Time - replica.Started)).Append("</td><td>").Text(replica.Version).Append("</td><td>")
-                    .Text(replica.Address.TrimEnd('/'))
-                .Append("<small>process ").Append(replica.ProcessId).Append("</small></td></tr>");
+            page.Append("<td class=\"n\">");
+            RenderLoad(page, replica, replica.Sessions);
+            page.Append("</td><td class=\"n\">");
+            RenderLoad(page, replica, replica.Calls);
+            page.Append("</td><td class=\"n\">").Append(Html.Duration(replica.HeartbeatAgeMs)).Append(" ago</td><td class=\"n\">")
+                .Append(replica.IsLost ? "–" : Html.Age(status.Time - replica.Started)).Append("<small>").Text(replica.Version).Append("</small></td></tr>");
         }
 
         page.Append("</tbody></table></div></section>");
+    }
+
+    // What a lost replica had, others have now, or the clients come back for.
+    private static void RenderLoad(StringBuilder page, ReplicaStatus replica, int count)
+    {
+        if (replica.IsLost)
+            page.Append('–');
+        else
+            page.Number(count);
     }
 
     private static string State(ReplicaStatus replica) => replica switch

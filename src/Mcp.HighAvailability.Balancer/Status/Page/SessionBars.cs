@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Mcp.HighAvailability.Balancer.Status.Page;
 
-/// <summary>Sessions per replica as bars; the numbers beside them are the text for those who do not see them.</summary>
+/// <summary>Sessions per replica as bars; the numbers beside them are the text for readers who do not see the bars.</summary>
 internal static class SessionBars
 {
     public static void Render(StringBuilder page, Status status)

@@ -16,12 +16,21 @@ internal sealed class StatusPage(bool operations, bool lookup)
 
     private static readonly JsonSerializerOptions _json = new(JsonSerializerDefaults.Web) { WriteIndented = true };
 
+    private static readonly string _runbook = RenderRunbook();
+
     private readonly LivePart _live = new(operations);
 
     public static Task WriteJsonAsync<T>(HttpContext context, T what)
     {
         SetHeaders(context.Response, "application/json; charset=utf-8");
         return context.Response.Body.WriteAsync(JsonSerializer.SerializeToUtf8Bytes(what, _json)).AsTask();
+    }
+
+    /// <summary>The runbook, served where the page is: it is readable when nothing else is.</summary>
+    public static Task WriteRunbookAsync(HttpContext context)
+    {
+        SetHeaders(context.Response, "text/html; charset=utf-8");
+        return context.Response.WriteAsync(_runbook, context.RequestAborted);
     }
 
     public Task WriteHtmlAsync(HttpContext context, Status status, LookupAnswer? answer = null)
@@ -41,10 +50,8 @@ internal sealed class StatusPage(bool operations, bool lookup)
     private string Render(Status status, LookupAnswer? answer)
     {
         var page = new StringBuilder(24576);
-        page.Append("<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>MCP " +
-            "cluster</title><style>")
-            .Append(_style).Append(
-                "</style></head><body><header><h1>MCP cluster</h1><p id=\"link\">a snapshot; load the page again for news</p></header><main>");
+        page.Append("<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>MCP cluster</title><style>")
+            .Append(_style).Append("</style></head><body><header><h1>MCP cluster</h1><p id=\"link\">a snapshot; reload the page to renew it</p></header><main>");
         _live.Render(page, status);
         page.Append("<p id=\"said\" role=\"status\"></p>");
         if (lookup)
@@ -53,6 +60,15 @@ internal sealed class StatusPage(bool operations, bool lookup)
         if (operations)
             RenderQuestion(page);
         return page.Append("<script>").Append(_script).Append("</script></body></html>").ToString();
+    }
+
+    private static string RenderRunbook()
+    {
+        var page = new StringBuilder(32768);
+        page.Append("<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>Runbook of the MCP cluster</title><style>")
+            .Append(_style).Append("</style></head><body class=\"text\"><main><p><a href=\"/\">Back to the cluster page</a></p>");
+        Markdown.Render(page, Resource("operations.md"));
+        return page.Append("</main></body></html>").ToString();
     }
 
     private static void RenderQuestion(StringBuilder page) => page

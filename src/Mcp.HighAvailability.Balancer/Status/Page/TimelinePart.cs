@@ -4,7 +4,7 @@ using Mcp.HighAvailability.Storage;
 
 namespace Mcp.HighAvailability.Balancer.Status.Page;
 
-/// <summary>Events of the cluster, newest first.</summary>
+/// <summary>What happened, newest first. The loss of a replica and all that followed from it are one row.</summary>
 internal static class TimelinePart
 {
     private const int Shown = 40;
@@ -18,58 +18,94 @@ internal static class TimelinePart
             return;
         }
 
-        page.Append("<div class=\"wide tall\" role=\"region\" aria-label=\"Table of what happened\" tabindex=\"0\"><table><caption " +
-            "class=\"unseen\">Joins, drains, deaths and take-overs, newest first</caption>")
-            .Append("<thead><tr><th scope=\"col\">UTC</th><th scope=\"col\">What</th><th scope=\"col\" class=\"n\">Pause<small>typical, " +
-                "longest</small></th></tr></thead><tbody>");
+        page.Append("<div class=\"wide tall\" role=\"region\" aria-label=\"Table of what happened\" tabindex=\"0\"><table><caption class=\"unseen\">Joins, drains, losses and take-overs, newest first</caption>")
+            .Append("<thead><tr><th scope=\"col\">UTC</th><th scope=\"col\">What</th></tr></thead><tbody>");
         foreach (var entry in status.Timeline.Take(Shown))
         {
-            page.Append("<tr data-key=\"").Append(entry.Time.UtcTicks).Append(entry.Kind).Append("\"><td>").Time(entry.Time, status.Time).Append(
-                "</td><td class=\"")
-                .Append(Mood(entry.Kind)).Append("\">");
-            RenderWhat(page, entry);
-            page.Append("</td><td class=\"n\">");
-            if (entry.TypicalMs is { } typical && entry.LongestMs is { } longest)
-                page.Append(Html.Duration(typical)).Append(entry.Count > 1 ? ", " + Html.Duration(longest) : "");
+            page.Append("<tr data-key=\"").Text(entry.Replica).Append(entry.Kind).Append(entry.Time.UtcTicks).Append("\"><td>").Time(entry.Time, status.Time).Append("</td><td class=\"")
+                .Append(Mood(entry.Kind)).Append("\">").Append("<b>").Append(Subject(entry)).Append("</b> ");
+            RenderDeed(page, entry);
+            if (entry.Followed.Count > 0)
+                RenderFollowed(page, entry);
             page.Append("</td></tr>");
         }
 
         page.Append("</tbody></table></div></section>");
     }
 
-    private static void RenderWhat(StringBuilder page, TimelineEntry entry)
+    private static void RenderFollowed(StringBuilder page, TimelineEntry entry)
+    {
+        page.Append("<ul>");
+        foreach (var next in entry.Followed)
+        {
+            page.Append("<li>");
+            switch (next.Kind)
+            {
+                case TimelineKind.TakenOver:
+                    page.Append(Html.Plural(next.Count, "session")).Append(" taken over by ").Text(next.To);
+                    break;
+                case TimelineKind.Resumption:
+                    page.Append(Html.Plural(next.Count, "request")).Append(" resumed at ").Text(next.To);
+                    break;
+                case TimelineKind.Joined:
+                    page.Append("replaced by ").Text(next.Replica);
+                    break;
+                default:
+                    RenderDeed(page, next);
+                    break;
+            }
+
+            RenderDetail(page, next);
+            page.Append("</li>");
+        }
+
+        page.Append("</ul>");
+    }
+
+    private static string Subject(TimelineEntry entry) => entry.Kind switch
+    {
+        TimelineKind.TakenOver => Html.Plural(entry.Count, "session"),
+        TimelineKind.Resumption => Html.Plural(entry.Count, "request"),
+        TimelineKind.RegistryAway or TimelineKind.RegistryBack => "Redis",
+        _ => new StringBuilder().Text(entry.Replica).ToString(),
+    };
+
+    private static void RenderDeed(StringBuilder page, TimelineEntry entry)
     {
         switch (entry.Kind)
         {
             case TimelineKind.TakenOver:
-                page.Append(Html.Plural(entry.Count, "session")).Append(": ").Text(entry.Replica.Length > 0 ? entry.Replica : "none").Append(" → ")
-                    .Text(entry.To)
-                    .Append(" <small>").Append(Why(entry.Reason)).Append("</small>");
+                page.Append("taken over from ").Text(entry.Replica.Length > 0 ? entry.Replica : "no owner").Append(" by ").Text(entry.To);
+                RenderDetail(page, entry);
                 break;
-            case TimelineKind.WentOn:
-                page.Append(Html.Plural(entry.Count, "exchange")).Append(" went on: ").Text(entry.Replica).Append(" → ").Text(entry.To).Append(
-                    " <small>seen by this balancer's clients</small>");
-                break;
-            case TimelineKind.RegistryAway:
-                page.Append("Redis cannot be reached");
-                break;
-            case TimelineKind.RegistryBack:
-                page.Append("Redis is back");
+            case TimelineKind.Resumption:
+                page.Append("of ").Text(entry.Replica).Append(" resumed at ").Text(entry.To);
+                RenderDetail(page, entry);
                 break;
             default:
-                page.Append("<b>").Text(entry.Replica).Append("</b> ").Append(Deed(entry.Kind));
+                page.Append(Deed(entry.Kind));
                 break;
         }
+    }
+
+    private static void RenderDetail(StringBuilder page, TimelineEntry entry)
+    {
+        if (entry.TypicalMs is not { } typical || entry.LongestMs is not { } longest)
+            return;
+        page.Append(" <small>").Append(entry.Kind == TimelineKind.Resumption ? "this balancer" : Why(entry.Reason)).Append(", pause ").Append(Html.Duration(typical))
+            .Append(entry.Count > 1 ? $" typical, {Html.Duration(longest)} longest" : "").Append("</small>");
     }
 
     private static string Deed(TimelineKind kind) => kind switch
     {
         TimelineKind.Joined => "joined",
-        TimelineKind.Back => "is back",
+        TimelineKind.Back => "answers again",
         TimelineKind.Stopping => "shuts down and hands its sessions over",
-        TimelineKind.Drained => "is drained by an operator",
+        TimelineKind.Drained => "drained by an operator",
         TimelineKind.Resumed => "takes sessions again",
-        TimelineKind.Left => "left in good order",
+        TimelineKind.Left => "left after its shutdown",
+        TimelineKind.RegistryAway => "cannot be reached",
+        TimelineKind.RegistryBack => "answers again",
         _ => "was lost",
     };
 

@@ -42,7 +42,7 @@
     }
   };
 
-  // Live while the page is visible.
+  // Live, while the page is visible.
   let source = null, again = 0;
   const tell = (text, mood) => {
     link.textContent = text;
@@ -85,7 +85,7 @@
     }
   });
 
-  // Operations. The key lives as long as this page does, and is sent nowhere but here.
+  // Operations. The key lives as long as this page does, and is sent to this balancer only.
   const ask = $('ask');
   if (!ask) return;
   let key = '', wish = null;
@@ -97,10 +97,10 @@
       const result = await response.json().catch(() => ({}));
       if (response.status === 401) key = '';
       said.textContent = !response.ok ? result.error || `The balancer answered ${response.status}.`
-        : operation === 'drain' ? `${replica} drains; ${result.sessions} sessions are left.`
+        : operation === 'drain' ? `${replica} drains. Sessions left: ${result.sessions}.`
         : `${replica} takes sessions again.`;
     } catch {
-      said.textContent = 'This balancer cannot be reached. Whether the operation was done is not known.';
+      said.textContent = 'This balancer cannot be reached. Look at the state of the replica before you try again.';
     }
   };
   document.addEventListener('click', event => {
@@ -110,7 +110,7 @@
     const drain = wish.operation === 'drain';
     $('ask-title').textContent = `${drain ? 'Drain' : 'Resume'} ${wish.replica}?`;
     $('ask-text').textContent = drain
-      ? 'Its sessions move to other replicas, each between two calls; new ones go elsewhere. It stays up until you stop or resume it. Clients notice nothing.'
+      ? 'Its sessions move to other replicas between their calls, and it gets no new ones. It stays up until you stop or resume it. Clients do not notice.'
       : 'It takes sessions again.';
     $('ask-yes').textContent = drain ? 'Drain' : 'Resume';
     $('ask-key').value = key;
