@@ -18,7 +18,8 @@ internal sealed class RedisStoreFigures(RedisConnection redis) : IStoreFigures
     {
         foreach (var line in info.AsSpan().EnumerateLines())
         {
-            if (line.StartsWith(name, StringComparison.Ordinal) && long.TryParse(line[name.Length..], NumberStyles.None, CultureInfo.InvariantCulture, out var number))
+            if (line.StartsWith(name, StringComparison.Ordinal) &&
+                long.TryParse(line[name.Length..], NumberStyles.None, CultureInfo.InvariantCulture, out var number))
                 return number;
         }
 

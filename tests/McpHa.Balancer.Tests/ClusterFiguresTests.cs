@@ -13,7 +13,8 @@ public sealed class ClusterFiguresTests
     [Fact]
     public async Task Sessions_are_counted_by_their_records_and_those_without_a_live_owner_wait_for_their_clients()
     {
-        await using var bench = await BalancerBench.StartAsync(services: services => services.AddSingleton<IStoreFigures>(new Figures(36) { MemoryUsed = 3 << 20 }));
+        var figures = new Figures(36) { MemoryUsed = 3 << 20 };
+        await using var bench = await BalancerBench.StartAsync(services: services => services.AddSingleton<IStoreFigures>(figures));
         await bench.AddAsync("a", replica => replica.Info with { Sessions = 10 });
 
         var status = await StatusAsync(bench);
@@ -29,8 +30,9 @@ public sealed class ClusterFiguresTests
     public async Task A_lost_replica_counts_as_missing_until_another_one_has_joined()
     {
         await using var bench = await BalancerBench.StartAsync();
-        await bench.AddAsync("a", replica => replica.Info with { Sessions = 7 });
+        var dead = await bench.AddAsync("a", replica => replica.Info with { Sessions = 7 });
         await bench.AddAsync("b");
+        await dead.StopAsync();
         bench.Directory.ReportUnreachable("a");
 
         var lost = await StatusAsync(bench);

@@ -178,7 +178,8 @@ public class StatusPageTests
     {
         using var response = await bench.Client.GetAsync("/status.json");
         using var json = JsonDocument.Parse(await response.Content.ReadAsStringAsync());
-        return [.. json.RootElement.GetProperty("timeline").Clone().EnumerateArray().SelectMany(entry => entry.GetProperty("followed").EnumerateArray().Prepend(entry))];
+        return [.. json.RootElement.GetProperty("timeline").Clone().EnumerateArray()
+            .SelectMany(entry => entry.GetProperty("followed").EnumerateArray().Prepend(entry))];
     }
 
     private static string? Text(JsonElement element, string property) => element.GetProperty(property).GetString();

@@ -49,7 +49,8 @@ public sealed class TimelineTests
         Later(() => _timeline.Add(TimelineKind.Joined, "e"));
 
         var entries = _timeline.Recent();
-        Assert.Equal([(TimelineKind.Joined, "e"), (TimelineKind.Stopping, "b"), (TimelineKind.Lost, "a")], entries.Select(entry => (entry.Kind, entry.Replica)));
+        Assert.Equal(
+            [(TimelineKind.Joined, "e"), (TimelineKind.Stopping, "b"), (TimelineKind.Lost, "a")], entries.Select(entry => (entry.Kind, entry.Replica)));
         Assert.Equal([TimelineKind.TakenOver, TimelineKind.Left, TimelineKind.Joined], entries[1].Followed.Select(entry => entry.Kind));
         Assert.Equal("c", Assert.Single(entries[2].Followed).Replica);
     }

@@ -63,7 +63,7 @@ public sealed class AccessibilityTests(BrowserFixture browser, PageFixture fixtu
     public async Task A_tile_leads_to_its_section_of_the_runbook_by_keyboard()
     {
         var (page, complaints) = await OpenAsync(new() { BypassCSP = true });
-        await page.GetByRole(AriaRole.Link, new() { Name = "Held requests: runbook" }).FocusAsync();
+        await page.GetByRole(AriaRole.Link, new() { Name = "Held requests (runbook)" }).FocusAsync();
         await page.Keyboard.PressAsync("Enter");
 
         await Expect(page.GetByRole(AriaRole.Heading, new() { Name = "Requests are held", Exact = true })).ToBeInViewportAsync();

@@ -95,7 +95,8 @@ public sealed class RestrictedSessionLookupTests(RestrictedRedis redis) : Sessio
 /// <inheritdoc cref="RestrictedSessionStoreTests"/>
 public sealed class RestrictedStoreFiguresTests(RestrictedRedis redis) : StoreFiguresContract, IClassFixture<RestrictedRedis>
 {
-    protected override (ISessionStore Store, IStoreFigures Figures) Backend(SessionStoreOptions? options = null) => (redis.Store(options), new RedisStoreFigures(redis.Connection()));
+    protected override (ISessionStore Store, IStoreFigures Figures) Backend(SessionStoreOptions? options = null) =>
+        (redis.Store(options), new RedisStoreFigures(redis.Connection()));
 }
 
 /// <inheritdoc cref="RestrictedSessionStoreTests"/>

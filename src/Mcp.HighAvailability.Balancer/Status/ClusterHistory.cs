@@ -38,7 +38,9 @@ internal sealed class ClusterHistory(ReplicaDirectory directory, BalancerEndpoin
         _mayHaveRun.Take().Sum(), _tooManyRequests.Take().Sum(), _serverErrors.Take().Sum(), _fencedWrites.Take().Sum(), _unjournaledEvents.Take().Sum());
 
     /// <summary>The minutes of the last hour.</summary>
-    public HistoryStatus Minutes() => new(_calls.Take(), [.. _mayHaveRun.Take().Zip(_tooManyRequests.Take(), _serverErrors.Take()).Select(minute => minute.First + minute.Second + minute.Third)]);
+    public HistoryStatus Minutes() => new(
+        _calls.Take(),
+        [.. _mayHaveRun.Take().Zip(_tooManyRequests.Take(), _serverErrors.Take()).Select(minute => minute.First + minute.Second + minute.Third)]);
 
     // What replicas counted before this balancer started is not of its hour. A lost replica's last heartbeat was read before.
     private void SampleReplicas()

@@ -5,7 +5,9 @@ using Mcp.HighAvailability.Storage;
 
 namespace Mcp.HighAvailability.Balancer.Status;
 
-/// <summary>Writes the timeline of the whole cluster: replicas as the directory shows them, and take-overs as their new owners announce them on the event bus.</summary>
+/// <summary>
+/// Writes the timeline of the whole cluster: replicas as the directory shows them, and take-overs as their new owners announce them on the event bus.
+/// </summary>
 internal sealed partial class ClusterWatch(
     ReplicaDirectory directory, Timeline timeline, ReplicaRoster roster, ClusterHistory history, TimeProvider time, ILogger<ClusterWatch> logger,
     IEventBus? bus = null) : BackgroundService

@@ -15,7 +15,7 @@ internal sealed class ReplicaRoster(ReplicaDirectory directory, TimeProvider tim
 
     /// <summary>When a replica joined. A replica that was there before this balancer joined when it started.</summary>
     public DateTimeOffset JoinedAt(ReplicaInfo replica) =>
-        _joined.GetOrAdd(replica.Id, static (_, arguments) => arguments.Started < arguments.Self ? arguments.Started : arguments.Now, (replica.Started, Self: _started, Now: time.GetUtcNow()));
+        _joined.GetOrAdd(replica.Id, replica.Started < _started ? replica.Started : time.GetUtcNow());
 
     /// <summary>Forgets the replicas that the directory has forgotten.</summary>
     public void Trim()

@@ -5,8 +5,8 @@ namespace Mcp.HighAvailability.Balancer.Status;
 
 /// <summary>What the cluster page shows, and its JSON says.</summary>
 internal sealed record Status(
-    DateTimeOffset Time, BalancerStatus Balancer, StatusTotals Totals, TrafficStatus Traffic, ErrorStatus Errors, RedisStatus Redis, IReadOnlyList<ReplicaStatus> Replicas,
-    HistoryStatus History, IReadOnlyList<TimelineEntry> Timeline);
+    DateTimeOffset Time, BalancerStatus Balancer, StatusTotals Totals, TrafficStatus Traffic, ErrorStatus Errors, RedisStatus Redis,
+    IReadOnlyList<ReplicaStatus> Replicas, HistoryStatus History, IReadOnlyList<TimelineEntry> Timeline);
 
 /// <summary>The balancer whose view this is.</summary>
 /// <param name="Instance">Its name, as that of a replica.</param>

@@ -83,7 +83,10 @@ internal sealed class StatusEndpoints(
             LookupStates.Away => StatusCodes.Status503ServiceUnavailable,
             _ => StatusCodes.Status200OK,
         };
-        await (StatusFormats.Of(context.Request) is StatusFormat.Json ? StatusPage.WriteJsonAsync(context, answer) : _page.WriteHtmlAsync(context, await report.TakeAsync(), answer));
+        if (StatusFormats.Of(context.Request) is StatusFormat.Json)
+            await StatusPage.WriteJsonAsync(context, answer);
+        else
+            await _page.WriteHtmlAsync(context, await report.TakeAsync(), answer);
     }
 
     // Null: it cannot be read as a form.

@@ -6,8 +6,8 @@ namespace Mcp.HighAvailability.Balancer.Status;
 
 /// <summary>Takes the status of the cluster as this balancer sees it.</summary>
 internal sealed class StatusReport(
-    ReplicaDirectory directory, BalancerEndpoint balancer, RoutingState state, FailoverLog failovers, Timeline timeline, ReplicaRoster roster, ClusterHistory history,
-    StoreReader store, TimeProvider time, IConfiguration? configuration = null)
+    ReplicaDirectory directory, BalancerEndpoint balancer, RoutingState state, FailoverLog failovers, Timeline timeline, ReplicaRoster roster,
+    ClusterHistory history, StoreReader store, TimeProvider time, IConfiguration? configuration = null)
 {
     private readonly BalancerStatus _self = new(InstanceName.Of(configuration), Environment.ProcessId, time.GetUtcNow());
 

@@ -61,7 +61,8 @@ internal enum TimelineKind
 /// <param name="TypicalMs">The median of the pauses.</param>
 /// <param name="LongestMs">The longest pause.</param>
 internal sealed record TimelineEntry(
-    DateTimeOffset Time, TimelineKind Kind, string Replica = "", string To = "", string Reason = "", int Count = 1, double? TypicalMs = null, double? LongestMs = null)
+    DateTimeOffset Time, TimelineKind Kind, string Replica = "", string To = "", string Reason = "", int Count = 1,
+    double? TypicalMs = null, double? LongestMs = null)
 {
     /// <summary>What followed from it, oldest first.</summary>
     public IReadOnlyList<TimelineEntry> Followed { get; init; } = [];

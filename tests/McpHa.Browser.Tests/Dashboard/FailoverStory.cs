@@ -58,7 +58,7 @@ public sealed class FailoverStory : IAsyncLifetime
         _cluster.Kill(First);
         Assert.Equal("liftoff", (await call.Answer.WaitAsync(Wait.Limit)).Text);
         Second = await client.OwnerAsync();
-        await IsKnownAsync("take over");
+        await IsKnownAsync("take over (owner lost)");
     }
 
     public async ValueTask DisposeAsync()

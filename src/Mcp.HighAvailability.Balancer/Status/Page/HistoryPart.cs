@@ -17,8 +17,9 @@ internal static class HistoryPart
     private static void RenderChart(StringBuilder page, string name, string noun, string where, IReadOnlyList<long> minutes)
     {
         var most = minutes.Max();
-        page.Append("<figure class=\"").Append(noun).Append("s\"><figcaption>").Append(name).Append(" per minute: ").Append(Html.Plural(minutes.Sum(), noun)).Append(' ').Append(where)
-            .Append(", at most ").Number(most).Append(" in a minute</figcaption><svg aria-hidden=\"true\" focusable=\"false\" viewBox=\"0 0 ").Append(minutes.Count)
+        page.Append("<figure class=\"").Append(noun).Append("s\"><figcaption>").Append(name).Append(" per minute: ")
+            .Append(Html.Plural(minutes.Sum(), noun)).Append(' ').Append(where).Append(", at most ").Number(most)
+            .Append(" in a minute</figcaption><svg aria-hidden=\"true\" focusable=\"false\" viewBox=\"0 0 ").Append(minutes.Count)
             .Append(" 20\" preserveAspectRatio=\"none\">");
         for (var minute = 0; minute < minutes.Count; minute++)
         {

@@ -42,6 +42,9 @@ internal sealed class LivePart(bool operations)
         if (redis.Reachable)
             page.Append("Redis answers.</p>");
         else
-            page.Append("Redis cannot be reached since ").Time(redis.AwaySince ?? status.Time, status.Time).Append(" UTC: owners keep serving, and no session is taken over.</p>");
+        {
+            page.Append("Redis cannot be reached since ").Time(redis.AwaySince ?? status.Time, status.Time)
+                .Append(" UTC: owners keep serving, and no session is taken over.</p>");
+        }
     }
 }

@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 
 namespace Mcp.HighAvailability.Balancer.Status.Page;
 
-/// <summary>Writes the part of Markdown that the runbook uses as HTML: headings with anchors, paragraphs, lists, tables, code, emphasis, links within the page.</summary>
+/// <summary>Writes Markdown as HTML, as far as the runbook uses it: headings, paragraphs, lists, tables, code, emphasis, links within the page.</summary>
 internal static partial class Markdown
 {
     public static void Render(StringBuilder page, string markdown)
@@ -24,7 +24,7 @@ internal static partial class Markdown
             else if (Number().IsMatch(line))
                 RenderList(page, lines, "ol", Number());
             else
-                page.Append("<p>").Append(Inline(string.Join(' ', Take(lines, static next => next.Length > 0 && next[0] is not ('#' or '|') && !Bullet().IsMatch(next))))).Append("</p>");
+                page.Append("<p>").Append(Inline(string.Join(' ', Take(lines, IsText)))).Append("</p>");
         }
     }
 
@@ -41,7 +41,8 @@ internal static partial class Markdown
     private static void RenderCode(StringBuilder page, Queue<string> lines)
     {
         lines.Dequeue();
-        page.Append("<pre tabindex=\"0\">").Text(string.Join('\n', Take(lines, static next => !next.StartsWith("```", StringComparison.Ordinal)))).Append("</pre>");
+        var code = Take(lines, static next => !next.StartsWith("```", StringComparison.Ordinal));
+        page.Append("<pre tabindex=\"0\">").Text(string.Join('\n', code)).Append("</pre>");
         lines.TryDequeue(out _);
     }
 
@@ -60,7 +61,7 @@ internal static partial class Markdown
 
     private static void RenderTable(StringBuilder page, Queue<string> lines)
     {
-        var rows = Take(lines, static next => next.StartsWith('|')).Select(static row => row.Trim('|').Split('|').Select(static cell => cell.Trim()).ToList()).ToList();
+        var rows = Take(lines, static next => next.StartsWith('|')).ConvertAll(static row => row.Trim('|').Split('|', StringSplitOptions.TrimEntries));
         page.Append("<div class=\"wide\" role=\"region\" aria-label=\"Table\" tabindex=\"0\"><table><thead><tr>");
         foreach (var cell in rows[0])
             page.Append("<th scope=\"col\">").Append(Inline(cell)).Append("</th>");
@@ -75,6 +76,8 @@ internal static partial class Markdown
 
         page.Append("</tbody></table></div>");
     }
+
+    private static bool IsText(string line) => line.Length > 0 && line[0] is not ('#' or '|') && !Bullet().IsMatch(line);
 
     private static List<string> Take(Queue<string> lines, Func<string, bool> wanted)
     {
@@ -91,7 +94,8 @@ internal static partial class Markdown
         html = Code().Replace(html, "<code>$1</code>");
         html = Strong().Replace(html, "<strong>$1</strong>");
         html = Emphasis().Replace(html, "<em>$1</em>");
-        return Link().Replace(html, static link => link.Groups[2].Value.StartsWith('#') ? $"<a href=\"{link.Groups[2].Value}\">{link.Groups[1].Value}</a>" : link.Groups[1].Value);
+        return Link().Replace(html, static link =>
+            link.Groups[2].Value.StartsWith('#') ? $"<a href=\"{link.Groups[2].Value}\">{link.Groups[1].Value}</a>" : link.Groups[1].Value);
     }
 
     [GeneratedRegex("[^a-z0-9 -]")]

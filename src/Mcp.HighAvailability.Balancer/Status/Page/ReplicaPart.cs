@@ -14,7 +14,8 @@ internal static class ReplicaPart
             return;
         }
 
-        page.Append("<div class=\"wide\" role=\"region\" aria-label=\"Table of replicas\" tabindex=\"0\"><table><caption class=\"unseen\">Replicas, by their last heartbeats</caption><thead><tr>")
+        page.Append("<div class=\"wide\" role=\"region\" aria-label=\"Table of replicas\" tabindex=\"0\"><table><caption class=\"unseen\">Replicas, by their " +
+            "last heartbeats</caption><thead><tr>")
             .Append("<th scope=\"col\">Replica<small>address, process</small></th><th scope=\"col\">State</th>")
             .Append(operations ? "<th scope=\"col\" class=\"operation\">Operation</th>" : "")
             .Append("<th scope=\"col\" class=\"n\">Sessions</th><th scope=\"col\" class=\"n\">Calls</th><th scope=\"col\" class=\"n\">Heartbeat</th>")

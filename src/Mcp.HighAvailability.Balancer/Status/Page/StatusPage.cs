@@ -50,8 +50,10 @@ internal sealed class StatusPage(bool operations, bool lookup)
     private string Render(Status status, LookupAnswer? answer)
     {
         var page = new StringBuilder(24576);
-        page.Append("<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>MCP cluster</title><style>")
-            .Append(_style).Append("</style></head><body><header><h1>MCP cluster</h1><p id=\"link\">a snapshot; reload the page to renew it</p></header><main>");
+        page.Append("<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>MCP " +
+            "cluster</title><style>")
+            .Append(_style).Append("</style></head><body><header><h1>MCP cluster</h1><p id=\"link\">a snapshot; reload the page to renew " +
+                "it</p></header><main>");
         _live.Render(page, status);
         page.Append("<p id=\"said\" role=\"status\"></p>");
         if (lookup)
@@ -65,7 +67,8 @@ internal sealed class StatusPage(bool operations, bool lookup)
     private static string RenderRunbook()
     {
         var page = new StringBuilder(32768);
-        page.Append("<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>Runbook of the MCP cluster</title><style>")
+        page.Append("<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>Runbook of " +
+            "the MCP cluster</title><style>")
             .Append(_style).Append("</style></head><body class=\"text\"><main><p><a href=\"/\">Back to the cluster page</a></p>");
         Markdown.Render(page, Resource("operations.md"));
         return page.Append("</main></body></html>").ToString();

@@ -32,7 +32,8 @@ internal sealed record Tile(string Name, string Section)
         var (totals, traffic, errors, redis) = (status.Totals, status.Traffic, status.Errors, status.Redis);
         page.Append("<section aria-labelledby=\"now\"><h2 id=\"now\" class=\"unseen\">At this moment</h2><dl class=\"tiles\">");
         Replicas.Render(page, $"{totals.Serving} / {totals.Alive + totals.Unreplaced}", "take sessions", totals.Unreplaced > 0);
-        Sessions.Render(page, Number(totals.Sessions), totals.Waiting == 0 ? "in the store" : $"{Number(totals.Waiting)} of them {(totals.Waiting == 1 ? "waits for its client" : "wait for their clients")}");
+        Sessions.Render(page, Number(totals.Sessions), totals.Waiting == 0 ? "in the store" : $"{Number(totals.Waiting)} of them " +
+            $"{(totals.Waiting == 1 ? "waits for its client" : "wait for their clients")}");
         Calls.Render(page, Number(totals.Calls), "in all replicas");
         Rate.Render(page, traffic.CallsPerSecond.ToString("N1", CultureInfo.InvariantCulture), "this balancer, last 10 s");
         Duration.Render(page, traffic.CallsInLastMinute == 0 ? "–" : Html.Duration(traffic.P99Ms), "this balancer, last 60 s; the tools' own time included");
@@ -54,7 +55,7 @@ internal sealed record Tile(string Name, string Section)
 
     private void Render(StringBuilder page, string value, string note, bool isNotable = false) =>
         page.Append(isNotable ? "<div class=\"notable\">" : "<div>").Append("<dt><a href=\"/status/runbook#").Append(Section).Append("\">").Text(Name)
-            .Append("<span class=\"unseen\">: runbook</span></a></dt><dd><b>").Append(value).Append("</b> <span>").Text(note).Append("</span></dd></div>");
+            .Append("<span class=\"unseen\"> (runbook)</span></a></dt><dd><b>").Append(value).Append("</b> <span>").Text(note).Append("</span></dd></div>");
 
     private static string Number(long number) => number.ToString("N0", CultureInfo.InvariantCulture);
 }

@@ -18,11 +18,13 @@ internal static class TimelinePart
             return;
         }
 
-        page.Append("<div class=\"wide tall\" role=\"region\" aria-label=\"Table of what happened\" tabindex=\"0\"><table><caption class=\"unseen\">Joins, drains, losses and take-overs, newest first</caption>")
+        page.Append("<div class=\"wide tall\" role=\"region\" aria-label=\"Table of what happened\" tabindex=\"0\"><table><caption class=\"unseen\">Joins, " +
+            "drains, losses and take-overs, newest first</caption>")
             .Append("<thead><tr><th scope=\"col\">UTC</th><th scope=\"col\">What</th></tr></thead><tbody>");
         foreach (var entry in status.Timeline.Take(Shown))
         {
-            page.Append("<tr data-key=\"").Text(entry.Replica).Append(entry.Kind).Append(entry.Time.UtcTicks).Append("\"><td>").Time(entry.Time, status.Time).Append("</td><td class=\"")
+            page.Append("<tr data-key=\"").Text(entry.Replica).Append(entry.Kind).Append(entry.Time.UtcTicks).Append("\"><td>")
+                .Time(entry.Time, status.Time).Append("</td><td class=\"")
                 .Append(Mood(entry.Kind)).Append("\">").Append("<b>").Append(Subject(entry)).Append("</b> ");
             RenderDeed(page, entry);
             if (entry.Followed.Count > 0)
@@ -92,7 +94,8 @@ internal static class TimelinePart
     {
         if (entry.TypicalMs is not { } typical || entry.LongestMs is not { } longest)
             return;
-        page.Append(" <small>").Append(entry.Kind == TimelineKind.Resumption ? "this balancer" : Why(entry.Reason)).Append(", pause ").Append(Html.Duration(typical))
+        page.Append(" <small>").Append(entry.Kind == TimelineKind.Resumption ? "this balancer" : Why(entry.Reason))
+            .Append(", pause ").Append(Html.Duration(typical))
             .Append(entry.Count > 1 ? $" typical, {Html.Duration(longest)} longest" : "").Append("</small>");
     }
 
