@@ -9,16 +9,17 @@ internal static partial class Markdown
     public static void Render(StringBuilder page, string markdown)
     {
         var lines = new Queue<string>(markdown.ReplaceLineEndings("\n").Split('\n'));
+        var heading = "";
         while (lines.TryPeek(out var line))
         {
             if (line.Length == 0 || line.StartsWith("<!--", StringComparison.Ordinal))
                 lines.Dequeue();
             else if (line.StartsWith('#'))
-                RenderHeading(page, lines.Dequeue());
+                heading = RenderHeading(page, lines.Dequeue());
             else if (line.StartsWith("```", StringComparison.Ordinal))
                 RenderCode(page, lines);
             else if (line.StartsWith('|'))
-                RenderTable(page, lines);
+                RenderTable(page, lines, heading);
             else if (line.StartsWith("- ", StringComparison.Ordinal))
                 RenderList(page, lines, "ul", Bullet());
             else if (Number().IsMatch(line))
@@ -31,11 +32,12 @@ internal static partial class Markdown
     /// <summary>The anchor of a heading, as GitHub makes it.</summary>
     public static string Anchor(string heading) => NotInAnchors().Replace(heading.ToLowerInvariant(), "").Replace(' ', '-');
 
-    private static void RenderHeading(StringBuilder page, string line)
+    private static string RenderHeading(StringBuilder page, string line)
     {
         var level = line.TakeWhile(letter => letter == '#').Count();
         var text = line[level..].Trim();
         page.Append("<h").Append(level).Append(" id=\"").Append(Anchor(text)).Append("\">").Append(Inline(text)).Append("</h").Append(level).Append('>');
+        return text;
     }
 
     private static void RenderCode(StringBuilder page, Queue<string> lines)
@@ -59,10 +61,10 @@ internal static partial class Markdown
         page.Append("</").Append(tag).Append('>');
     }
 
-    private static void RenderTable(StringBuilder page, Queue<string> lines)
+    private static void RenderTable(StringBuilder page, Queue<string> lines, string heading)
     {
         var rows = Take(lines, static next => next.StartsWith('|')).ConvertAll(static row => row.Trim('|').Split('|', StringSplitOptions.TrimEntries));
-        page.Append("<div class=\"wide\" role=\"region\" aria-label=\"Table\" tabindex=\"0\"><table><thead><tr>");
+        page.Append("<div class=\"wide\" role=\"region\" aria-label=\"").Text("Table: " + heading).Append("\" tabindex=\"0\"><table><thead><tr>");
         foreach (var cell in rows[0])
             page.Append("<th scope=\"col\">").Append(Inline(cell)).Append("</th>");
         page.Append("</tr></thead><tbody>");
