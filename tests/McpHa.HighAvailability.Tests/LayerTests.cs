@@ -8,7 +8,7 @@ public sealed class LayerTests
 {
     // From the lowest to the highest. The library's own namespace puts them together and stands above all.
     private static readonly string[] _layers =
-        ["Protocol", "Diagnostics", "Security", "Storage", "Limits", "Affinity", "Cluster", "Broadcast", "Relay", "Sessions", "Tasks", "Http"];
+        ["Timing", "Protocol", "Diagnostics", "Security", "Storage", "Limits", "Affinity", "Cluster", "Broadcast", "Relay", "Sessions", "Tasks", "Http"];
 
     public static TheoryData<string> Layers => [.. _layers];
 

@@ -1,5 +1,6 @@
 using Mcp.HighAvailability.Protocol;
 using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Timing;
 using Microsoft.AspNetCore.Http;
 
 namespace Mcp.HighAvailability.Http;
@@ -36,6 +37,9 @@ internal sealed class KeepAliveBody(HttpContext context, TimeProvider time) : St
         get => throw new NotSupportedException();
         set => throw new NotSupportedException();
     }
+
+    /// <inheritdoc/>
+    public Due<IKeptAlive>? Due { get; set; }
 
     /// <summary>Sends a comment, unless the request is too young or an event is being written.</summary>
     void IKeptAlive.KeepAlive()

@@ -25,7 +25,7 @@ public sealed class Relay : IDisposable
     internal Relay(ReplicaDirectory directory, RelayOptions options, RelayMetrics metrics, Descriptors descriptors, TimeProvider time, ILogger logger)
     {
         (Directory, Options, Metrics, Logger) = (directory, options, metrics, logger);
-        _keepAlive = new RelayKeepAlive(options.KeepAlive);
+        _keepAlive = new RelayKeepAlive(options.KeepAlive, time, logger);
         Shared = new SharedConnections(directory);
         Client = new ReplicaClient(directory, options, descriptors, time);
     }

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Diagnostics;
 using System.IO.Pipelines;
 using Mcp.HighAvailability.Relay.Upstream;
+using Mcp.HighAvailability.Timing;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 
@@ -17,6 +18,7 @@ internal sealed class RelayClient(HttpContext context, RelayKeepAlive keepAlive)
     private long _lastWrite;
     private bool _ended;
     private long _unflushed;
+    private Due<RelayClient>? _due;
 
     /// <summary>The response is an event stream; it may have been sent in part.</summary>
     public bool IsStream => _gate is not null;
@@ -71,7 +73,7 @@ internal sealed class RelayClient(HttpContext context, RelayKeepAlive keepAlive)
         context.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
         _gate = new SemaphoreSlim(1, 1);
         _lastWrite = Stopwatch.GetTimestamp();
-        keepAlive.Add(this);
+        _due = keepAlive.Add(this);
     }
 
     /// <summary>Waits until no keep-alive is being written; then <see cref="Write"/> is allowed until <see cref="Exit"/>.</summary>
@@ -122,11 +124,15 @@ internal sealed class RelayClient(HttpContext context, RelayKeepAlive keepAlive)
         }
     }
 
-    /// <summary>Sends a comment if nothing was sent for that long; called by the keep-alive's timer, never waits.</summary>
-    public void KeepAlive(TimeSpan interval)
+    /// <summary>Sends a comment if nothing was sent for that long; called by the keep-alive's timer, never waits. Returns when it is to be called next.</summary>
+    public TimeSpan KeepAlive(TimeSpan interval)
     {
-        if (Stopwatch.GetElapsedTime(Volatile.Read(ref _lastWrite)) >= interval && _gate!.Wait(0))
+        var silent = Stopwatch.GetElapsedTime(Volatile.Read(ref _lastWrite));
+        if (silent < interval)
+            return interval - silent;
+        if (_gate!.Wait(0))
             _ = WriteCommentAsync();
+        return interval;
     }
 
     /// <summary>Breaks the connection, so that the client cannot take what it has got for the end.</summary>
@@ -148,7 +154,8 @@ internal sealed class RelayClient(HttpContext context, RelayKeepAlive keepAlive)
         if (_gate is null)
             return;
 
-        keepAlive.Remove(this);
+        if (_due is not null)
+            keepAlive.Remove(_due);
         await EnterAsync();
         _ended = true;
         Exit();

@@ -1,5 +1,6 @@
 using Mcp.HighAvailability.Relay;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace McpHa.Tests;
 
@@ -9,18 +10,21 @@ public sealed class RelayKeepAliveTests
     [Fact]
     public void The_timer_runs_only_while_there_are_streams()
     {
-        using var keepAlive = new RelayKeepAlive(TimeSpan.FromDays(1));
+        var time = new SettableTime();
+        using var keepAlive = new RelayKeepAlive(TimeSpan.FromDays(1), time, NullLogger.Instance);
         Assert.False(keepAlive.Runs);
 
         var stream = new RelayClient(new DefaultHttpContext(), keepAlive);
-        keepAlive.Add(stream);
+        var due = keepAlive.Add(stream);
         Assert.True(keepAlive.Runs);
-        keepAlive.Remove(stream);
+        keepAlive.Tick();
+        Assert.True(keepAlive.Runs);
+        keepAlive.Remove(due);
         keepAlive.Tick();
         Assert.False(keepAlive.Runs);
 
-        keepAlive.Add(stream);
+        due = keepAlive.Add(stream);
         Assert.True(keepAlive.Runs);
-        keepAlive.Remove(stream);
+        keepAlive.Remove(due);
     }
 }

@@ -19,12 +19,12 @@ public sealed class ActivationTests
         await stream.NextAsync();
         var session = cluster[1].Session(client.SessionId!)!;
         Assert.Equal(2, session.Epoch);
-        Assert.False(session.IsActivated);
+        Assert.False(session.Activation.IsComplete);
 
         // All of these wait for one activation, and come after it.
         var calls = await Task.WhenAll(Enumerable.Range(0, 10).Select(_ => client.CallAsync(cluster[1], "again")));
         Assert.All(calls, answer => Assert.Equal("replica-b", answer));
-        Assert.True(session.IsActivated);
+        Assert.True(session.Activation.IsComplete);
         Assert.Equal(2, cluster[1].Session(client.SessionId!)!.Epoch);
     }
 
@@ -35,7 +35,7 @@ public sealed class ActivationTests
         using var client = await cluster.ConnectAsync();
         await cluster.CutOffAsync(cluster[0]);
         Assert.Equal("text", await client.CallAsync(cluster[1], "again", "text"));
-        Assert.True(cluster[1].Session(client.SessionId!)!.IsActivated);
+        Assert.True(cluster[1].Session(client.SessionId!)!.Activation.IsComplete);
     }
 
     [Fact]
@@ -71,7 +71,7 @@ public sealed class ActivationTests
         await cluster.CutOffAsync(cluster[0]);
         using var stream = await client.GetAsync(cluster[1]);
         await stream.NextAsync();
-        Assert.True(cluster[1].Session(client.SessionId!)!.IsActivated);
+        Assert.True(cluster[1].Session(client.SessionId!)!.Activation.IsComplete);
         Assert.Equal(2, Volatile.Read(ref begun));
     }
 }

@@ -42,7 +42,7 @@ public sealed class HandshakeTests
         await cluster.CutOffAsync(cluster[0]);
         Assert.Equal("x", await client.CallAsync(cluster[1], "again", "x"));
         var session = cluster[1].Session(client.SessionId!)!;
-        Assert.Equal(LoggingLevel.Warning, session.ClientLogLevel);
+        Assert.Equal(LoggingLevel.Warning, session.LogLevel());
         Assert.True(session.IsSubscribed("test://one"));
         Assert.False(session.IsSubscribed("test://two"));
 

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Mcp.HighAvailability;
+using ModelContextProtocol.Protocol;
 
 namespace McpHa.Tests;
 
@@ -123,15 +124,16 @@ public sealed class TakeOverTests
 
         await cluster.CutOffAsync(cluster[0]);
         string? negotiated = null;
+        LoggingLevel? level = null;
         cluster.Tool.Body = run =>
         {
-            negotiated = run.Server.NegotiatedProtocolVersion;
+            (negotiated, level) = (run.Server.NegotiatedProtocolVersion, run.Server.LoggingLevel);
             return Task.FromResult("");
         };
         await client.CallAsync(cluster[1], "again");
 
         var session = cluster[1].Session(client.SessionId!)!;
-        Assert.Equal(ModelContextProtocol.Protocol.LoggingLevel.Error, session.ClientLogLevel);
+        Assert.Equal((LoggingLevel.Error, LoggingLevel.Error), (session.LogLevel(), level));
         Assert.True(session.IsSubscribed("test://one"));
         Assert.False(session.IsSubscribed("test://two"));
         Assert.Equal("2025-06-18", negotiated);

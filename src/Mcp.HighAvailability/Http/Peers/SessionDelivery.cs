@@ -48,7 +48,7 @@ internal sealed class SessionDelivery(SessionHost host)
         using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, session.Runner.Stopped);
         try
         {
-            var response = await session.RequestAsync(new JsonRpcRequest { Method = request.Method, Params = request.Params }, over.Token);
+            var response = await session.Activation.RequestAsync(new JsonRpcRequest { Method = request.Method, Params = request.Params }, over.Token);
             return new(PeerOutcome.Done) { Result = response.Result };
         }
         catch (McpProtocolException e)

@@ -28,14 +28,14 @@ internal sealed partial class CallReruns(LiveSession session)
     public bool Resume(OpenCall call)
     {
         call.Stream.Prime();
-        if (RerunPolicy.Allows(call.Request, session.ServerOptions))
+        if (RerunPolicy.Allows(call.Request, session.Activation.Options))
         {
             if (EndIfLostTooOften(call))
                 return false;
 
             // What the user may do is not written down, for it changes, and the store must not be able to say it. Issuer and subject are enough
             // where nothing asks for more.
-            var awaitsCaller = session.User.Length > 0 && PrimitiveAuthorization.IsUsed(session.ServerOptions);
+            var awaitsCaller = session.User.Length > 0 && PrimitiveAuthorization.IsUsed(session.Activation.Options);
             session.Runner.Run((call, awaitsCaller), static (_, s) => s.call.AwaitsCaller = s.awaitsCaller);
             if (!awaitsCaller)
                 Run(call, UserKey.ToPrincipal(session.User));

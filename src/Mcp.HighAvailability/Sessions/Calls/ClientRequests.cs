@@ -22,7 +22,7 @@ internal sealed class ClientRequests(LiveSession session)
     public async ValueTask<StreamSubscription?> AdmitAsync(JsonRpcRequest message, ReadOnlyMemory<byte> body, ClientExchange from, ClaimsPrincipal? user)
     {
         session.Touch();
-        var mayRunTwice = RerunPolicy.Allows(message, session.ServerOptions);
+        var mayRunTwice = RerunPolicy.Allows(message, session.Activation.Options);
         var lazy = mayRunTwice && !session.IsLegacy && from.BegunAt.Count == 0 && !session.Reruns.IsCareful;
         var request = new CallRequest(session, message, CallTrace.Keep(message, body), from, mayRunTwice, lazy);
         Admission admission = default;

@@ -5,6 +5,7 @@ using Mcp.HighAvailability.Cluster;
 using Mcp.HighAvailability.Diagnostics;
 using Mcp.HighAvailability.Protocol;
 using Mcp.HighAvailability.Storage;
+using Mcp.HighAvailability.Timing;
 using Microsoft.Extensions.Logging;
 using ModelContextProtocol.Protocol;
 
@@ -22,19 +23,22 @@ internal sealed partial class SessionHost
 
     private readonly SessionRuntime _runtime;
     private readonly ILogger _logger;
-    private readonly SessionTable _table = new();
+    private readonly SessionTable _table;
     private readonly OwnershipRule _rule;
     private readonly TakeOvers _takeOvers;
 
     public SessionHost(SessionRuntime runtime, ReplicaDirectory directory, IEventBus bus, ILogger<SessionHost> logger)
     {
-        (_runtime, _logger) = (runtime, logger);
+        (_runtime, _logger, _table) = (runtime, logger, new(runtime.Time));
         _rule = new(runtime.ReplicaId, directory);
         _takeOvers = new(runtime, _rule, _table, bus, logger);
     }
 
     /// <inheritdoc cref="SessionTable.All"/>
     public IEnumerable<LiveSession> Sessions => _table.All;
+
+    /// <inheritdoc cref="SessionTable.Looks"/>
+    public DueQueue<LiveSession> Looks => _table.Looks;
 
     /// <inheritdoc cref="TakeOvers.Admission"/>
     public TakeOverAdmission Admission => _takeOvers.Admission;
@@ -91,9 +95,9 @@ internal sealed partial class SessionHost
                 return await running.WaitAsync(cancellationToken).ConfigureAwait(false);
             try
             {
-                var settled = _rule.SettledRun;
+                var writtenBack = _rule.WrittenBack;
                 if (await _runtime.Store.FindAsync(sessionId, cancellationToken).ConfigureAwait(false) is not { } record)
-                    return await _rule.OfMissingAsync(sessionId, settled, cancellationToken).ConfigureAwait(false);
+                    return await _rule.OfMissingAsync(sessionId, writtenBack, cancellationToken).ConfigureAwait(false);
                 if (_rule.OfRecord(sessionId, record) is { } elsewhere)
                     return elsewhere;
             }
@@ -170,7 +174,7 @@ internal sealed partial class SessionHost
     private ValueTask StartAsync(LiveSession session, SessionOpening opening, CancellationToken cancellationToken)
     {
         session.Runner.Run(static core => core.Commits.AwaitsRecord = true);
-        return session.StartAsync(_runtime.Hooks?.ContextOf(opening, session.Id), cancellationToken);
+        return session.Activation.StartAsync(_runtime.Hooks?.ContextOf(opening, session.Id), cancellationToken);
     }
 
     private SessionRecord NewRecord(

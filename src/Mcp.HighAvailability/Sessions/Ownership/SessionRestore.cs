@@ -10,7 +10,7 @@ using ModelContextProtocol.Protocol;
 namespace Mcp.HighAvailability.Sessions;
 
 /// <summary>Restores a session in its new owner: a fresh server hears what the old one heard, then the open calls go on.</summary>
-/// <remarks>An idle session gets its server only when a message needs it, see <see cref="LiveSession.StartOnDemand"/>.</remarks>
+/// <remarks>An idle session gets its server only when a message needs it, see <see cref="Activation.StartOnDemand"/>.</remarks>
 internal static class SessionRestore
 {
     // More than an owner can have shown before the journal had it (Durability.Fast, or a store that stayed away): none of the
@@ -39,12 +39,12 @@ internal static class SessionRestore
         {
             if (forCall || NeedsServer(runtime, snapshot))
             {
-                await session.StartAsync(runtime.Hooks?.ContextOf(record), cancellationToken).ConfigureAwait(false);
+                await session.Activation.StartAsync(runtime.Hooks?.ContextOf(record), cancellationToken).ConfigureAwait(false);
                 await ReplayHandshakeAsync(session, snapshot.Record, cancellationToken).ConfigureAwait(false);
             }
             else
             {
-                session.StartOnDemand((live, stopping) => ReplayHandshakeAsync(live, snapshot.Record, stopping));
+                session.Activation.StartOnDemand((live, stopping) => ReplayHandshakeAsync(live, snapshot.Record, stopping));
             }
 
             session.State.Load(snapshot.State);
@@ -103,7 +103,7 @@ internal static class SessionRestore
                 {
                     History = new(),
                     EarlierLosses = call.Losses,
-                    MayRunTwice = RerunPolicy.Allows(request, session.ServerOptions),
+                    MayRunTwice = RerunPolicy.Allows(request, session.Activation.Options),
                 });
             }
         }

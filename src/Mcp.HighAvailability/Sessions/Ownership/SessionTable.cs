@@ -1,13 +1,17 @@
 using System.Collections.Concurrent;
+using Mcp.HighAvailability.Timing;
 
 namespace Mcp.HighAvailability.Sessions;
 
 /// <summary>The sessions that this replica serves. Thread-safe.</summary>
-internal sealed class SessionTable
+internal sealed class SessionTable(TimeProvider time)
 {
     private readonly ConcurrentDictionary<string, LiveSession> _sessions = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, int> _users = new(StringComparer.Ordinal);
     private int _count;
+
+    /// <summary>When <see cref="IdleSweep"/> has to look at a session next. Each is due once when it is added.</summary>
+    public DueQueue<LiveSession> Looks { get; } = new(time);
 
     /// <summary>All sessions, each looked at once. Not for heartbeats and requests: their work must not grow with the number of sessions.</summary>
     public IEnumerable<LiveSession> All => _sessions.Select(static pair => pair.Value);
@@ -28,12 +32,15 @@ internal sealed class SessionTable
         {
             if (_sessions.TryGetValue(session.Id, out var former))
             {
-                if (_sessions.TryUpdate(session.Id, session, former))
-                    return;
+                if (!_sessions.TryUpdate(session.Id, session, former))
+                    continue;
+                AddLook(session);
+                return;
             }
             else if (_sessions.TryAdd(session.Id, session))
             {
                 Interlocked.Increment(ref _count);
+                AddLook(session);
                 if (session.User.Length > 0)
                     _users.AddOrUpdate(session.User, 1, static (_, count) => count + 1);
                 return;
@@ -44,10 +51,20 @@ internal sealed class SessionTable
     /// <summary>Removes this very copy of a session.</summary>
     public void Remove(LiveSession session)
     {
+        if (session.Look is { } look)
+            Looks.Remove(look);
         if (!_sessions.TryRemove(new KeyValuePair<string, LiveSession>(session.Id, session)))
             return;
         Interlocked.Decrement(ref _count);
         if (session.User.Length > 0 && _users.AddOrUpdate(session.User, 0, static (_, count) => count - 1) == 0)
             _users.TryRemove(new(session.User, 0));
+    }
+
+    // A session that has ended meanwhile is not looked at.
+    private void AddLook(LiveSession session)
+    {
+        session.Look = Looks.Add(session, TimeSpan.Zero);
+        if (!session.Serves)
+            Looks.Remove(session.Look);
     }
 }

@@ -64,16 +64,6 @@ internal sealed class TakeOverAdmission(int max, TimeProvider time)
         }
     }
 
-    /// <summary>Those of them that a call waits for.</summary>
-    public int WaitingCalls
-    {
-        get
-        {
-            lock (_gate)
-                return _calls.Count(static t => !t.Admitted.IsCompleted);
-        }
-    }
-
     /// <summary>Waits for a turn; <see cref="Exit"/> must follow.</summary>
     public Task EnterAsync(PendingTakeOver takeOver)
     {

@@ -4,9 +4,9 @@ using Mcp.HighAvailability.Diagnostics;
 using Mcp.HighAvailability.Protocol;
 using Mcp.HighAvailability.Relay;
 using Mcp.HighAvailability.Storage;
+using Mcp.HighAvailability.Timing;
 using Microsoft.Extensions.Logging;
 using ModelContextProtocol.Protocol;
-using ModelContextProtocol.Server;
 
 namespace Mcp.HighAvailability.Sessions;
 
@@ -18,21 +18,17 @@ internal sealed partial class LiveSession
     private static readonly TimeSpan RepetitionMargin = TimeSpan.FromSeconds(30);
 
     private readonly ILogger _logger;
-    private readonly CancellationTokenSource _stopping = new();
     private readonly Action<LiveSession> _onGone;
     private readonly SessionCore _core;
     private readonly SessionScope _scope;
     private readonly ClientRequests _requests;
     private readonly ClientMessages _messages;
     private readonly StreamReaders _readers;
-    private McpServer? _server;
-    private TaskCompletionSource? _activation;
     private volatile bool _used;
 
     public LiveSession(SessionRuntime runtime, SessionRecord record, SessionBroadcasts broadcasts, Action<LiveSession> onGone)
     {
         Runtime = runtime;
-        ServerOptions = runtime.ServerOptions;
         _logger = runtime.Logger;
         _scope = new(record.Id, runtime.ReplicaId, record.Epoch);
         _onGone = onGone;
@@ -40,6 +36,7 @@ internal sealed partial class LiveSession
             new(runtime.Options.RememberedCalls, runtime.Options.HoldTime + RepetitionMargin, runtime.Time) { InAll = runtime.Calls });
         Runner = new(_core, runtime.Commits, Close);
         Transport = new(this);
+        Activation = new(this);
         Reruns = new(this);
         Outgoing = new(this);
         Unrelated = new(this);
@@ -69,12 +66,12 @@ internal sealed partial class LiveSession
 
     public SessionRuntime Runtime { get; }
 
-    /// <summary>Options of the session's server; those of all sessions until <see cref="StartAsync"/>.</summary>
-    public McpServerOptions ServerOptions { get; private set; }
-
     public SessionRunner Runner { get; }
 
     public SessionTransport Transport { get; }
+
+    /// <summary>The SDK's server.</summary>
+    public Activation Activation { get; }
 
     /// <summary>Calls that were in flight in an earlier owner.</summary>
     public CallReruns Reruns { get; }
@@ -98,6 +95,9 @@ internal sealed partial class LiveSession
     public GetStreams GetStreams => _core.GetStreams;
 
     public bool IsLegacy => _core.IsLegacy;
+
+    /// <summary>When it is to be looked at next, whether it is idle.</summary>
+    public Due<LiveSession>? Look { get; set; }
 
     /// <summary>Timestamp of the last request.</summary>
     public long LastUsed { get; private set; }
@@ -125,50 +125,6 @@ internal sealed partial class LiveSession
 
     /// <summary>How many responses read streams of the session now.</summary>
     public int ReaderCount => Runner.Read(static core => core.GetStreams.Known.Sum(s => s.ReaderCount) + core.Calls.Open.Sum(c => c.Stream.ReaderCount));
-
-    /// <summary>The log level that the client asked for; <see langword="null"/> if it did not.</summary>
-    public LoggingLevel? ClientLogLevel => _server is { } server && IsActivated
-        ? server.LoggingLevel
-        : Runner.Read(static core => RecordedHandshake.LogLevel(core.Handshake.Find(HandshakeKeys.LogLevel)));
-
-    /// <summary>The SDK's server runs, and has heard the beginning of the session.</summary>
-    public bool IsActivated { get; private set; } = true;
-
-    /// <summary>Starts the SDK's server.</summary>
-    /// <param name="context">For the application's hooks, if it has any.</param>
-    /// <param name="cancellationToken">Ends waiting for them.</param>
-    public async ValueTask StartAsync(McpSessionContext? context, CancellationToken cancellationToken)
-    {
-        if (context is not null)
-            ServerOptions = await Runtime.Hooks!.ConfigureAsync(context, ServerOptions, cancellationToken).ConfigureAwait(false);
-        var server = _server = Runtime.CreateServer(Transport, ServerOptions);
-        // The server outlives the request that opens the session, so it must not keep that request's flow of execution.
-        ThreadPool.UnsafeQueueUserWorkItem(
-            static s => _ = s.Session.RunAsync(s.Server, s.Context), (Session: this, Server: server, Context: context), preferLocal: true);
-    }
-
-    /// <summary>Starts the SDK's server when a message first needs it. The server hears the beginning of the session before that message.</summary>
-    /// <param name="replay">Lets the server hear the beginning.</param>
-    public void StartOnDemand(Func<LiveSession, CancellationToken, Task> replay)
-    {
-        IsActivated = false;
-        _activation = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        Transport.HoldUntilActivated(() => ThreadPool.UnsafeQueueUserWorkItem(
-            static s => _ = s.Session.ActivateAsync(s.Replay), (Session: this, Replay: replay), preferLocal: false));
-    }
-
-    /// <summary>Sends a request to the client, outside any call, and waits for its answer.</summary>
-    /// <exception cref="InvalidOperationException">The client has no GET stream open, or the session has moved.</exception>
-    public async Task<JsonRpcResponse> RequestAsync(JsonRpcRequest request, CancellationToken cancellationToken)
-    {
-        if (_activation is { } activation)
-        {
-            Transport.Activate();
-            await activation.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
-        }
-
-        return await _server!.SendRequestAsync(request, cancellationToken).ConfigureAwait(false);
-    }
 
     /// <inheritdoc cref="ClientRequests.AdmitAsync"/>
     public ValueTask<StreamSubscription?> AdmitAsync(JsonRpcRequest request, ReadOnlyMemory<byte> body, ClientExchange from, ClaimsPrincipal? user) =>
@@ -338,70 +294,8 @@ internal sealed partial class LiveSession
             stream.Move();
         foreach (var call in left.Calls)
             call.ForgetState();
-        _ = DisposeServerAsync();
+        _ = Activation.DisposeAsync();
     }
-
-    private async Task RunAsync(McpServer server, McpSessionContext? context)
-    {
-        try
-        {
-            await (context is null ? server.RunAsync(_stopping.Token) : Runtime.Hooks!.RunAsync(context, server, _stopping.Token)).ConfigureAwait(false);
-
-            // A handler of the application may end its server.
-            Close();
-        }
-        catch (Exception e) when (e is not OperationCanceledException || !_stopping.IsCancellationRequested)
-        {
-            LogServerFailed(e, Id);
-            Close();
-        }
-        catch (OperationCanceledException)
-        {
-            // The usual end.
-        }
-    }
-
-    private async Task ActivateAsync(Func<LiveSession, CancellationToken, Task> replay)
-    {
-        try
-        {
-            await StartAsync(null, _stopping.Token).ConfigureAwait(false);
-            await replay(this, _stopping.Token).ConfigureAwait(false);
-            IsActivated = true;
-            Transport.Release();
-        }
-        catch (Exception e)
-        {
-            if (Serves)
-                LogNotActivated(e, Id);
-            Close();
-        }
-
-        // The session may have ended before its server was there.
-        if (!Serves)
-            await DisposeServerAsync().ConfigureAwait(false);
-        _activation?.TrySetResult();
-    }
-
-    private async Task DisposeServerAsync()
-    {
-        try
-        {
-            await _stopping.CancelAsync().ConfigureAwait(false);
-            if (_server is { } server)
-                await server.DisposeAsync().ConfigureAwait(false);
-        }
-        catch (Exception e)
-        {
-            LogServerFailed(e, Id);
-        }
-    }
-
-    [LoggerMessage(Level = LogLevel.Error, Message = "Session {SessionId} closed on this replica: its MCP server failed. Its next request restores it.")]
-    private partial void LogServerFailed(Exception exception, string sessionId);
-
-    [LoggerMessage(Level = LogLevel.Error, Message = "Session {SessionId} not activated. Its local copy ends; the next request restores the session.")]
-    private partial void LogNotActivated(Exception exception, string sessionId);
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "Session {SessionId} ended: {Reason}.")]
     private partial void LogEnded(string sessionId, string reason);

@@ -1,4 +1,3 @@
-using System.Text;
 using Mcp.HighAvailability.Broadcast;
 using Mcp.HighAvailability.Protocol;
 using Mcp.HighAvailability.Storage;
@@ -59,8 +58,7 @@ internal static class BroadcastSteps
 
     /// <summary>Whether the client's log level lets a log message through.</summary>
     public static bool Lets(SessionCore core, LoggingLevel level) =>
-        core.Handshake.Find(HandshakeKeys.LogLevel) is not { } least ||
-        !Enum.TryParse(Encoding.UTF8.GetString(least.Span), ignoreCase: true, out LoggingLevel wanted) || level >= wanted;
+        RecordedHandshake.LogLevel(core.Handshake.Find(HandshakeKeys.LogLevel)) is not { } least || level >= least;
 
     private static bool Wants(SessionCore core, FollowedBroadcast broadcast) =>
         broadcast.Entry.Kind == BroadcastKinds.Notification && broadcast.Notification switch

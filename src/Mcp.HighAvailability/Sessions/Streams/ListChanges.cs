@@ -39,7 +39,7 @@ internal sealed class ListChanges(SessionHost host, IOptions<McpServerOptions> s
     private void Tell(string method)
     {
         // Queued for each session's next commit. A session that has left meanwhile gets nothing from this replica.
-        foreach (var session in host.Sessions.Where(static session => !session.IsActivated))
+        foreach (var session in host.Sessions.Where(static session => !session.Activation.IsComplete))
             session.Unrelated.TrySend(new JsonRpcNotification { Method = method });
     }
 }

@@ -1,6 +1,7 @@
 using System.Threading.Tasks.Sources;
 using Mcp.HighAvailability.Broadcast;
 using Mcp.HighAvailability.Storage;
+using Mcp.HighAvailability.Timing;
 
 namespace Mcp.HighAvailability.Sessions;
 
@@ -36,6 +37,9 @@ internal sealed class StreamSubscription : IValueTaskSource, IKeptAlive, IBroadc
 
     /// <summary>How far the response has come in the broadcast log.</summary>
     public BroadcastCursor At { get; set; }
+
+    /// <inheritdoc/>
+    public Due<IKeptAlive>? Due { get; set; }
 
     /// <summary>The commit before which the response gets no broadcast; <see langword="null"/>: none.</summary>
     public long? Awaits { get; set; }

@@ -1,0 +1,110 @@
+using Mcp.HighAvailability.Timing;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace McpHa.Tests.Timing;
+
+/// <summary>What waits costs nothing until it is due.</summary>
+public sealed class DueTimerTests
+{
+    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(8);
+    private readonly SettableTime _time = new();
+
+    [Theory]
+    [InlineData(10)]
+    [InlineData(10_000)]
+    public void A_look_costs_what_is_due_however_much_waits(int waiting)
+    {
+        var calls = new List<string>();
+        using var timer = Timer(calls);
+        for (var n = 0; n < waiting; n++)
+            timer.Add($"later {n}", Interval);
+        _time.Now += TimeSpan.FromSeconds(1);
+        timer.Add("soon", TimeSpan.FromSeconds(2));
+
+        timer.Tick();
+        Assert.Empty(calls);
+        _time.Now += TimeSpan.FromSeconds(2);
+        timer.Tick();
+        Assert.Equal(["soon"], calls);
+        timer.Tick();
+        Assert.Single(calls);
+
+        _time.Now += TimeSpan.FromSeconds(5);
+        timer.Tick();
+        Assert.Equal(waiting + 1, calls.Count);
+    }
+
+    [Fact]
+    public void Each_item_is_called_once_per_interval_in_its_own_time()
+    {
+        var calls = new List<string>();
+        using var timer = Timer(calls);
+        foreach (var name in (string[])["a", "b", "c"])
+        {
+            timer.Add(name, Interval);
+            _time.Now += TimeSpan.FromSeconds(1);
+        }
+
+        List<string> expected = ["a at 8", "b at 9", "c at 10", "a at 16", "b at 17", "c at 18"];
+        List<string> seen = [];
+        for (var second = 3; second <= 20; second++)
+        {
+            timer.Tick();
+            seen.AddRange(calls.Select(name => $"{name} at {second}"));
+            calls.Clear();
+            _time.Now += TimeSpan.FromSeconds(1);
+        }
+
+        Assert.Equal(expected, seen);
+    }
+
+    [Fact]
+    public void What_was_removed_is_not_called_and_leaves_no_room_taken()
+    {
+        var queue = new DueQueue<string>(_time);
+        var kept = queue.Add("kept", Interval);
+        for (var n = 0; n < 10_000; n++)
+            queue.Remove(queue.Add("gone", Interval));
+        queue.Remove(queue.Add("gone twice", Interval));
+        Assert.Equal(1, queue.Count);
+
+        _time.Now += Interval;
+        Assert.Same(kept, queue.TryTake());
+        Assert.Null(queue.TryTake());
+        queue.Remove(kept);
+        queue.Again(kept, TimeSpan.Zero);
+        Assert.Null(queue.TryTake());
+        Assert.Equal(0, queue.Count);
+    }
+
+    [Fact]
+    public void A_callback_that_fails_keeps_no_other_from_its_turn()
+    {
+        var calls = new List<string>();
+        using var timer = new DueTimer<string>(
+            _time,
+            TimeSpan.FromSeconds(1),
+            item =>
+            {
+                calls.Add(item);
+                return item == "bad" ? throw new InvalidOperationException("bad") : Interval;
+            },
+            NullLogger.Instance);
+        timer.Add("bad", Interval);
+        timer.Add("good", Interval);
+        _time.Now += Interval;
+        timer.Tick();
+        Assert.Equal(["bad", "good"], calls.Order());
+        Assert.True(timer.Runs);
+    }
+
+    private DueTimer<string> Timer(List<string> calls) => new(
+        _time,
+        TimeSpan.FromSeconds(1),
+        item =>
+        {
+            calls.Add(item);
+            return Interval;
+        },
+        NullLogger.Instance);
+}
