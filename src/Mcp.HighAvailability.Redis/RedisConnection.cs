@@ -19,7 +19,7 @@ internal sealed class RedisConnection(IServiceProvider services, IOptions<RedisH
     public RedisKeys Keys { get; } = new(options.Value.KeyPrefix ?? "");
 
     /// <summary>Servers, roles and how often each was connected: as long as this stays the same, the same server processes answer.</summary>
-    public string Incarnation => string.Join(
+    public string Servers => string.Join(
         ';', Multiplexer.GetServers().Select(static server => $"{server.EndPoint} {server.IsReplica} {server.GetCounters().Interactive.SocketCount}"));
 
     /// <summary>The application has said by <c>UseRedis</c> which connection it is, so no connection string is asked.</summary>

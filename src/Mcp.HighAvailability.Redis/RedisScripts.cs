@@ -87,9 +87,9 @@ internal static class RedisScripts
 
     /// <summary>All ages are measured by one clock, that of Redis; a replica that was silent for too long is removed.</summary>
     /// <remarks>
-    /// KEYS: replicas. ARGV: replica id (empty: only look), its JSON, milliseconds of silence, 1 to ask the server for its run id. Answers the run and its
-    /// age in ms, then id, age in ms, JSON of each replica. A new run begins when the mark of the old one is gone with all the rest, or when the server
-    /// has another run id. A run id changes only behind a new connection, so a heartbeat asks for it only after one.
+    /// KEYS: replicas. ARGV: replica id (empty: only look), its JSON, milliseconds of silence, 1 to ask the server for its run id. Answers the
+    /// incarnation and its age in ms, then id, age in ms, JSON of each replica. Another incarnation begins when the mark of the former one is gone with all the
+    /// rest, or when the server has another run id. A run id changes only behind a new connection, so a heartbeat asks for it only after one.
     /// </remarks>
     public const string Beat = """
         local t=redis.call('TIME')

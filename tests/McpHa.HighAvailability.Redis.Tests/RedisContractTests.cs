@@ -159,25 +159,25 @@ public class RedisReplicaRegistryTests(RedisBackend redis) : ReplicaRegistryCont
         await AgeAsync("incomplete", TimeSpan.FromSeconds(61));
         await registry.BeatAsync(null);
 
-        Assert.Equal(2, await redis.Database.HashLengthAsync(RedisBackend.Keys.Replicas)); // with the mark of the run
+        Assert.Equal(2, await redis.Database.HashLengthAsync(RedisBackend.Keys.Replicas)); // with the mark of the incarnation
     }
 
     [Fact]
-    public async Task A_run_lasts_until_the_data_are_gone()
+    public async Task An_incarnation_lasts_until_the_data_are_gone()
     {
         var registry = Registry();
-        var first = (await registry.BeatAsync(Replica())).Run!;
+        var first = await registry.BeatAsync(Replica());
         await registry.BeatAsync(null);
-        var later = (await registry.BeatAsync(Replica())).Run!;
-        Assert.Equal(first.Id, later.Id);
-        Assert.InRange(later.Age, first.Age, TimeSpan.FromMinutes(5));
+        var later = await registry.BeatAsync(Replica());
+        Assert.Equal(first.Incarnation, later.Incarnation);
+        Assert.InRange(later.IncarnationAge, first.IncarnationAge, TimeSpan.FromMinutes(5));
 
         await redis.WipeAsync();
 
-        var next = (await registry.BeatAsync(null)).Run!;
-        Assert.NotEqual(first.Id, next.Id);
-        Assert.Equal(next.Id, (await registry.BeatAsync(Replica())).Run!.Id);
-        Assert.True(next.Age < TimeSpan.FromSeconds(10));
+        var next = await registry.BeatAsync(null);
+        Assert.NotEqual(first.Incarnation, next.Incarnation);
+        Assert.Equal(next.Incarnation, (await registry.BeatAsync(Replica())).Incarnation);
+        Assert.True(next.IncarnationAge < TimeSpan.FromSeconds(10));
     }
 }
 

@@ -78,7 +78,7 @@ public sealed class RedisFaultTests(RedisBackend redis)
     }
 
     [Fact]
-    public async Task A_redis_that_was_restarted_with_its_data_begins_a_new_run()
+    public async Task A_redis_that_was_restarted_with_its_data_begins_another_incarnation()
     {
         RedisServer.SkipIfMissing();
         var server = new RedisServer("--appendonly", "yes", "--appendfsync", "always");
@@ -89,7 +89,7 @@ public sealed class RedisFaultTests(RedisBackend redis)
             var connection = RedisBackend.Connection(client.Multiplexer);
             var store = new RedisSessionStore(connection, Options.Create(new SessionStoreOptions()), TimeProvider.System);
             var registry = new RedisReplicaRegistry(connection, NullLogger<RedisReplicaRegistry>.Instance);
-            var before = (await registry.BeatAsync(null)).Run!;
+            var before = (await registry.BeatAsync(null)).Incarnation;
             var id = await CreatedAsync(store);
 
             await server.KillAsync();
@@ -97,7 +97,7 @@ public sealed class RedisFaultTests(RedisBackend redis)
             await Wait.UntilAsync(async () => await AnswersAsync(store, id), "the connection to come back");
 
             Assert.NotNull(await store.FindAsync(id));
-            Assert.NotEqual(before.Id, (await registry.BeatAsync(null)).Run!.Id);
+            Assert.NotEqual(before, (await registry.BeatAsync(null)).Incarnation);
         }
         finally
         {

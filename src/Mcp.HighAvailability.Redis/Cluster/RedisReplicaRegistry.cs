@@ -14,14 +14,14 @@ internal sealed partial class RedisReplicaRegistry(RedisConnection redis, ILogge
     public async ValueTask<RegistryReading> BeatAsync(ReplicaInfo? self, CancellationToken cancellationToken = default)
     {
         RedisValue json = self is null ? "" : JsonSerializer.SerializeToUtf8Bytes(self, ReplicaJson.Default.ReplicaInfo);
-        var incarnation = redis.Incarnation;
-        var ask = incarnation != _asked;
+        var servers = redis.Servers;
+        var ask = servers != _asked;
         var result = await RunAsync(ask);
 
-        // A new connection may have carried the heartbeat already: only an answer of the new server says which run it is.
-        if (!ask && redis.Incarnation != incarnation)
+        // A new connection may have carried the heartbeat already: only an answer of the new server names the incarnation.
+        if (!ask && redis.Servers != servers)
             result = await RunAsync(ask: true);
-        _asked = incarnation;
+        _asked = servers;
 
         var alive = (RedisValue[])result!;
         var replicas = new List<RegisteredReplica>(alive.Length / 3);
@@ -31,7 +31,7 @@ internal sealed partial class RedisReplicaRegistry(RedisConnection redis, ILogge
                 replicas.Add(new(replica, TimeSpan.FromMilliseconds((long)alive[i + 1])));
         }
 
-        return new(replicas) { Run = new((string)alive[0]!, TimeSpan.FromMilliseconds((long)alive[1])) };
+        return new(replicas) { Incarnation = (string)alive[0]!, IncarnationAge = TimeSpan.FromMilliseconds((long)alive[1]) };
 
         ValueTask<RedisResult> RunAsync(bool ask) => redis.EvaluateAsync(
             RedisScripts.Beat,

@@ -7,6 +7,8 @@ namespace Mcp.HighAvailability.Cluster;
 /// <summary>Probes replicas that have open exchanges or whose heartbeat is missing, and finds those that are lost (<see cref="SuspicionRule"/>).</summary>
 /// <remarks>
 /// <para>A healthy replica without open exchanges is never probed. Bytes on an open exchange are as good as an answer.</para>
+/// <para>A replica that does not answer within a tick is also sent pings (<see cref="PingSocket"/>), which its process answers even without processor time for
+/// more.</para>
 /// <para>A lost replica is asked again once per heartbeat that it still sends, or per interval while the registry is away. Its answer brings it back.</para>
 /// <para>A wrong verdict is safe: the store fences the owner.</para>
 /// </remarks>
@@ -14,6 +16,7 @@ internal sealed partial class PeerWatch : IDisposable
 {
     private readonly PeerQuestions _questions;
     private readonly ReplicaView _view;
+    private readonly StoreIncarnation _store;
     private readonly SuspicionRule _rule;
     private readonly TimerPaceMeter _pace;
     private readonly TimeSpan _idlePeriod;
@@ -29,9 +32,10 @@ internal sealed partial class PeerWatch : IDisposable
     private volatile bool _idle = true;
 
     public PeerWatch(
-        PeerQuestions questions, ReplicaView view, ClusterOptions options, TimeProvider time, Func<TimeSpan> now, Func<bool> registryAway, ILogger logger)
+        PeerQuestions questions, ReplicaView view, StoreIncarnation store, ClusterOptions options, TimeProvider time, Func<TimeSpan> now, Func<bool> registryAway,
+        ILogger logger)
     {
-        (_questions, _view, _now, _registryAway, _logger) = (questions, view, now, registryAway, logger);
+        (_questions, _view, _store, _now, _registryAway, _logger) = (questions, view, store, now, registryAway, logger);
         _rule = new(options);
         _pace = new(_rule.Period);
         _idlePeriod = options.HeartbeatInterval;
@@ -77,10 +81,10 @@ internal sealed partial class PeerWatch : IDisposable
             Ask(replica);
     }
 
-    /// <summary>Asks replicas that the registry has not heard of since it lost its data. One that does not answer is not awaited any longer.</summary>
-    public void AskAwaited()
+    /// <summary>Asks replicas that the store has not heard of since it lost its data. One that does not answer is not waited for any longer.</summary>
+    public void AskUnheard()
     {
-        foreach (var replica in _view.Awaited())
+        foreach (var replica in _store.Unheard)
             Ask(replica);
     }
 
@@ -115,12 +119,23 @@ internal sealed partial class PeerWatch : IDisposable
 
         foreach (var replica in watched)
         {
+            var pong = _questions.LastPong(replica.Info.Id);
             if (!_suspicions.TryGetValue(replica.Info.Id, out var suspicion))
-                _suspicions.Add(replica.Info.Id, suspicion = new(replica.LastReceived));
-            if (suspicion.Tick(pace, replica.LastReceived))
+                _suspicions.Add(replica.Info.Id, suspicion = new(replica.LastReceived, pong));
+            var sign = suspicion.Tick(pace, replica.LastReceived, pong);
+            if (sign == LifeSign.Answer)
+            {
                 _view.Doubt(replica.Info.Id, false);
-            else if (suspicion.TryBegin(_stopped.Token) is { } probe)
+                continue;
+            }
+
+            // Its heartbeats are late for want of processor time, and what it says of the store is as late.
+            if (sign == LifeSign.Starved)
+                _view.Answered(replica.Info.Id, now);
+            if (suspicion.TryBegin(_stopped.Token) is { } probe)
                 _ = ProbeAsync(replica.Info, suspicion, probe);
+            if (suspicion.Ticks > 0)
+                _questions.Ping(replica.Info);
         }
     }
 
@@ -129,17 +144,19 @@ internal sealed partial class PeerWatch : IDisposable
         var watched = _view.Watched(now);
         var lately = _view.SilentLately(now);
         var others = _view.Others + lately;
-        var silent = lately + watched.Count(replica => TicksOf(replica) is var ticks && SuspicionRule.IsSilent(ticks));
+        var silent = lately + watched.Count(replica => SuspicionRule.IsSilent(SilenceOf(replica).Ticks));
+        var dead = lately + watched.Count(replica => SuspicionRule.IsSilent(SilenceOf(replica).DeadTicks));
         foreach (var replica in watched)
         {
-            var ticks = TicksOf(replica);
-            if (_rule.Decide(ticks, replica.BeatMissed, others, silent) is { } loss)
+            var silence = SilenceOf(replica);
+            if (_rule.Decide(silence, replica.BeatMissed, others, silent, dead) is { } loss)
                 _view.Suspect(replica.Info.Id, now, loss);
-            else if (ticks >= SuspicionRule.TicksPerProbe - 1 && replica is { BeatMissed: false, BeatDue: true } && !_registryAway())
+            else if (silence.DeadTicks >= SuspicionRule.TicksPerProbe - 1 && replica is { BeatMissed: false, BeatDue: true } && !_registryAway())
                 _ = ReadAsync();
         }
 
-        int TicksOf(WatchedReplica replica) => _suspicions.TryGetValue(replica.Info.Id, out var suspicion) ? suspicion.Ticks : 0;
+        Silence SilenceOf(WatchedReplica replica) =>
+            _suspicions.TryGetValue(replica.Info.Id, out var suspicion) ? new(suspicion.Ticks, suspicion.DeadTicks) : default;
     }
 
     // The registry is read between two heartbeats only if a verdict depends on it.
@@ -217,7 +234,10 @@ internal sealed partial class PeerWatch : IDisposable
         {
             var asked = _now();
             if (await _questions.AskAsync(replica, _stopped.Token).ConfigureAwait(false) is ProbeAnswer.Unreachable { Refused: var refused })
+            {
                 _view.Suspect(replica.Id, _now(), refused ? ReplicaLoss.Refused : ReplicaLoss.Unreachable);
+                _store.Forget(replica.Id);
+            }
             else if (_view.Trust(replica.Id, asked, _now()))
                 LogReachable(replica.Id);
         }
@@ -249,7 +269,11 @@ internal sealed partial class PeerWatch : IDisposable
 /// <param name="ProbeAsync">Probes a replica on an existing connection, if there is one; ends with the token.</param>
 /// <param name="AskAsync">Asks a replica on a new connection, within a time limit of its own.</param>
 /// <param name="ReadRegistryAsync">Reads the registry, so that the view is as new as the call.</param>
+/// <param name="Ping">Sends a ping.</param>
+/// <param name="LastPong">What a replica has answered to pings.</param>
 internal sealed record PeerQuestions(
     Func<ReplicaInfo, CancellationToken, Task<ProbeAnswer>> ProbeAsync,
     Func<ReplicaInfo, CancellationToken, Task<ProbeAnswer>> AskAsync,
-    Func<CancellationToken, ValueTask> ReadRegistryAsync);
+    Func<CancellationToken, ValueTask> ReadRegistryAsync,
+    Action<ReplicaInfo> Ping,
+    Func<string, Pong> LastPong);

@@ -20,6 +20,10 @@ public sealed partial class ReplicaDirectory : BackgroundService
     // A replica that is not bound yet looks this often whether it is.
     private static readonly TimeSpan BindPoll = TimeSpan.FromMilliseconds(25);
 
+    // A heartbeat that is so late means that this replica stood still or was cut off: others may have taken its sessions over, and it may have
+    // missed that. Heartbeats of a busy replica are late by less.
+    private static readonly TimeSpan MaxLateness = TimeSpan.FromSeconds(2);
+
     private readonly IReplicaRegistry _registry;
     private readonly ISelfReplica? _self;
     private readonly ReplicaNews? _news;
@@ -27,22 +31,19 @@ public sealed partial class ReplicaDirectory : BackgroundService
     private readonly ILogger _logger;
     private readonly ClusterOptions _options;
     private readonly ReplicaView _view;
-    private readonly StoreRuns _runs;
+    private readonly ForeignReplicas _foreign;
+    private readonly RegistryHealth _health;
     private readonly PeerWatch? _watch;
+    private readonly PingSocket? _pings;
     private readonly long _origin;
     private readonly ITimer _sweep;
-    private TaskCompletionSource _wake = NewWake();
+    private readonly WakeSignal _wake;
     private readonly SemaphoreSlim _reading = new(1, 1);
     private TimeSpan _lastReadAsked = TimeSpan.MinValue;
-    private volatile bool _away;
-    private long _lastBeat;
-    private int _lapses;
+    private TimeSpan _lastBeat;
     private bool _joined;
 
-    // Replicas of another application that the log names already; guarded by _reading.
-    private HashSet<string> _strangers = [];
-
-    /// <summary>Creates the directory. It is empty until it runs or is refreshed.</summary>
+    /// <summary>Creates the directory; it is empty until it runs or is refreshed.</summary>
     public ReplicaDirectory(
         IReplicaRegistry registry,
         IOptions<ClusterOptions> options,
@@ -53,12 +54,19 @@ public sealed partial class ReplicaDirectory : BackgroundService
         PeerProbe? probe = null)
     {
         (_registry, _self, _time, _logger, _options) = (registry, self, time, logger, options.Value);
-        _runs = new StoreRuns(_options, time);
+        Store = new StoreIncarnation(_options, time);
+        _foreign = new ForeignReplicas(_options.Application, logger);
+        _wake = new WakeSignal(time);
+        _health = new RegistryHealth(time, logger);
         _news = bus is null ? null : new ReplicaNews(bus, Announce);
-        _view = new ReplicaView(_options, self?.Id, heartbeatIsEnough: probe is null, Lost);
+        _view = new ReplicaView(_options, self?.Id, heartbeatIsEnough: probe is null, OnLost);
         _origin = time.GetTimestamp();
         if (probe is not null)
-            _watch = new PeerWatch(new(probe.ProbeAsync, probe.AskAsync, ReadForVerdictAsync), _view, _options, time, () => Now, () => _away, logger);
+        {
+            _pings = new PingSocket(time, () => RegistryAway, new PoolLag(time).Look, new SuspicionRule(_options).SelfLimit, logger);
+            _watch = new PeerWatch(new(probe.ProbeAsync, probe.AskAsync, RefreshAsync, _pings.Ask, _pings.Last), _view, Store, _options, time, () => Now, () => RegistryAway, logger);
+        }
+
         _sweep = time.CreateTimer(static state => ((ReplicaDirectory)state!).Sweep(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
@@ -70,38 +78,21 @@ public sealed partial class ReplicaDirectory : BackgroundService
     /// <summary>Completes when a replica next joins, starts or ceases to drain, or is lost. Take it before looking at <see cref="Alive"/>.</summary>
     public Task Changed => _view.Changed;
 
-    /// <summary>How often the registry was away and came back. Users of messages of that time must read again.</summary>
-    public int Outages { get; private set; }
-
-    /// <summary>
-    /// How often the heartbeat was missing (<c>ClusterOptions.MissingAfter</c>) when the next one arrived: others may have given this replica up.
-    /// </summary>
-    public int Lapses => Volatile.Read(ref _lapses);
-
     /// <summary>The registry could not be read last time. Known after <c>Overdue</c> less <c>HeartbeatInterval</c> at the latest.</summary>
-    public bool RegistryAway => _away;
+    public bool RegistryAway => _health.IsAway;
 
     /// <summary>Since when the registry cannot be read (UTC, by this process's clock); <see langword="null"/> while it can.</summary>
-    public DateTimeOffset? AwaySince { get; private set; }
+    public DateTimeOffset? AwaySince => _health.AwaySince;
 
     /// <summary>How long the last reading took that succeeded.</summary>
-    public TimeSpan ReadTook { get; private set; }
+    public TimeSpan ReadTook => _health.ReadTook;
 
-    /// <summary>The run of the store as of the last reading.</summary>
-    public StoreRun? Run => _runs.Current;
+    /// <summary>The incarnation of the store.</summary>
+    internal StoreIncarnation Store { get; }
 
-    /// <summary>Completes when the store's next run begins, or when the registry is next back. Take it before looking at <see cref="Run"/>.</summary>
-    public Task Interrupted => _runs.Interrupted;
-
-    /// <summary>
-    /// The run of the store, if all replicas that are alive, or may be without the store's having heard of them, have checked their sessions in it:
-    /// what the store does not know then is lost. The empty string where nothing can be lost; <see langword="null"/> when it cannot be told.
-    /// </summary>
-    /// <remarks>
-    /// As of the last reading. A look into the store lies within the run if this is the same before it and after a <see cref="RefreshAsync"/>
-    /// behind it. A replica that does not check in time holds the others up for so long only.
-    /// </remarks>
-    public string? SettledRun => _away ? null : _runs.Settled([.. Alive.Where(replica => replica.Id != _self?.Id), .. _view.Awaited()]);
+    /// <summary>Whether all replicas that are alive, or may be without the store's having heard of them, have written back their sessions.</summary>
+    /// <remarks>A look into the store was one at a whole store if this is the same before it and after a <see cref="RefreshAsync"/> behind it.</remarks>
+    internal WrittenBack WrittenBack => RegistryAway ? default : Store.WrittenBackBy(Others);
 
     /// <summary>A replica that is alive, by id.</summary>
     public ReplicaInfo? Find(string replicaId) => _view.Find(replicaId);
@@ -138,7 +129,7 @@ public sealed partial class ReplicaDirectory : BackgroundService
         ReportSlow(replicaId);
         if (!_view.IsBeatMissed(replicaId, Now))
             await RefreshAsync(cancellationToken);
-        if (!_away && _view.IsBeatMissed(replicaId, Now))
+        if (!RegistryAway && _view.IsBeatMissed(replicaId, Now))
             _view.Suspect(replicaId, Now, ReplicaLoss.Silent);
     }
 
@@ -152,7 +143,7 @@ public sealed partial class ReplicaDirectory : BackgroundService
     }
 
     /// <summary>Sends the next heartbeat at once and tells the others. Call it when the server is bound and when draining begins.</summary>
-    public void Announce() => Volatile.Read(ref _wake).TrySetResult();
+    public void Announce() => _wake.Set();
 
     /// <summary>Reads the registry now, so that the view is at most as old as this call. When the registry is away the view stays as it is.</summary>
     public async ValueTask RefreshAsync(CancellationToken cancellationToken = default)
@@ -178,7 +169,7 @@ public sealed partial class ReplicaDirectory : BackgroundService
             try
             {
                 await RefreshAsync(stoppingToken);
-                if (!_away && _news is not null)
+                if (!RegistryAway && _news is not null)
                     await _news.TellAsync(_joined, _self is null ? null : Find(_self.Id), stoppingToken);
             }
             catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
@@ -224,24 +215,21 @@ public sealed partial class ReplicaDirectory : BackgroundService
     {
         _sweep.Dispose();
         _watch?.Dispose();
+        _pings?.Dispose();
         base.Dispose();
     }
 
     private TimeSpan Now => _time.GetElapsedTime(_origin);
 
-    private void Lost(string id, ReplicaLoss reason)
-    {
-        if (reason is ReplicaLoss.Left)
-            LogLeft(id);
-        else
-            LogLost(id, ReplicaLossText.Of(reason));
-    }
+    private IEnumerable<ReplicaInfo> Others => Alive.Where(replica => replica.Id != _self?.Id);
 
     // Runs under _reading.
     private async ValueTask BeatAsync(CancellationToken cancellationToken)
     {
         var before = _lastReadAsked = Now;
         var self = _self?.Describe();
+        if (self is not null && _pings is not null)
+            self = self with { PingPort = _pings.Listen(self) };
         if (self is not null)
             _view.ApplySelf(self, before);
 
@@ -252,91 +240,50 @@ public sealed partial class ReplicaDirectory : BackgroundService
         {
             var reading = await _registry.BeatAsync(self, either.Token).AsTask().WaitAsync(either.Token);
             var after = Now;
-            ReadTook = after - before;
-            var another = _runs.TakeNote(reading.Run);
-            _view.Apply(self, OfThisApplication(reading), before, after, mayHaveForgotten: another);
-            if (another)
-                LogRun();
-            if (before - new TimeSpan(_lastBeat) >= _options.MissingAfter && _joined)
-            {
-                Interlocked.Increment(ref _lapses);
-                _runs.Interrupt();
-            }
-
-            Volatile.Write(ref _lastBeat, before.Ticks);
-            _joined |= self is not null;
+            if (Store.Read(reading, Others))
+                LogIncarnation();
+            _view.Apply(self, _foreign.LeaveOut(reading), before, after);
+            var late = before - _lastBeat - _options.HeartbeatInterval;
+            if (RegistryAway || late >= MaxLateness && _joined)
+                Store.Doubt();
+            (_lastBeat, _joined) = (before, _joined || self is not null);
             Sweep();
             _watch?.AskSuspected();
-            _watch?.AskAwaited();
+            _watch?.AskUnheard();
+            _health.Succeeded(after - before, Alive.Count);
         }
         catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
         {
-            if (!_away)
-            {
-                AwaySince = _time.GetUtcNow();
-                LogAway(exception is StoreUnavailableException ? null : exception, exception.Message);
-            }
-
-            _away = true;
-            return;
-        }
-
-        if (_away)
-        {
-            Outages++;
-            LogBack(Alive.Count);
-            _away = false;
-            AwaySince = null;
-            _runs.Interrupt();
+            _health.Failed(exception);
         }
     }
 
-    // Two applications may have been given one key prefix: neither may serve, or take over, what belongs to the other.
-    private IReadOnlyList<RegisteredReplica> OfThisApplication(IReadOnlyList<RegisteredReplica> reading)
+    private void OnLost(string replicaId, ReplicaLoss reason)
     {
-        var strangers = reading.Where(entry => IsStranger(entry.Replica)).Select(entry => entry.Replica).ToList();
-        foreach (var stranger in strangers.Where(stranger => !_strangers.Contains(stranger.Id)))
-            LogStranger(stranger.Id, stranger.Address, stranger.Application, _options.Application);
-        _strangers = [.. strangers.Select(stranger => stranger.Id)];
-        return strangers.Count == 0 ? reading : [.. reading.Where(entry => !IsStranger(entry.Replica))];
+        // A heartbeat is overdue also if the store has lost it and the replica cannot reach the store yet.
+        if (reason != ReplicaLoss.Overdue)
+            Store.Forget(replicaId);
+        if (reason is ReplicaLoss.Left)
+            LogLeft(replicaId);
+        else
+            LogLost(replicaId, ReplicaLossText.Of(reason));
     }
-
-    private bool IsStranger(ReplicaInfo replica) =>
-        _options.Application.Length > 0 && replica.Application.Length > 0 &&
-            !replica.Application.Equals(_options.Application, StringComparison.OrdinalIgnoreCase);
 
     private async Task SleepAsync(CancellationToken cancellationToken)
     {
         var unbound = _self is not null && Find(_self.Id) is null;
         if (!unbound)
         {
-            await WaitForWakeAsync(_options.HeartbeatInterval, cancellationToken);
+            await _wake.PauseAsync(_options.HeartbeatInterval, cancellationToken);
             return;
         }
 
         for (var waited = TimeSpan.Zero; waited < _options.HeartbeatInterval && _self!.Describe() is null; waited += BindPoll)
         {
-            if (await WaitForWakeAsync(BindPoll, cancellationToken))
+            if (await _wake.PauseAsync(BindPoll, cancellationToken))
                 return;
         }
     }
-
-    private async Task<bool> WaitForWakeAsync(TimeSpan atMost, CancellationToken cancellationToken)
-    {
-        // Once per heartbeat: that the time is over is no exception.
-        var woken = Volatile.Read(ref _wake).Task;
-        await woken.WaitAsync(atMost, _time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        cancellationToken.ThrowIfCancellationRequested();
-        if (!woken.IsCompleted)
-            return false;
-        Interlocked.Exchange(ref _wake, NewWake());
-        return true;
-    }
-
-    private static TaskCompletionSource NewWake() => new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-    // The reading is a heartbeat as well, if this process is a replica.
-    private ValueTask ReadForVerdictAsync(CancellationToken cancellationToken) => RefreshAsync(cancellationToken);
 
     private void Sweep()
     {
@@ -352,23 +299,8 @@ public sealed partial class ReplicaDirectory : BackgroundService
 
     [LoggerMessage(
         Level = LogLevel.Warning,
-        Message = "Replica {ReplicaId} at {Address} ignored: its application is '{Other}', that of this process is '{Application}'. Set " +
-            "HighAvailability:Application to the same name if they belong together. Otherwise give each application a key prefix of its own.")]
-    private partial void LogStranger(string replicaId, Uri address, string other, string application);
-
-    [LoggerMessage(
-        Level = LogLevel.Warning,
-        Message = "Replica registry unreachable: {Reason} Owners keep their sessions, and no replica counts as lost for missing heartbeats. Check the " +
-            "store.")]
-    private partial void LogAway(Exception? exception, string reason);
-
-    [LoggerMessage(Level = LogLevel.Information, Message = "Replica registry reachable again. Replicas alive: {Alive}.")]
-    private partial void LogBack(int alive);
-
-    [LoggerMessage(
-        Level = LogLevel.Warning,
         Message = "Store restarted, failed over or emptied. Each replica checks its sessions and writes back those that are missing.")]
-    private partial void LogRun();
+    private partial void LogIncarnation();
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Heartbeat failed unexpectedly. The next heartbeat follows.")]
     private partial void LogLoopFailed(Exception exception);

@@ -13,12 +13,11 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId, bool h
 {
     private static readonly CancellationToken AlreadyLost = new(canceled: true);
 
-    private readonly Dictionary<string, Entry> _entries = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, ReplicaInfo> _awaited = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, ReplicaEntry> _entries = new(StringComparer.Ordinal);
     private readonly ConcurrentQueue<(string Id, ReplicaLoss Reason)> _losses = new();
     private readonly Lock _lock = new();
     private TimeSpan? _lastRead;
-    private volatile Published _published = new([], new Dictionary<string, Entry>());
+    private volatile Published _published = new([], new Dictionary<string, ReplicaEntry>());
     private volatile TaskCompletionSource _changed = NewChange();
 
     public IReadOnlyList<ReplicaInfo> Alive => _published.Alive;
@@ -82,22 +81,12 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId, bool h
     }
 
     // By the clock of the registry, so this process's own delays do not matter. Without a recent reading nothing is known.
-    private bool IsMissed(Entry entry, TimeSpan now) =>
+    private bool IsMissed(ReplicaEntry entry, TimeSpan now) =>
         entry.LastListed == _lastRead && entry.AgeRead >= options.MissingAfter && now - _lastRead <= options.MissingAfter;
 
     /// <summary>Replicas that were unreachable and may be back: they have beaten since, or that is unknown.</summary>
     public IReadOnlyList<ReplicaInfo> Suspected(bool registryAway) =>
         Where(entry => entry.Suspected is not null && !entry.Left && (registryAway || entry.HasBeaten));
-
-    /// <summary>
-    /// Replicas that were alive when the registry lost its data, and of which it has not heard since. They may have no more than a slow connection to it,
-    /// and sessions that no other replica has.
-    /// </summary>
-    public IReadOnlyList<ReplicaInfo> Awaited()
-    {
-        lock (_lock)
-            return [.. _awaited.Values];
-    }
 
     /// <summary>Everything that was read last, dead replicas included, with ages as of now.</summary>
     public IReadOnlyList<RegisteredReplica> Known(TimeSpan now)
@@ -110,17 +99,11 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId, bool h
         }
     }
 
-    /// <summary>
-    /// Takes over a reading of the registry that was asked for at <paramref name="before"/> and arrived at <paramref name="after"/>.
-    /// <paramref name="mayHaveForgotten"/>: it may know less than at the last reading.
-    /// </summary>
-    public void Apply(ReplicaInfo? self, IReadOnlyList<RegisteredReplica> reading, TimeSpan before, TimeSpan after, bool mayHaveForgotten = false)
+    /// <summary>Takes over a reading of the registry that was asked for at <paramref name="before"/> and arrived at <paramref name="after"/>.</summary>
+    public void Apply(ReplicaInfo? self, IReadOnlyList<RegisteredReplica> reading, TimeSpan before, TimeSpan after)
     {
         lock (_lock)
         {
-            foreach (var entry in mayHaveForgotten ? _entries.Values.Where(entry => entry.Alive && entry.Info.Id != selfId) : [])
-                _awaited[entry.Info.Id] = entry.Info;
-
             // Peers could not be heard while we were cut off or paused: that silence is ours, not theirs.
             var wasDeaf = _lastRead is { } last && after - last > 1.5 * options.HeartbeatInterval;
             _lastRead = after;
@@ -131,7 +114,7 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId, bool h
                     continue;
 
                 if (!_entries.TryGetValue(replica.Id, out var entry))
-                    _entries.Add(replica.Id, entry = new Entry(replica));
+                    _entries.Add(replica.Id, entry = new ReplicaEntry(replica));
 
                 entry.Info = replica;
                 entry.LastBeat = after - age;
@@ -159,11 +142,9 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId, bool h
             }
 
             if (self is not null)
-                _entries[self.Id] = new Entry(self) { LastBeat = after, LastListed = after };
+                _entries[self.Id] = new ReplicaEntry(self) { LastBeat = after, LastListed = after };
 
             Publish(after);
-            foreach (var entry in _entries.Values.Where(entry => entry.Left || (entry.Alive && entry.LastListed == after)))
-                _awaited.Remove(entry.Info.Id);
             foreach (var id in _entries.Where(pair => pair.Value.LastListed != after && !pair.Value.Alive).Select(pair => pair.Key).ToList())
                 _entries.Remove(id);
         }
@@ -176,7 +157,7 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId, bool h
     {
         lock (_lock)
         {
-            _entries[self.Id] = new Entry(self) { LastBeat = now, LastListed = now };
+            _entries[self.Id] = new ReplicaEntry(self) { LastBeat = now, LastListed = now };
             Publish(now);
         }
 
@@ -188,7 +169,6 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId, bool h
     {
         lock (_lock)
         {
-            _awaited.Remove(id);
             if (id == selfId || !_entries.TryGetValue(id, out var entry))
                 return;
 
@@ -250,9 +230,9 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId, bool h
             onLost?.Invoke(loss.Id, loss.Reason);
     }
 
-    // Between readings a replica ages by our clock, but for one interval only: after that a reading is missing, and whether the replica has beaten since
-    // is unknown.
-    private TimeSpan Silence(Entry entry, TimeSpan now)
+    // Between readings a replica ages by our clock, but for one interval only: after that a reading is missing, and nobody
+    // knows whether the replica has beaten since.
+    private TimeSpan Silence(ReplicaEntry entry, TimeSpan now)
     {
         var until = _lastRead + options.HeartbeatInterval is { } limit && limit < now ? limit : now;
         return until - (entry.Floor > entry.LastBeat ? entry.Floor : entry.LastBeat);
@@ -296,7 +276,7 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId, bool h
             Interlocked.Exchange(ref _changed, NewChange()).TrySetResult();
     }
 
-    private List<ReplicaInfo> Where(Func<Entry, bool> predicate)
+    private List<ReplicaInfo> Where(Func<ReplicaEntry, bool> predicate)
     {
         lock (_lock)
             return [.. _entries.Values.Where(entry => entry.Info.Id != selfId && predicate(entry)).Select(entry => entry.Info)];
@@ -304,30 +284,5 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId, bool h
 
     private static TaskCompletionSource NewChange() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    private sealed record Published(ReplicaInfo[] Alive, Dictionary<string, Entry> ById);
-
-    private sealed class Entry(ReplicaInfo info)
-    {
-        public ReplicaInfo Info = info;
-        public TimeSpan LastBeat;
-        public TimeSpan AgeRead; // of the heartbeat, when the registry was read last
-        public TimeSpan Floor = TimeSpan.MinValue;
-        public TimeSpan LastListed;
-        public TimeSpan? Suspected;
-        public ReplicaLoss Reason;
-        public bool HasBeaten; // since it was suspected
-        public readonly ReplicaUse Use = new();
-        public volatile bool Doubted;
-        public bool Left;
-        public bool Alive;
-        public CancellationTokenSource? Lost;
-        public CancellationToken LostToken;
-    }
+    private sealed record Published(ReplicaInfo[] Alive, Dictionary<string, ReplicaEntry> ById);
 }
-
-/// <summary>A replica that is alive and watched.</summary>
-/// <param name="Info">The replica.</param>
-/// <param name="LastReceived">When bytes arrived from it last, see <see cref="ReplicaUse.LastReceived"/>.</param>
-/// <param name="BeatMissed">A recent reading shows that its heartbeat is missing.</param>
-/// <param name="BeatDue">Its heartbeat may be missing; a reading would tell.</param>
-internal readonly record struct WatchedReplica(ReplicaInfo Info, long LastReceived, bool BeatMissed, bool BeatDue);

@@ -39,8 +39,8 @@ internal sealed class SelfReplica(
     /// <summary>It drains because an operator asked, and stays up.</summary>
     public bool Stays { get; set; }
 
-    /// <summary>The run of the store in which this replica has checked its sessions.</summary>
-    public string Checked { get; set; } = "";
+    /// <summary>The incarnation of the store in which this replica has written back its sessions.</summary>
+    public string WrittenBack { get; set; } = "";
 
     /// <summary>Tells the replica's load; set by who knows it.</summary>
     public Func<(int Sessions, int Calls)> Load { get; set; } = static () => (0, 0);
@@ -59,7 +59,7 @@ internal sealed class SelfReplica(
         var (sessions, calls) = Load();
         return new(Id, _address, Draining, sessions, calls, _started, _version, Environment.ProcessId)
         {
-            Checked = Checked,
+            WrittenBack = WrittenBack,
             HopKey = HopKey,
             Rerun = Rerun(),
             Stays = Stays,

@@ -19,10 +19,8 @@ public sealed record ReplicaInfo(
     string Version,
     int ProcessId)
 {
-    /// <summary>
-    /// The run of the store in which it last checked that its sessions are there, and wrote back those that were not; see <see cref="StoreRun"/>.
-    /// </summary>
-    public string Checked { get; init; } = "";
+    /// <summary>The incarnation of the store in which it last checked that its sessions are there, and wrote back those that were not; see <see cref="RegistryReading.Incarnation"/>.</summary>
+    public string WrittenBack { get; init; } = "";
 
     /// <summary>
     /// Names of the tools whose calls may be run again when their replica was lost, one per line. Balancers go by it for calls without a session.
@@ -48,6 +46,9 @@ public sealed record ReplicaInfo(
 
     /// <summary>What went wrong in it since it started; <see langword="null"/>: nothing.</summary>
     public ReplicaFaults? Faults { get; init; }
+
+    /// <summary>UDP port at which it answers pings, which tell a starved process from a lost one. Zero: it does not.</summary>
+    public int PingPort { get; init; }
 
     /// <summary>It takes HTTP/2 without TLS at its address, so that the streams of a relay can share connections.</summary>
     public bool Http2 { get; init; }

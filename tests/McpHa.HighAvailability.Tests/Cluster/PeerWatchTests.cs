@@ -15,7 +15,11 @@ public sealed class PeerWatchTests : IDisposable
     private readonly PeerWatch _watch;
     private readonly List<string> _probed = [];
     private readonly List<string> _asked = [];
+    private readonly List<string> _pinged = [];
+    private readonly Dictionary<string, Pong> _pongs = [];
     private readonly HashSet<string> _silent = [];
+    private readonly HashSet<string> _stopped = [];
+    private Pong? _pong;
     private readonly Dictionary<string, TimeSpan> _beats = new() { ["a"] = default, ["b"] = default };
     private Func<ReplicaInfo, ProbeAnswer> _answer = replica => new ProbeAnswer.Answered(replica.Id, false, false);
     private TimeSpan _now;
@@ -43,8 +47,15 @@ public sealed class PeerWatchTests : IDisposable
                 _readings++;
                 Read();
                 return ValueTask.CompletedTask;
-            });
-        _watch = new(questions, _view, Options, new FakeTimeProvider(), () => _now, () => _away, NullLogger.Instance);
+            },
+            replica =>
+            {
+                _pinged.Add(replica.Id);
+                if (_pong is { } pong && !_stopped.Contains(replica.Id))
+                    _pongs[replica.Id] = pong with { Count = _pongs.GetValueOrDefault(replica.Id).Count + 1 };
+            },
+            id => _pongs.GetValueOrDefault(id));
+        _watch = new(questions, _view, new StoreIncarnation(Options, TimeProvider.System), Options, new FakeTimeProvider(), () => _now, () => _away, NullLogger.Instance);
         Read();
     }
 
@@ -63,6 +74,7 @@ public sealed class PeerWatchTests : IDisposable
         Run(2);
         Assert.Equal(before, _probed.Count);
         Assert.Equal(0, _readings);
+        Assert.Empty(_pinged);
     }
 
     [Theory]
@@ -126,6 +138,58 @@ public sealed class PeerWatchTests : IDisposable
         Assert.Empty(_lost);
         Run(1);
         Assert.Equal(("a", ReplicaLoss.Overdue), Assert.Single(_lost));
+    }
+
+    [Fact]
+    public void A_starved_replica_that_answers_pings_is_not_lost_although_it_is_silent_and_its_heartbeats_are_missing()
+    {
+        using var use = _view.Use("a")!.Begin();
+        _pong = new Pong(0, Starved: true, StoreAway: true); // it cannot know: its own reading of the store is late
+        Run(1);
+        Vanish("a");
+        Run(10);
+        Assert.Empty(_lost);
+        Assert.DoesNotContain("b", _pinged);
+
+        // The process ends, or its host.
+        _stopped.Add("a");
+        var began = _now;
+        RunUntil(() => _lost.Count > 0);
+        Assert.Equal(("a", ReplicaLoss.Silent), Assert.Single(_lost));
+        Assert.InRange((_now - began).TotalSeconds, 0.4, 1.0);
+    }
+
+    [Fact]
+    public void All_other_replicas_may_be_starved_at_once_and_one_of_them_dead()
+    {
+        using var one = _view.Use("a")!.Begin();
+        using var two = _view.Use("b")!.Begin();
+        _pong = new Pong(0, Starved: true);
+        Run(1);
+        Vanish("a");
+        Vanish("b");
+        Run(10);
+        Assert.Empty(_lost);
+
+        _stopped.Add("a");
+        var began = _now;
+        RunUntil(() => _lost.Count > 0);
+        Assert.Equal(("a", ReplicaLoss.Silent), Assert.Single(_lost));
+        Assert.InRange((_now - began).TotalSeconds, 0.4, 1.0);
+        Run(5);
+        Assert.Single(_lost);
+    }
+
+    [Fact]
+    public void A_replica_that_has_processor_time_and_answers_pings_alone_is_lost_as_one_that_cannot_be_reached()
+    {
+        using var use = _view.Use("a")!.Begin();
+        _pong = new Pong(0);
+        _silent.Add("a");
+        var began = _now;
+        RunUntil(() => _lost.Count > 0);
+        Assert.Equal(("a", ReplicaLoss.Unreachable), Assert.Single(_lost));
+        Assert.InRange((_now - began).TotalSeconds, 2.5, 3.1);
     }
 
     [Fact]

@@ -101,7 +101,7 @@ internal sealed class InProcessCluster : IAsyncDisposable
     public void Wipe()
     {
         Sessions.Clear();
-        Registry.Run = $"{int.Parse(Registry.Run ?? "1") + 1}";
+        Registry.Incarnation = $"{int.Parse(Registry.Incarnation ?? "1") + 1}";
     }
 
     /// <summary>Opens a client's session at a replica.</summary>

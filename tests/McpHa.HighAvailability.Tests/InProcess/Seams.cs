@@ -215,8 +215,8 @@ internal sealed class CutOffRegistry(IReplicaRegistry inner) : IReplicaRegistry
     /// <summary>Replicas that alone cannot reach it.</summary>
     public ConcurrentDictionary<string, bool> AwayFrom { get; } = new();
 
-    /// <summary>The run of the store; without one nothing of it counts as lost.</summary>
-    public string? Run { get; set; }
+    /// <summary>The incarnation of the store; without one nothing of it counts as lost.</summary>
+    public string? Incarnation { get; set; }
 
     public void Cut(string replica)
     {
@@ -242,7 +242,8 @@ internal sealed class CutOffRegistry(IReplicaRegistry inner) : IReplicaRegistry
         {
             return new([.. all.Select(r => _cut.Contains(r.Replica.Id) ? r with { Age = TimeSpan.FromSeconds(59) } : r)])
             {
-                Run = Run is null ? null : new(Run, TimeSpan.FromSeconds(10)),
+                Incarnation = Incarnation,
+                IncarnationAge = TimeSpan.FromSeconds(10),
             };
         }
     }

@@ -1,6 +1,7 @@
 using Mcp.HighAvailability.Relay;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
 
 namespace McpHa.Tests;
 
@@ -10,7 +11,7 @@ public sealed class RelayKeepAliveTests
     [Fact]
     public void The_timer_runs_only_while_there_are_streams()
     {
-        var time = new SettableTime();
+        var time = new FakeTimeProvider();
         using var keepAlive = new RelayKeepAlive(TimeSpan.FromDays(1), time, NullLogger.Instance);
         Assert.False(keepAlive.Runs);
 

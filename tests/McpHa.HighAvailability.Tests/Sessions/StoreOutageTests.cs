@@ -80,7 +80,7 @@ public sealed class StoreOutageTests
         await cluster.CutOffAsync(cluster[0]);
 
         Assert.Equal("4", await client.CallAsync(cluster[1], "again"));
-        Assert.Equal(ModelContextProtocol.Protocol.LoggingLevel.Error, cluster[1].Session(client.SessionId!)!.ClientLogLevel);
+        Assert.Equal(ModelContextProtocol.Protocol.LoggingLevel.Error, cluster[1].Session(client.SessionId!)!.LogLevel());
     }
 
     [Fact]

@@ -131,7 +131,7 @@ public sealed class TaskStoreLossTests
             async () =>
             {
                 await RefreshAsync(cluster);
-                return Enumerable.Range(0, 2).All(n => cluster[n].Get<ReplicaDirectory>().SettledRun == "2");
+                return Enumerable.Range(0, 2).All(n => cluster[n].Get<ReplicaDirectory>().WrittenBack is { ByAll: true, Incarnation: "2" });
             },
             "all replicas to have checked");
         return cluster;

@@ -15,7 +15,7 @@ internal sealed class OwnershipRule(string self, ReplicaDirectory directory)
     public bool Ending { get; set; }
 
     /// <summary>To be read before a look into the store; see <see cref="OfMissingAsync"/>.</summary>
-    public string? SettledRun => directory.SettledRun;
+    public WrittenBack WrittenBack => directory.WrittenBack;
 
     /// <summary>Another replica, that is not draining, to serve a key; <see langword="null"/> when there is none.</summary>
     public ReplicaInfo? Successor(string key) => Rendezvous.Choose(key, [.. directory.Alive.Where(r => !r.Draining && r.Id != self)]);
@@ -39,29 +39,31 @@ internal sealed class OwnershipRule(string self, ReplicaDirectory directory)
     /// Where a session is served that the store does not know: nowhere, unless the store has lost it and its owner has not written it back yet.
     /// </summary>
     /// <param name="sessionId">The session.</param>
-    /// <param name="settled"><see cref="SettledRun"/> before the look.</param>
+    /// <param name="before"><see cref="WrittenBack"/> before the look.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    public async ValueTask<Ownership> OfMissingAsync(string sessionId, string? settled, CancellationToken cancellationToken = default)
+    public async ValueTask<Ownership> OfMissingAsync(string sessionId, WrittenBack before, CancellationToken cancellationToken = default)
     {
         if (FirstOwner(sessionId) is { } first)
             return new Ownership.Peer(first);
-        return await IsSettledAsync(settled, cancellationToken).ConfigureAwait(false) ? new Ownership.None() : NotSettled();
+        return await IsWholeAsync(before, cancellationToken).ConfigureAwait(false) ? new Ownership.None() : NotWrittenBack();
     }
 
     /// <summary>
-    /// Whether the look into the store that lies between was one at a whole: before it all owners had seen to it that the store has their
-    /// sessions, and it has lost nothing since.
+    /// Whether the store was whole when it was looked at: all owners had written back their sessions before the look, and the store has lost nothing
+    /// since.
     /// </summary>
-    public async ValueTask<bool> IsSettledAsync(string? before, CancellationToken cancellationToken = default)
+    /// <param name="before"><see cref="WrittenBack"/> before the look.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async ValueTask<bool> IsWholeAsync(WrittenBack before, CancellationToken cancellationToken = default)
     {
-        if (before is null or "")
-            return before is not null;
+        if (!before.ByAll || before.Incarnation is null)
+            return before.ByAll;
         await directory.RefreshAsync(cancellationToken).ConfigureAwait(false);
-        return directory.SettledRun == before;
+        return directory.WrittenBack == before;
     }
 
     /// <summary>The store may not have what an owner has.</summary>
-    public static Ownership.Undecided NotSettled() =>
+    public static Ownership.Undecided NotWrittenBack() =>
         new("The store restarted, failed over or was emptied, and replicas still check their sessions.");
 
     // After the store has lost its data, an owner may not have written the session back yet. So the replica that opened the session is asked.

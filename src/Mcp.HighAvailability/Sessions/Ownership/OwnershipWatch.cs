@@ -5,66 +5,50 @@ using Microsoft.Extensions.Logging;
 
 namespace Mcp.HighAvailability.Sessions;
 
-/// <summary>Detects lost ownership after a pause or partition, even when the session has nothing to write.</summary>
+/// <summary>Detects lost ownership after a pause or partition, even when a session has nothing to write, and writes back what the store has lost.</summary>
 /// <remarks>
-/// The fence keeps such a replica from doing harm; this keeps clients from listening to it for nothing. A take-over is announced on
-/// the event bus. After a time in which announcements may have been missed, and when the store may have lost data, every session is checked by
-/// a commit: a fenced one ends here, one that the store has lost is written back. When that is done the next heartbeats say so
-/// (<see cref="ReplicaInfo.Checked"/>): until all have said it no session is answered as unknown.
+/// <para>The fence keeps a former owner from doing harm; this keeps clients from listening to it for nothing. A take-over is announced on the event bus.
+/// After a time in which announcements may have been missed, and when another incarnation of the store begins (<see cref="StoreIncarnation"/>), every
+/// session is checked by a commit: a fenced one ends here, one that the store has lost is written back.</para>
+/// <para>The next heartbeat then says so (<see cref="ReplicaInfo.WrittenBack"/>). Until all replicas have said it, no session counts as unknown.</para>
 /// </remarks>
 internal sealed partial class OwnershipWatch(
     IEventBus bus, SessionHost host, IEnumerable<IStoreCheck> checks, SelfReplica self, ReplicaDirectory directory, TimeProvider time,
     ILogger<OwnershipWatch> logger) : BackgroundService
 {
     private const int AtOnce = 64;
-    private static readonly TimeSpan Beat = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(2.5);
-
-    private static readonly Task Never = new TaskCompletionSource().Task;
-
-    private long _felt = time.GetTimestamp();
-    private int _pauses;
+    private static readonly TimeSpan RetryDelay = TimeSpan.FromSeconds(1);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var (outages, pauses, lapses) = (directory.Outages, 0, directory.Lapses);
+        var store = directory.Store;
+        var seen = 0;
         IAsyncDisposable? subscription = null;
-        using var pulse = time.CreateTimer(_ => OnBeat(), null, Beat, Beat);
-        using var timer = new PeriodicTimer(Beat, time);
-        var tick = timer.WaitForNextTickAsync(stoppingToken).AsTask();
         try
         {
-            while (true)
+            while (!stoppingToken.IsCancellationRequested)
             {
-                var interrupted = directory.Interrupted;
+                var next = store.Changed;
                 try
                 {
-                    var paused = pauses != Volatile.Read(ref _pauses);
-                    if (paused || outages != directory.Outages || lapses != directory.Lapses || directory.Run is { } run && run.Id != self.Checked)
-                    {
-                        var seen = (directory.Outages, Volatile.Read(ref _pauses), directory.Lapses);
-                        await CheckAsync(paused ? "this replica was paused" : "the store was unreachable or restarted").ConfigureAwait(false);
-                        (outages, pauses, lapses) = seen;
-                    }
-
+                    var doubts = store.Doubts;
+                    if (doubts != seen || store.Id is { } id && id != self.WrittenBack)
+                        await CheckAsync(store.Id).ConfigureAwait(false);
+                    seen = doubts;
                     subscription ??= await bus.SubscribeAsync(TakeOverNews.Topic, OnMessage, stoppingToken).ConfigureAwait(false);
                 }
                 catch (StoreUnavailableException e)
                 {
                     LogLater(e.Message);
+                    next = Task.WhenAny(next, Task.Delay(RetryDelay, time, stoppingToken));
                 }
                 catch (Exception e) when (e is not OperationCanceledException || !stoppingToken.IsCancellationRequested)
                 {
-                    // The next beat tries again, even if the store is interrupted meanwhile.
                     LogFailed(e);
-                    interrupted = Never;
+                    next = Task.Delay(RetryDelay, time, stoppingToken);
                 }
 
-                await Task.WhenAny(tick, interrupted).ConfigureAwait(false);
-                if (tick.IsCompleted && !await tick.ConfigureAwait(false))
-                    return;
-                if (tick.IsCompleted)
-                    tick = timer.WaitForNextTickAsync(stoppingToken).AsTask();
+                await next.WaitAsync(stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
         finally
@@ -74,30 +58,21 @@ internal sealed partial class OwnershipWatch(
         }
     }
 
-    // Beside the checks, which may take long themselves.
-    private void OnBeat()
+    // Every session that this replica has, those included that it is just taking over, is known to the store afterwards, or is another replica's.
+    private async Task CheckAsync(string? incarnation)
     {
-        var now = time.GetTimestamp();
-        if (time.GetElapsedTime(Interlocked.Exchange(ref _felt, now), now) > Pause)
-            Interlocked.Increment(ref _pauses);
-    }
-
-    // Every session that this replica has, those included that it is just taking over, is known to the store afterwards, or is not ours.
-    private async Task CheckAsync(string reason)
-    {
-        var run = directory.Run?.Id ?? "";
         await host.TakenOverAsync().ConfigureAwait(false);
         if (host.SessionCount is > 0 and var sessions)
-            LogChecking(sessions, reason);
+            LogChecking(sessions);
         await Parallel.ForEachAsync(host.Sessions, new ParallelOptions { MaxDegreeOfParallelism = AtOnce }, async (session, _) =>
             await session.VerifyAsync().ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing)).ConfigureAwait(false);
         foreach (var check in checks)
             await check.CheckAsync().ConfigureAwait(false);
 
-        // What was checked in a run that has ended meanwhile is checked again.
-        if (self.Checked == run)
+        // If another incarnation has begun meanwhile, the next round checks again.
+        if (incarnation is null || self.WrittenBack == incarnation)
             return;
-        self.Checked = run;
+        self.WrittenBack = incarnation;
         directory.Announce();
     }
 
@@ -115,8 +90,9 @@ internal sealed partial class OwnershipWatch(
         return ValueTask.CompletedTask;
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Checking that this replica still owns its sessions: {Reason}. Sessions: {Sessions}.")]
-    private partial void LogChecking(int sessions, string reason);
+    [LoggerMessage(Level = LogLevel.Information,
+        Message = "Checking that this replica still owns its sessions: the store was away, restarted or emptied, or this replica stood still. Sessions: {Sessions}.")]
+    private partial void LogChecking(int sessions);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "The check of session ownership failed. It is repeated within a second.")]
     private partial void LogFailed(Exception exception);

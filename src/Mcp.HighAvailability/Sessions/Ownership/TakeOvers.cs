@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using Mcp.HighAvailability.Cluster;
 using Mcp.HighAvailability.Diagnostics;
 using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.Logging;
@@ -74,16 +75,16 @@ internal sealed partial class TakeOvers(
             return new Ownership.Local(session);
         try
         {
-            var settled = rule.SettledRun;
+            var writtenBack = rule.WrittenBack;
             if (await runtime.Store.FindAsync(sessionId).ConfigureAwait(false) is not { } before)
-                return await rule.OfMissingAsync(sessionId, settled).ConfigureAwait(false);
+                return await rule.OfMissingAsync(sessionId, writtenBack).ConfigureAwait(false);
             if (rule.OfRecord(sessionId, before) is { } elsewhere)
                 return elsewhere;
 
             // A store that has lost the last take-over names an owner before the last.
-            if (!await rule.IsSettledAsync(settled).ConfigureAwait(false))
-                return OwnershipRule.NotSettled();
-            return await TryAsync(sessionId, takeOver, before, settled, cause).ConfigureAwait(false);
+            if (!await rule.IsWholeAsync(writtenBack).ConfigureAwait(false))
+                return OwnershipRule.NotWrittenBack();
+            return await TryAsync(sessionId, takeOver, before, writtenBack, cause).ConfigureAwait(false);
         }
         catch (StoreUnavailableException e)
         {
@@ -100,7 +101,7 @@ internal sealed partial class TakeOvers(
         }
     }
 
-    private async Task<Ownership> TryAsync(string sessionId, PendingTakeOver takeOver, SessionOwner before, string? settled, ActivityContext cause)
+    private async Task<Ownership> TryAsync(string sessionId, PendingTakeOver takeOver, SessionOwner before, WrittenBack writtenBack, ActivityContext cause)
     {
         if (_failed.TryGetValue(sessionId, out var failed) && runtime.Time.GetElapsedTime(failed.Last) < PauseAfter(failed.Times))
             return new Ownership.Undecided("The session could not be restored yet.");
@@ -132,7 +133,7 @@ internal sealed partial class TakeOvers(
                 case TakeOver.Refused { Current.Owner: var winner } when rule.OfOwner(winner) is { } peer:
                     return peer;
                 case TakeOver.Unknown:
-                    return await rule.OfMissingAsync(sessionId, settled).ConfigureAwait(false);
+                    return await rule.OfMissingAsync(sessionId, writtenBack).ConfigureAwait(false);
                 default:
                     return new Ownership.Undecided("Another replica has just taken the session over.");
             }

@@ -21,10 +21,10 @@ internal sealed class TaskLookup(ReplicaDirectory directory, IOptions<HighAvaila
         var begun = time.GetTimestamp();
         while (true)
         {
-            var settled = directory.SettledRun;
+            var before = directory.WrittenBack;
             if (await ask() is { } task)
                 return task;
-            if (await IsSettledAsync(settled, cancellationToken))
+            if (await IsWholeAsync(before, cancellationToken))
                 return null;
             if (time.GetElapsedTime(begun) >= options.Value.DurableTimeout)
                 throw new StoreUnavailableException("The store was restarted, replaced or emptied; replicas are still checking that it has their tasks.");
@@ -32,12 +32,12 @@ internal sealed class TaskLookup(ReplicaDirectory directory, IOptions<HighAvaila
         }
     }
 
-    // The answer lies within a run of the store in which all owners have seen to it that the store has what they have.
-    private async ValueTask<bool> IsSettledAsync(string? before, CancellationToken cancellationToken)
+    // The answer lies within an incarnation of the store in which all owners have seen to it that the store has what they have.
+    private async ValueTask<bool> IsWholeAsync(WrittenBack before, CancellationToken cancellationToken)
     {
-        if (before is null or "")
-            return before is not null;
+        if (!before.ByAll || before.Incarnation is null)
+            return before.ByAll;
         await directory.RefreshAsync(cancellationToken);
-        return directory.SettledRun == before;
+        return directory.WrittenBack == before;
     }
 }

@@ -5,7 +5,7 @@ using Mcp.HighAvailability.Storage;
 namespace McpHa.Tests;
 
 /// <summary>The store was restarted, replaced or emptied, and not all owners have seen to their sessions yet.</summary>
-public sealed class StoreRunTests
+public sealed class StoreIncarnationTests
 {
     [Fact]
     public async Task A_session_that_was_taken_over_earlier_is_never_unknown_to_anybody()
@@ -138,10 +138,10 @@ public sealed class StoreRunTests
     {
         var cluster = await InProcessCluster.StartAsync(3);
 
-        // In the first run that they see replicas wait for others that they have not heard of: longer than a test.
-        foreach (var run in new[] { "1", "2" })
+        // In the first incarnation that they see replicas wait for others that they have not heard of: longer than a test.
+        foreach (var incarnation in new[] { "1", "2" })
         {
-            cluster.Registry.Run = run;
+            cluster.Registry.Incarnation = incarnation;
             await RefreshAsync(cluster);
         }
 
@@ -149,9 +149,9 @@ public sealed class StoreRunTests
             async () =>
             {
                 await RefreshAsync(cluster);
-                return Enumerable.Range(0, 3).All(n => cluster[n].Get<ReplicaDirectory>().SettledRun == "2");
+                return Enumerable.Range(0, 3).All(n => cluster[n].Get<ReplicaDirectory>().WrittenBack == new WrittenBack(ByAll: true, "2"));
             },
-            "all replicas to have checked");
+            "all replicas to have written back");
         return cluster;
     }
 

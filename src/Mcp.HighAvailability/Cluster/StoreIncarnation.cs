@@ -1,0 +1,112 @@
+using Mcp.HighAvailability.Storage;
+
+namespace Mcp.HighAvailability.Cluster;
+
+/// <summary>The incarnation of the store that this process speaks to, when it changed, and which replicas have written back what the store may have lost.</summary>
+/// <remarks>
+/// In one incarnation the store loses nothing. Another one begins when its data are gone, when it was restarted, and when another server has taken its
+/// place: what was written last before that may be missing. Thread-safe.
+/// </remarks>
+internal sealed class StoreIncarnation(ClusterOptions options, TimeProvider time)
+{
+    // A replica that has not written back by then is not waited for any longer.
+    private static readonly TimeSpan WriteBackLimit = TimeSpan.FromSeconds(30);
+
+    private readonly Lock _gate = new();
+
+    // Replicas that were alive when this incarnation began, and of which the store has not heard since. They may have no more than a slow
+    // connection to it, and sessions that no other replica has.
+    private readonly Dictionary<string, ReplicaInfo> _unheard = new(StringComparer.Ordinal);
+    private TaskCompletionSource _changed = NewChange();
+    private TimeSpan _age;
+    private long _readAt;
+    private int _seen;
+    private int _doubts;
+    private bool _isRead;
+
+    /// <summary>The incarnation as of the last reading; <see langword="null"/> before the first one, and where nothing can be lost.</summary>
+    public string? Id { get; private set; }
+
+    /// <summary>How often owners had a reason to check their sessions: another incarnation, or a time in which they may have missed a take-over.</summary>
+    public int Doubts => Volatile.Read(ref _doubts);
+
+    /// <summary>Completes when <see cref="Doubts"/> next changes. Take it before looking.</summary>
+    public Task Changed => Volatile.Read(ref _changed).Task;
+
+    /// <summary>Replicas that the store has not heard of since this incarnation began.</summary>
+    public IReadOnlyList<ReplicaInfo> Unheard
+    {
+        get
+        {
+            lock (_gate)
+                return [.. _unheard.Values];
+        }
+    }
+
+    /// <summary>Notes a reading of the registry.</summary>
+    /// <param name="reading">The reading.</param>
+    /// <param name="others">Replicas that were alive before it, without this process's own.</param>
+    /// <returns>Whether another incarnation has begun since the last reading. The first one that is seen is no other.</returns>
+    public bool Read(RegistryReading reading, IEnumerable<ReplicaInfo> others)
+    {
+        bool changed, another;
+        lock (_gate)
+        {
+            changed = reading.Incarnation != Id;
+            (Id, _age, _readAt, _isRead) = (reading.Incarnation, reading.IncarnationAge, time.GetTimestamp(), true);
+            another = changed && ++_seen > 1;
+            if (another)
+            {
+                foreach (var replica in others.Where(static replica => !replica.Draining || replica.Stays))
+                    _unheard[replica.Id] = replica;
+            }
+
+            foreach (var (replica, age) in reading)
+            {
+                if (age < options.Overdue)
+                    _unheard.Remove(replica.Id);
+            }
+        }
+
+        if (changed)
+            Doubt();
+        return another;
+    }
+
+    /// <summary>A replica is lost: its sessions are not waited for.</summary>
+    public void Forget(string replicaId)
+    {
+        lock (_gate)
+            _unheard.Remove(replicaId);
+    }
+
+    /// <summary>Owners have to check their sessions.</summary>
+    public void Doubt()
+    {
+        Interlocked.Increment(ref _doubts);
+        Interlocked.Exchange(ref _changed, NewChange()).TrySetResult();
+    }
+
+    /// <summary>Whether all replicas have written back: a session that the store does not know then does not exist.</summary>
+    /// <param name="others">The other replicas that are alive.</param>
+    public WrittenBack WrittenBackBy(IEnumerable<ReplicaInfo> others)
+    {
+        lock (_gate)
+        {
+            if (!_isRead)
+                return default;
+
+            // In the first incarnation that it sees a process may not know all other replicas yet.
+            var age = _age + time.GetElapsedTime(_readAt);
+            var isComplete = _seen > 1 || age > options.Overdue + options.HeartbeatInterval;
+            return new(Id is null || age > WriteBackLimit || isComplete && others.Concat(_unheard.Values).All(replica => replica.WrittenBack == Id), Id);
+        }
+    }
+
+    private static TaskCompletionSource NewChange() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+}
+
+/// <summary>Whether all replicas have written their sessions back, as of the last reading of the registry.</summary>
+/// <param name="ByAll">They have, or nothing can be lost.</param>
+/// <param name="Incarnation">The store's incarnation; <see langword="null"/> where nothing can be lost.</param>
+internal readonly record struct WrittenBack(bool ByAll, string? Incarnation);
