@@ -80,6 +80,8 @@ public static class HighAvailabilityMcpServerBuilderExtensions
             p.GetRequiredService<IMeterFactory>())));
         services.TryAddSingleton<McpEndpoint>();
         services.TryAddSingleton<LegacySseEndpoint>();
+        services.TryAddSingleton<UnheardSessions>();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<ISessionObserver, UnheardSessions>(static p => p.GetRequiredService<UnheardSessions>()));
         services.AddCors();
         services.TryAddSingleton(static p => new AccessGuard(
             p.GetRequiredService<IOptions<HighAvailabilityOptions>>(), p.GetRequiredService<SelfReplica>(), p.GetRequiredService<ILogger<AccessGuard>>(),

@@ -71,7 +71,7 @@ internal sealed class SessionGate(
                         return;
                     }
 
-                    if (session.IsLegacy != legacy)
+                    if (session.HasOneStream != legacy)
                     {
                         await HttpAnswers.SessionNotFoundAsync(context, id).ConfigureAwait(false);
                         return;

@@ -58,8 +58,8 @@ public static class HandshakeKeys
     /// <summary>The log level that the client has set, as in <c>logging/setLevel</c>.</summary>
     public const string LogLevel = "level";
 
-    /// <summary>Marks a session of HTTP+SSE (2024-11-05). No message of the client: it is there before <see cref="Initialize"/>.</summary>
-    public const string LegacySse = "sse";
+    /// <summary>Marks a session that sends everything on one stream. No message of the client: it is there before <see cref="Initialize"/>.</summary>
+    public const string OneStream = "sse";
 
     /// <summary>
     /// The request that opened the session: path, route values and protected claims, a JSON object. Only in servers with hooks for sessions

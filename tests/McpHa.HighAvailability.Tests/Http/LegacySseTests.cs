@@ -184,7 +184,7 @@ public sealed class LegacySseTests
         // And what was said then is known to the one after it.
         await cluster[1].DrainAsync();
         var record = cluster.Snapshot(client.SessionId)!.Record;
-        Assert.Equal([HandshakeKeys.Initialize, HandshakeKeys.Initialized, HandshakeKeys.LegacySse], record.Handshake.Keys.Except([HandshakeKeys.Broadcast]).Order());
+        Assert.Equal([HandshakeKeys.Initialize, HandshakeKeys.Initialized, HandshakeKeys.OneStream], record.Handshake.Keys.Except([HandshakeKeys.Broadcast]).Order());
     }
 
     [Fact]

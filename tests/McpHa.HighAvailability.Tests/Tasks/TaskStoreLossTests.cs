@@ -123,7 +123,7 @@ public sealed class TaskStoreLossTests
         // In the first run that they see replicas wait for others that they have not heard of: longer than a test.
         foreach (var run in new[] { "1", "2" })
         {
-            cluster.Registry.Run = run;
+            cluster.Registry.Incarnation = run;
             await RefreshAsync(cluster);
         }
 

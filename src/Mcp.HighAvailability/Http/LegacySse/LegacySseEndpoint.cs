@@ -22,11 +22,15 @@ internal sealed class LegacySseEndpoint(
     SessionLimits limits,
     RequestBodies bodies,
     McpEndpoint endpoint,
+    UnheardSessions unheard,
     KeepAliveClock keepAlive,
     SessionMetrics metrics,
     TimeProvider time,
     IOptions<HighAvailabilityOptions> options)
 {
+    /// <summary>What a session may use of later revisions on the wire: nothing, whatever its client and the server agree on.</summary>
+    private const string Revision = "2024-11-05";
+
     /// <summary>Path of the stream, below the endpoint's.</summary>
     public const string StreamPath = "/sse";
 
@@ -69,7 +73,7 @@ internal sealed class LegacySseEndpoint(
 
         if (await MessageBody.ReadAsync(context, bodies, options.Value.MaxRequestBodySize).ConfigureAwait(false) is not { } bytes ||
             await MessageBody.ParseAsync(context, bytes).ConfigureAwait(false) is not { Message: var message } parsed ||
-            await MessageBody.CheckParametersAsync(context, message, parsed.Body, SessionHost.LegacyRevision, answers: false)
+            await MessageBody.CheckParametersAsync(context, message, parsed.Body, Revision, answers: false)
                 .ConfigureAwait(false) is not { } body)
         {
             return;
@@ -95,9 +99,9 @@ internal sealed class LegacySseEndpoint(
                 var user = UserKey.Of(context.User);
                 if (await limits.RefuseSessionAsync(context, user, default).ConfigureAwait(false))
                     return;
-                var session = await host.OpenLegacyAsync(SessionOpening.Of(context), user, context.RequestAborted).ConfigureAwait(false);
-                using var listening = session.Listeners.Listen();
-                if (session.Listeners.OpenOnly() is not { } reader)
+                var session = await host.OpenWithOneStreamAsync(SessionOpening.Of(context), user, Revision, context.RequestAborted).ConfigureAwait(false);
+                using var reading = unheard.Read(session);
+                if (session.Runner.Run(StreamSteps.OpenOnly) is not { } reader)
                     continue;
                 sessions.Identify(context, session, legacy: true);
                 await new StreamPump(context, session, reader, keepAlive, metrics) { Greeting = MessageAddress(context, session) }.StreamAsync(0)
@@ -114,7 +118,7 @@ internal sealed class LegacySseEndpoint(
 
     private async Task<bool> ResumeAsync(HttpContext context, LiveSession session, SseEventId after)
     {
-        using var listening = session.Listeners.Listen();
+        using var reading = unheard.Read(session);
         return await endpoint.ResumeAsync(context, session, after).ConfigureAwait(false);
     }
 

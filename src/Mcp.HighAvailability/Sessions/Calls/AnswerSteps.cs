@@ -45,7 +45,7 @@ internal static class AnswerSteps
     private static bool LeftNoTrace(SessionCore core, OpenCall call) =>
         call is { MayRunTwice: true, TouchedState: null, StoredAnswers: null, History: null, Handles.Count: 0, Questions.Names.Count: 0,
             Stream.LastPosition: 0 } &&
-        !core.IsLegacy && RecordedHandshake.Change(call.Request) is null &&
+        !core.HasOneStream && RecordedHandshake.Change(call.Request) is null &&
         call.Beginning?.HoldsPrime(call.Stream) == true;
 
     private static void Journal(SessionCore core, in CallAnswer answer)
@@ -64,7 +64,7 @@ internal static class AnswerSteps
                 core.State.Apply(writes);
             }
 
-            if (RecordedHandshake.Change(call.Request) is { } change && (change.Key != HandshakeKeys.Initialize || core.IsLegacy))
+            if (RecordedHandshake.Change(call.Request) is { } change && (change.Key != HandshakeKeys.Initialize || core.HasOneStream))
             {
                 batch.SetHandshake(change.Key, change.Value);
                 core.Handshake.Set(change.Key, change.Value);

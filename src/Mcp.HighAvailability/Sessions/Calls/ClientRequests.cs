@@ -23,7 +23,7 @@ internal sealed class ClientRequests(LiveSession session)
     {
         session.Touch();
         var mayRunTwice = RerunPolicy.Allows(message, session.Activation.Options);
-        var lazy = mayRunTwice && !session.IsLegacy && from.BegunAt.Count == 0 && !session.Reruns.IsCareful;
+        var lazy = mayRunTwice && !session.HasOneStream && from.BegunAt.Count == 0 && !session.Reruns.IsCareful;
         var request = new CallRequest(session, message, CallTrace.Keep(message, body), from, mayRunTwice, lazy);
         Admission admission = default;
         do
@@ -47,8 +47,8 @@ internal sealed class ClientRequests(LiveSession session)
                 session.Runtime.Metrics.Repeated();
                 from.HasBegun = true;
                 session.Reruns.Run(admission.Call, user);
-                // A POST of HTTP+SSE is answered when the call is written down, for its client never sends it again.
-                return !session.IsLegacy || await IsWrittenAsync(
+                // With one stream for all answers, a POST is answered when the call is written down, for its client never sends it again.
+                return !session.HasOneStream || await IsWrittenAsync(
                     session.Runner.WrittenAsync(session.Runner.Run(static core => core.Commits.Drain()), WaitMode.Fails)).ConfigureAwait(false)
                     ? admission.Reader : null;
             case AdmissionKind.Withdrawn:

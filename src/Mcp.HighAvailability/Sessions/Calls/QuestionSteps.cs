@@ -44,7 +44,7 @@ internal static class QuestionSteps
     /// <summary>Names a server request outside calls and registers it. <see langword="null"/>: the client would not hear of it.</summary>
     public static string? AskUnrelated(SessionCore core, RequestId id)
     {
-        if (!core.GetStreams.HasReader && !core.IsLegacy)
+        if (!core.GetStreams.HasReader && !core.HasOneStream)
             return null;
         var name = SseEventId.NameStream('s', core.Record.Epoch, ++core.UnrelatedQuestions);
         core.Questions[name] = id;

@@ -16,9 +16,6 @@ internal sealed partial class SessionHost
 {
     private const int MaxRounds = 8;
 
-    /// <summary>Wire features of later revisions for sessions of HTTP+SSE: none, whatever revision is negotiated.</summary>
-    public const string LegacyRevision = "2024-11-05";
-
     private static readonly ReadOnlyMemory<byte> Mark = "{}"u8.ToArray();
 
     private readonly SessionRuntime _runtime;
@@ -27,9 +24,10 @@ internal sealed partial class SessionHost
     private readonly OwnershipRule _rule;
     private readonly TakeOvers _takeOvers;
 
-    public SessionHost(SessionRuntime runtime, ReplicaDirectory directory, IEventBus bus, ILogger<SessionHost> logger)
+    public SessionHost(
+        SessionRuntime runtime, ReplicaDirectory directory, IEventBus bus, ILogger<SessionHost> logger, IEnumerable<ISessionObserver>? observers = null)
     {
-        (_runtime, _logger, _table) = (runtime, logger, new(runtime.Time));
+        (_runtime, _logger, _table) = (runtime, logger, new(runtime.Time, [.. observers ?? []]));
         _rule = new(runtime.ReplicaId, directory);
         _takeOvers = new(runtime, _rule, _table, bus, logger);
     }
@@ -149,15 +147,19 @@ internal sealed partial class SessionHost
         }
     }
 
-    /// <summary>Opens a session for a client that has asked for its stream.</summary>
+    /// <summary>Opens a session that sends everything on one stream, for a client that has not sent <c>initialize</c> yet.</summary>
+    /// <param name="opening">The request that opens it.</param>
+    /// <param name="user">Whose it is.</param>
+    /// <param name="revision">The revision that counts on the wire.</param>
+    /// <param name="cancellationToken">Ends the attempt.</param>
     /// <exception cref="StoreUnavailableException">The store is away.</exception>
-    public async Task<LiveSession> OpenLegacyAsync(SessionOpening opening, string user, CancellationToken cancellationToken)
+    public async Task<LiveSession> OpenWithOneStreamAsync(SessionOpening opening, string user, string revision, CancellationToken cancellationToken)
     {
         using var activity = SessionTrace.Create();
         var begin = await _runtime.Broadcasts.BeginAsync(cancellationToken).ConfigureAwait(false);
-        var record = NewRecord(opening, user, LegacyRevision, HandshakeKeys.LegacySse, Mark, begin, activity);
+        var record = NewRecord(opening, user, revision, HandshakeKeys.OneStream, Mark, begin, activity);
         activity?.SetTag(AttributeNames.ProtocolVersion, record.ProtocolVersion);
-        var session = new LiveSession(_runtime, record, SessionBroadcasts.Begin(begin), _table.Remove) { ProtocolVersion = LegacyRevision };
+        var session = new LiveSession(_runtime, record, SessionBroadcasts.Begin(begin), _table.Remove) { ProtocolVersion = revision };
         try
         {
             await StartAsync(session, opening, cancellationToken).ConfigureAwait(false);

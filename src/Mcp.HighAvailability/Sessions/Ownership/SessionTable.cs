@@ -4,7 +4,9 @@ using Mcp.HighAvailability.Timing;
 namespace Mcp.HighAvailability.Sessions;
 
 /// <summary>The sessions that this replica serves. Thread-safe.</summary>
-internal sealed class SessionTable(TimeProvider time)
+/// <param name="time">The clock.</param>
+/// <param name="observers">Are told of every copy that is added or removed.</param>
+internal sealed class SessionTable(TimeProvider time, IReadOnlyList<ISessionObserver> observers)
 {
     private readonly ConcurrentDictionary<string, LiveSession> _sessions = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, int> _users = new(StringComparer.Ordinal);
@@ -34,13 +36,13 @@ internal sealed class SessionTable(TimeProvider time)
             {
                 if (!_sessions.TryUpdate(session.Id, session, former))
                     continue;
-                AddLook(session);
+                Begin(session);
                 return;
             }
             else if (_sessions.TryAdd(session.Id, session))
             {
                 Interlocked.Increment(ref _count);
-                AddLook(session);
+                Begin(session);
                 if (session.User.Length > 0)
                     _users.AddOrUpdate(session.User, 1, static (_, count) => count + 1);
                 return;
@@ -51,8 +53,7 @@ internal sealed class SessionTable(TimeProvider time)
     /// <summary>Removes this very copy of a session.</summary>
     public void Remove(LiveSession session)
     {
-        if (session.Look is { } look)
-            Looks.Remove(look);
+        Leave(session);
         if (!_sessions.TryRemove(new KeyValuePair<string, LiveSession>(session.Id, session)))
             return;
         Interlocked.Decrement(ref _count);
@@ -60,11 +61,22 @@ internal sealed class SessionTable(TimeProvider time)
             _users.TryRemove(new(session.User, 0));
     }
 
-    // A session that has ended meanwhile is not looked at.
-    private void AddLook(LiveSession session)
+    private void Begin(LiveSession session)
     {
         session.Look = Looks.Add(session, TimeSpan.Zero);
+        foreach (var observer in observers)
+            observer.Began(session);
+
+        // It may have ended meanwhile.
         if (!session.Serves)
-            Looks.Remove(session.Look);
+            Leave(session);
+    }
+
+    private void Leave(LiveSession session)
+    {
+        if (session.Look is { } look)
+            Looks.Remove(look);
+        foreach (var observer in observers)
+            observer.Left(session);
     }
 }

@@ -40,14 +40,12 @@ internal sealed partial class LiveSession
         Reruns = new(this);
         Outgoing = new(this);
         Unrelated = new(this);
-        Listeners = new(this);
         Broadcasts = new(this);
         _requests = new(this);
         _messages = new(this);
         _readers = new(this);
         LastUsed = runtime.Time.GetTimestamp();
         _used = record.Epoch > 1; // a session that has moved counts as used
-        Listeners.Await();
     }
 
     public string Id => Record.Id;
@@ -82,9 +80,6 @@ internal sealed partial class LiveSession
     /// <summary>Messages of the server outside calls.</summary>
     public UnrelatedMessages Unrelated { get; }
 
-    /// <summary>HTTP+SSE: who reads the one stream.</summary>
-    public LegacyListeners Listeners { get; }
-
     /// <summary>Responses of GET streams, as readers of the broadcast log.</summary>
     public BroadcastReaders Broadcasts { get; }
 
@@ -94,7 +89,8 @@ internal sealed partial class LiveSession
 
     public GetStreams GetStreams => _core.GetStreams;
 
-    public bool IsLegacy => _core.IsLegacy;
+    /// <inheritdoc cref="SessionCore.HasOneStream"/>
+    public bool HasOneStream => _core.HasOneStream;
 
     /// <summary>When it is to be looked at next, whether it is idle.</summary>
     public Due<LiveSession>? Look { get; set; }
@@ -285,7 +281,6 @@ internal sealed partial class LiveSession
     {
         if (Runner.Run(end, HandOverSteps.Leave) is not { } left)
             return;
-        Listeners.StopAwaiting();
         Transport.Close();
 
         // First the end, then the readers: they come back for the session at once, and must not find this copy of it.

@@ -25,7 +25,7 @@ internal sealed class SessionCore
         Hops = record.Hops;
         Handshake = new(record.Handshake);
         Calls = calls;
-        GetStreams = new(record.Epoch, record.Handshake.ContainsKey(HandshakeKeys.LegacySse));
+        GetStreams = new(record.Epoch, record.Handshake.ContainsKey(HandshakeKeys.OneStream));
         Tail = new(IsNeeded);
         Unread = new(2 * commits.PendingEntries, 4 * commits.PendingBytes);
         Broadcasts = broadcasts;
@@ -75,15 +75,13 @@ internal sealed class SessionCore
     /// <summary>Server requests outside calls that this owner has sent.</summary>
     public long UnrelatedQuestions { get; set; }
 
-    /// <summary>HTTP+SSE (2024-11-05): responses that read the one stream.</summary>
-    public int Listeners { get; set; }
-
     /// <summary>Notifications dropped since this was last read, because too much waited for the store.</summary>
     public int GivenUp { get; set; }
 
     public bool IsActive => Phase == SessionPhase.Active;
 
-    public bool IsLegacy => GetStreams.Only is not null;
+    /// <summary>All that the session sends, answers included, goes on one stream.</summary>
+    public bool HasOneStream => GetStreams.Only is not null;
 
     /// <summary>Changes the phase if the transition table allows it.</summary>
     public bool TryBecome(SessionPhase next)

@@ -9,7 +9,7 @@ namespace Mcp.HighAvailability.Sessions;
 /// connection that came last gets messages: an older one is a connection that the client has given up, and is left to die.
 /// </remarks>
 /// <param name="id">Its name.</param>
-/// <param name="carrier">HTTP+SSE (2024-11-05): the session's one stream, to which everything that is sent on this one goes.</param>
+/// <param name="carrier">The session's one stream, if it has one: everything that is sent on this one goes there.</param>
 internal sealed class EventStream(string id, EventStream? carrier = null)
 {
     private readonly Lock _gate = new();

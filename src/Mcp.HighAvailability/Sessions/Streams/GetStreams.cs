@@ -9,7 +9,7 @@ internal sealed class GetStreams
     /// <summary>Stream name under which messages wait in the journal until a GET stream takes them.</summary>
     public const string WaitingStream = "w";
 
-    /// <summary>Name of the one stream of a session of HTTP+SSE (2024-11-05).</summary>
+    /// <summary>Name of the one stream of a session that has one stream for everything.</summary>
     public static readonly string OnlyStream = SseEventId.NameStream(SseEventId.GetStream, 1, 1);
 
     /// <summary>Most messages that wait; the oldest are given up.</summary>
@@ -24,7 +24,7 @@ internal sealed class GetStreams
     private long _opened;
 
     /// <param name="epoch">Of the owner.</param>
-    /// <param name="single">The session has one stream for everything (HTTP+SSE).</param>
+    /// <param name="single">The session has one stream for everything.</param>
     public GetStreams(long epoch, bool single)
     {
         _epoch = epoch;
@@ -35,7 +35,7 @@ internal sealed class GetStreams
         _opened = 1;
     }
 
-    /// <summary>HTTP+SSE: the one stream, which carries answers too. Nothing waits for it: a late reader gets it from the journal.</summary>
+    /// <summary>The one stream that carries everything, answers too, if the session has one. Nothing waits for it: a late reader reads the journal.</summary>
     public EventStream? Only { get; }
 
     public EventStream Waiting { get; } = new(WaitingStream);

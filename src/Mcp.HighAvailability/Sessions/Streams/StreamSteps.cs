@@ -51,7 +51,7 @@ internal static class StreamSteps
         return new(reader, core.GetStreams.StartMoving());
     }
 
-    /// <summary>HTTP+SSE: attaches to the one stream at its beginning. <see langword="null"/>: the session takes nothing here.</summary>
+    /// <summary>Attaches to the one stream of a session at its beginning. <see langword="null"/>: the session takes nothing here.</summary>
     public static StreamSubscription? OpenOnly(SessionCore core)
     {
         if (!core.IsActive)
@@ -81,7 +81,7 @@ internal static class StreamSteps
             // Written with the look into the journal that follows.
             if (core.Broadcasts.Resume(stream.Id, reader.At))
                 BroadcastSteps.Record(core);
-            return new(ResumeKind.Look, reader, core.GetStreams.StartMoving(), stream.LastPosition, core.IsLegacy ? StopAwaiting(core.Calls.Open) : null);
+            return new(ResumeKind.Look, reader, core.GetStreams.StartMoving(), stream.LastPosition, core.HasOneStream ? StopAwaiting(core.Calls.Open) : null);
         }
 
         if (core.Calls.WasWithdrawn(after.Stream))
