@@ -16,15 +16,9 @@ internal sealed class RelayKeepAlive : IDisposable
         _timer = new(time, period, stream => stream.KeepAlive(interval), logger);
     }
 
-    /// <summary>The timer runs.</summary>
-    public bool Runs => _timer.Runs;
-
     public Due<RelayClient> Add(RelayClient stream) => _timer.Add(stream, _interval);
 
     public void Remove(Due<RelayClient> stream) => _timer.Remove(stream);
 
     public void Dispose() => _timer.Dispose();
-
-    /// <summary>Looks after the streams that are due; the timer stops when there are none.</summary>
-    internal void Tick() => _timer.Tick();
 }

@@ -13,16 +13,6 @@ internal sealed class DueQueue<T>(TimeProvider time) where T : class
     /// <summary>Items that were added and not removed, also while they are taken.</summary>
     public int Count => Volatile.Read(ref _count);
 
-    /// <summary>Places of the queue, empty ones included.</summary>
-    internal int Places
-    {
-        get
-        {
-            lock (_gate)
-                return _queue.Count;
-        }
-    }
-
     /// <summary>Adds an item.</summary>
     /// <param name="item">The item.</param>
     /// <param name="delay">When it is due.</param>

@@ -22,9 +22,6 @@ internal sealed partial class DueTimer<T> : IDisposable where T : class
         _timer = time.CreateTimer(static timer => ((DueTimer<T>)timer!).Tick(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
-    /// <summary>The timer runs.</summary>
-    public bool Runs => Volatile.Read(ref _runs) != 0;
-
     /// <summary>Adds an item.</summary>
     public Due<T> Add(T item, TimeSpan delay)
     {
@@ -38,8 +35,7 @@ internal sealed partial class DueTimer<T> : IDisposable where T : class
 
     public void Dispose() => _timer.Dispose();
 
-    /// <summary>Calls back for what is due. The timer stops when there are no items.</summary>
-    internal void Tick()
+    private void Tick()
     {
         while (_queue.TryTake() is { } due)
         {
