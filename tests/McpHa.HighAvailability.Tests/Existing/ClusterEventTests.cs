@@ -118,7 +118,7 @@ public sealed class ClusterEventTests
         await cluster.CutOffAsync(cluster[0]);
         using var stream = await client.GetAsync(cluster[1]);
         await stream.NextAsync();
-        Assert.False(cluster[1].Session(client.SessionId!)!.IsActivated);
+        Assert.False(cluster[1].Session(client.SessionId!)!.Activation.IsComplete);
 
         cluster[1].Get<IOptions<McpServerOptions>>().Value.ToolCollection!.Add(McpServerTool.Create(() => "new", new() { Name = "added", ReadOnly = true }));
 

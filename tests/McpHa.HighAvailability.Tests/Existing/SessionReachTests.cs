@@ -66,7 +66,7 @@ public sealed class SessionReachTests
         await cluster.CutOffAsync(cluster[0]);
         using var stream = await client.GetAsync(cluster[1]);
         await stream.NextAsync();
-        Assert.False(cluster[1].Session(client.SessionId!)!.IsActivated);
+        Assert.False(cluster[1].Session(client.SessionId!)!.Activation.IsComplete);
         foreach (var replica in new[] { cluster[2], cluster[1] })
         {
             var asking = replica.Get<IMcpSessions>().RequestAsync(client.SessionId!, "acme/ask", new JsonObject { ["q"] = 1 }).AsTask();

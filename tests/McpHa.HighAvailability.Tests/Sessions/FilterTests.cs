@@ -76,11 +76,17 @@ public sealed class FilterTests
         Assert.Equal(["answer", "answer", "initialize ada", "logging/setLevel ada", "notifications/initialized ada"], messages.Order(StringComparer.Ordinal));
         messages.Clear();
         await cluster.CutOffAsync(cluster[0]);
+        LoggingLevel? heard = null;
+        cluster.Tool.Body = run =>
+        {
+            heard = run.Server.LoggingLevel;
+            return Task.FromResult(run.Argument);
+        };
 
         Assert.Equal("x", await client.CallAsync(cluster[1], "again", "x"));
 
         Assert.Equal(["tools/call ada", "answer"], messages);
-        Assert.Equal(LoggingLevel.Warning, cluster[1].Session(client.SessionId!)!.ClientLogLevel);
+        Assert.Equal(LoggingLevel.Warning, heard);
     }
 
     private Task<InProcessCluster> StartAsync() => InProcessCluster.StartAsync(server: server => server
