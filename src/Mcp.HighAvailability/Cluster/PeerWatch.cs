@@ -32,8 +32,8 @@ internal sealed partial class PeerWatch : IDisposable
     private volatile bool _idle = true;
 
     public PeerWatch(
-        PeerQuestions questions, ReplicaView view, StoreIncarnation store, ClusterOptions options, TimeProvider time, Func<TimeSpan> now, Func<bool> registryAway,
-        ILogger logger)
+        PeerQuestions questions, ReplicaView view, StoreIncarnation store, ClusterOptions options, TimeProvider time, Func<TimeSpan> now,
+        Func<bool> registryAway, ILogger logger)
     {
         (_questions, _view, _store, _now, _registryAway, _logger) = (questions, view, store, now, registryAway, logger);
         _rule = new(options);

@@ -64,7 +64,8 @@ public sealed partial class ReplicaDirectory : BackgroundService
         if (probe is not null)
         {
             _pings = new PingSocket(time, () => RegistryAway, new PoolLag(time).Look, new SuspicionRule(_options).SelfLimit, logger);
-            _watch = new PeerWatch(new(probe.ProbeAsync, probe.AskAsync, RefreshAsync, _pings.Ask, _pings.Last), _view, Store, _options, time, () => Now, () => RegistryAway, logger);
+            var questions = new PeerQuestions(probe.ProbeAsync, probe.AskAsync, RefreshAsync, _pings.Ask, _pings.Last);
+            _watch = new PeerWatch(questions, _view, Store, _options, time, () => Now, () => RegistryAway, logger);
         }
 
         _sweep = time.CreateTimer(static state => ((ReplicaDirectory)state!).Sweep(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);

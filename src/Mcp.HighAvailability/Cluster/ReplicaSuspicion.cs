@@ -3,7 +3,9 @@ using Mcp.HighAvailability.Storage;
 namespace Mcp.HighAvailability.Cluster;
 
 /// <summary>The signs of life of one watched replica, as one process sees them. One writer, except for <see cref="Answered"/> and <see cref="End"/>.</summary>
-/// <remarks>Silence is counted in punctual ticks of this process, and a late tick begins the count again. A process without processor time so passes no verdict.</remarks>
+/// <remarks>
+/// Silence is counted in punctual ticks of this process, and a late tick begins the count again. A process without processor time so passes no verdict.
+/// </remarks>
 /// <param name="heard">When bytes arrived from the replica last, see <see cref="ReplicaUse.LastReceived"/>.</param>
 /// <param name="pong">What it has answered to pings so far.</param>
 internal sealed class ReplicaSuspicion(long heard, Pong pong)

@@ -2,7 +2,7 @@ using Mcp.HighAvailability.Storage;
 
 namespace Mcp.HighAvailability.Cluster;
 
-/// <summary>The incarnation of the store that this process speaks to, when it changed, and which replicas have written back what the store may have lost.</summary>
+/// <summary>The incarnation of the store, when it changed, and which replicas have written back what the store may have lost.</summary>
 /// <remarks>
 /// In one incarnation the store loses nothing. Another one begins when its data are gone, when it was restarted, and when another server has taken its
 /// place: what was written last before that may be missing. Thread-safe.

@@ -124,7 +124,7 @@ internal sealed class RelayClient(HttpContext context, RelayKeepAlive keepAlive)
         }
     }
 
-    /// <summary>Sends a comment if nothing was sent for that long; called by the keep-alive's timer, never waits. Returns when it is to be called next.</summary>
+    /// <summary>Sends a comment if nothing was sent for that long. Called by the keep-alive's timer, never waits. Returns when it is due next.</summary>
     public TimeSpan KeepAlive(TimeSpan interval)
     {
         var silent = Stopwatch.GetElapsedTime(Volatile.Read(ref _lastWrite));

@@ -3,7 +3,8 @@ using Microsoft.Extensions.Logging;
 
 namespace Mcp.HighAvailability.Relay;
 
-/// <summary>Comments on silent event streams, so that nothing between here and the client takes them for dead. Work depends on the streams that are silent for so long.</summary>
+/// <summary>Comments on silent event streams, so that nothing between here and the client takes them for dead.</summary>
+/// <remarks>The work of a tick depends on the streams that are due, not on those that are open.</remarks>
 internal sealed class RelayKeepAlive : IDisposable
 {
     private readonly TimeSpan _interval;

@@ -19,7 +19,7 @@ public sealed record ReplicaInfo(
     string Version,
     int ProcessId)
 {
-    /// <summary>The incarnation of the store in which it last checked that its sessions are there, and wrote back those that were not; see <see cref="RegistryReading.Incarnation"/>.</summary>
+    /// <summary>The incarnation of the store in which it has last written back its sessions; see <see cref="RegistryReading.Incarnation"/>.</summary>
     public string WrittenBack { get; init; } = "";
 
     /// <summary>

@@ -50,7 +50,7 @@ internal sealed class DueQueue<T>(TimeProvider time) where T : class
         }
     }
 
-    /// <summary>Takes the next item that is due; <see langword="null"/> if there is none. It is the caller's until <see cref="Again"/> or <see cref="Remove"/>.</summary>
+    /// <summary>Takes the next item that is due, until <see cref="Again"/> or <see cref="Remove"/>. <see langword="null"/> if there is none.</summary>
     public Due<T>? TryTake()
     {
         var now = time.GetTimestamp();

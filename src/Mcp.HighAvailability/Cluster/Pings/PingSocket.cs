@@ -7,7 +7,9 @@ using Microsoft.Extensions.Logging;
 
 namespace Mcp.HighAvailability.Cluster;
 
-/// <summary>Tells peers that this process is alive, and hears it of them, also while thread pools are starved: one UDP socket, served by one thread of its own.</summary>
+/// <summary>
+/// Tells peers that this process is alive, and hears it of them, also while thread pools are starved: one UDP socket, served by a thread of its own.
+/// </summary>
 /// <remarks>
 /// <para>A starved process answers HTTP late and beats late, and would be taken for lost. Its ping thread answers all the same. A process that was stopped, or
 /// whose host has vanished, answers nothing.</para>
@@ -206,7 +208,8 @@ internal sealed partial class PingSocket(TimeProvider time, Func<bool> storeAway
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "No socket for pings. Replicas with a starved thread pool may be taken for lost. Raise the limit of file descriptors if it is reached.")]
+    [LoggerMessage(Level = LogLevel.Warning,
+        Message = "No socket for pings. Replicas with a starved thread pool may be taken for lost. Raise the limit of file descriptors if it is reached.")]
     private partial void LogNotOpened(Exception exception);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "A ping could not be handled. The next one is.")]

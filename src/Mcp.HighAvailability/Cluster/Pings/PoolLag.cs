@@ -1,6 +1,7 @@
 namespace Mcp.HighAvailability.Cluster;
 
-/// <summary>How late the thread pool of this process is: how long a work item waits for a thread. Measures only when it is asked, and one caller asks.</summary>
+/// <summary>How late the thread pool of this process is: how long a work item waits for a thread. Measures only when it is asked.</summary>
+/// <remarks>One caller at a time.</remarks>
 /// <param name="time">The clock.</param>
 /// <param name="queue">Queues a work item; by default to the thread pool.</param>
 internal sealed class PoolLag(TimeProvider time, Action<IThreadPoolWorkItem>? queue = null) : IThreadPoolWorkItem

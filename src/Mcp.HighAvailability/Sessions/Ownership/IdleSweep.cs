@@ -7,7 +7,8 @@ using Microsoft.Extensions.Options;
 namespace Mcp.HighAvailability.Sessions;
 
 /// <summary>Ends sessions that were not used for long. One timer per process, and no work for sessions that are not due.</summary>
-internal sealed partial class IdleSweep(SessionHost host, TimeProvider time, IOptions<SessionStoreOptions> options, ILogger<IdleSweep> logger) : BackgroundService
+internal sealed partial class IdleSweep(SessionHost host, TimeProvider time, IOptions<SessionStoreOptions> options, ILogger<IdleSweep> logger)
+    : BackgroundService
 {
     // A session is looked at so often in the time after which it ends.
     private const int Looks = 8;

@@ -91,7 +91,8 @@ internal sealed partial class OwnershipWatch(
     }
 
     [LoggerMessage(Level = LogLevel.Information,
-        Message = "Checking that this replica still owns its sessions: the store was away, restarted or emptied, or this replica stood still. Sessions: {Sessions}.")]
+        Message = "Checking that this replica still owns its sessions: the store was away, restarted or emptied, or this replica stood still. " +
+            "Sessions: {Sessions}.")]
     private partial void LogChecking(int sessions);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "The check of session ownership failed. It is repeated within a second.")]

@@ -73,7 +73,8 @@ internal sealed partial class Activation(LiveSession session)
     {
         try
         {
-            await (context is null ? server.RunAsync(_stopping.Token) : session.Runtime.Hooks!.RunAsync(context, server, _stopping.Token)).ConfigureAwait(false);
+            await (context is null ? server.RunAsync(_stopping.Token) : session.Runtime.Hooks!.RunAsync(context, server, _stopping.Token))
+                .ConfigureAwait(false);
 
             // A handler of the application may end its server.
             session.Close();
