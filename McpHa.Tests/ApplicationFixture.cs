@@ -35,8 +35,11 @@ public sealed class ApplicationFixture : IAsyncLifetime
 
     /// <summary>Connects the SDK's client to the balancer, in a session of its own.</summary>
     public Task<McpClient> ConnectAsync() => McpClient.CreateAsync(
-        new HttpClientTransport(new() { Endpoint = new(Application.GetEndpoint("balancer", "http"), "/mcp"), TransportMode = HttpTransportMode.StreamableHttp,
-            AdditionalHeaders = DevelopmentToken.Headers }),
+        new HttpClientTransport(new()
+        {
+            Endpoint = new(Application.GetEndpoint("balancer", "http"), "/mcp"),
+            TransportMode = HttpTransportMode.StreamableHttp, AdditionalHeaders = DevelopmentToken.Headers,
+        }),
         new() { ProtocolVersion = "2025-11-25" });
 
     /// <summary>Kills the process of a replica, and waits until Aspire has started another one in its place.</summary>
