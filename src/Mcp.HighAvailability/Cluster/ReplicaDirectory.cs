@@ -173,8 +173,10 @@ public sealed partial class ReplicaDirectory : BackgroundService
                 if (!RegistryAway && _news is not null)
                     await _news.TellAsync(_joined, _self is null ? null : Find(_self.Id), stoppingToken);
             }
-            catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
+            catch (Exception exception)
             {
+                if (stoppingToken.IsCancellationRequested)
+                    return; // also if the store was away at the end
                 LogLoopFailed(exception);
             }
 

@@ -8,8 +8,9 @@ namespace Mcp.HighAvailability.Cluster;
 
 /// <summary>Runs a hosted service while this replica has the lease of that service.</summary>
 /// <remarks>
-/// A lease is taken over when its holder is lost or drains, by the same verdict as sessions. A holder stops when it has not heard from the store for
-/// <see cref="ClusterOptions.Overdue"/>, because others may have given it up by then; and when another one has the lease.
+/// A lease is taken over when its holder is lost, by the same verdict as sessions, or has given it back. A holder gives it back when it drains, after its service
+/// has stopped. It stops when it has not heard from the store for <see cref="ClusterOptions.Overdue"/>, because others may have given it up by then, and
+/// when another one has the lease.
 /// </remarks>
 internal sealed partial class ClusterService<TService>(
     IServiceScopeFactory scopes, IStateHandleStore store, ISelfReplica self, ReplicaDirectory directory, IOptions<ClusterOptions> options, TimeProvider time,
@@ -36,8 +37,10 @@ internal sealed partial class ClusterService<TService>(
                 if (await TryTakeAsync(stoppingToken) is > 0 and var number)
                     await HoldAsync(number, stoppingToken);
             }
-            catch (Exception e) when (!stoppingToken.IsCancellationRequested)
+            catch (Exception e)
             {
+                if (stoppingToken.IsCancellationRequested)
+                    return;
                 LogFailed(e is StoreUnavailableException ? LogLevel.Warning : LogLevel.Error, e, _name);
                 await Task.Delay(PauseAfterFailure, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
@@ -52,7 +55,7 @@ internal sealed partial class ClusterService<TService>(
         if (directory.RegistryAway || directory.Find(self.Id) is null || !MayHold)
             return 0; // who else is there is not known
         var (holder, version) = await _record.ReadAsync(cancellationToken);
-        var isHeld = holder.Length > 0 && holder != self.Id && directory.Find(holder) is { Draining: false };
+        var isHeld = holder.Length > 0 && holder != self.Id && directory.Find(holder) is not null;
         return version < 0 || isHeld ? 0 : await _record.TryTakeAsync(version, cancellationToken);
     }
 

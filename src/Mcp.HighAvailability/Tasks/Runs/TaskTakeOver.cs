@@ -67,8 +67,10 @@ internal sealed partial class TaskTakeOver(
                 {
                     LogLater(e.Message);
                 }
-                catch (Exception e) when (!stoppingToken.IsCancellationRequested)
+                catch (Exception e)
                 {
+                    if (stoppingToken.IsCancellationRequested)
+                        return;
                     LogFailed(e);
                 }
 
