@@ -82,7 +82,8 @@ public sealed class ResourceTests
         // What is open goes on.
         waiting.ForEach(connection => connection.Dispose());
         await Wait.UntilAsync(() => streams.All(stream => stream.Events.Any(e => e.Id is not null)), "every stream to begin");
-        await caller.CallAsync("beside-streams", "announce", new { text = "still here" });
+        var announced = await caller.CallAsync("beside-streams", "announce", new { text = "still here" });
+        Assert.Contains("announced: still here", announced.ToJsonString(), StringComparison.Ordinal);
         await Wait.UntilAsync(() => streams.All(stream => stream.Events.Any(e => e.Announcement == "still here")), "the announcement on every stream");
 
         // And there is room again when streams have closed.
