@@ -45,6 +45,21 @@ public sealed class StartPriorityTests : IDisposable
         await guardian.WaitForExitAsync();
     }
 
+    [Fact]
+    public async Task A_program_gets_variables_that_a_shell_would_drop()
+    {
+        const string Category = "Logging__LogLevel__Some.Category";
+        var log = Path.Combine(_folder.FullName, "env.log");
+        var environment = new Dictionary<string, string?> { [Category] = "Debug", ["PLAIN"] = "1" };
+
+        await using var child = await ChildProcess.StartAsync(new("env", "env", [], environment, _folder.FullName, log));
+        await child.Exited;
+
+        var lines = await File.ReadAllLinesAsync(log);
+        Assert.Contains($"{Category}=Debug", lines);
+        Assert.Contains("PLAIN=1", lines);
+    }
+
     private static int Nice(int processId) =>
         int.Parse(File.ReadAllText($"/proc/{processId}/autogroup").Split("nice ")[1], CultureInfo.InvariantCulture);
 }

@@ -48,15 +48,23 @@ internal static class Guardian
             RedirectStandardOutput = true,
             WorkingDirectory = spec.WorkingDirectory,
         };
+        foreach (var (name, value) in spec.Environment)
+            start.Environment[name] = value;
         if (SetSid is not null)
             start.ArgumentList.Add("/bin/sh");
 
         string[] script = ["-c", Script, "guardian", SetSid is null ? "" : "-", spec.LogFile, SetSid is null || priority == 0 ? ""
-            : priority.ToString(CultureInfo.InvariantCulture), spec.FileName];
+            : priority.ToString(CultureInfo.InvariantCulture), .. PassedByName(start.Environment), spec.FileName];
         foreach (var argument in script.Concat(spec.Arguments))
             start.ArgumentList.Add(argument);
-        foreach (var (name, value) in spec.Environment)
-            start.Environment[name] = value;
         return start;
+    }
+
+    // A shell drops variables whose names it could not use itself, such as those of log categories.
+    private static IEnumerable<string> PassedByName(IEnumerable<KeyValuePair<string, string?>> environment)
+    {
+        var dropped = environment.Where(static variable => variable.Value is not null && !variable.Key.All(static c => char.IsAsciiLetterOrDigit(c) || c == '_'))
+            .Select(static variable => $"{variable.Key}={variable.Value}").ToList();
+        return dropped.Count == 0 ? [] : ["env", .. dropped];
     }
 }

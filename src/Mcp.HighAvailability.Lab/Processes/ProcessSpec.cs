@@ -4,7 +4,7 @@ namespace Mcp.HighAvailability.Lab.Processes;
 /// <param name="Name">Short name for messages.</param>
 /// <param name="FileName">Program: a path, or a name that is on PATH.</param>
 /// <param name="Arguments">Its arguments. They can be read by every user of the machine: no secrets.</param>
-/// <param name="Environment">Variables to set on top of Lab's own; <see langword="null"/> removes one. Names must be valid in a shell.</param>
+/// <param name="Environment">Variables to set on top of Lab's own; <see langword="null"/> removes one.</param>
 /// <param name="WorkingDirectory">Where it runs.</param>
 /// <param name="LogFile">File to which its output and error output are appended.</param>
 internal sealed record ProcessSpec(
