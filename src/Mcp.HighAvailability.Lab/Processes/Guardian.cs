@@ -63,7 +63,8 @@ internal static class Guardian
     // A shell drops variables whose names it could not use itself, such as those of log categories.
     private static IEnumerable<string> PassedByName(IEnumerable<KeyValuePair<string, string?>> environment)
     {
-        var dropped = environment.Where(static variable => variable.Value is not null && !variable.Key.All(static c => char.IsAsciiLetterOrDigit(c) || c == '_'))
+        var dropped = environment
+            .Where(static variable => variable.Value is not null && !variable.Key.All(static c => char.IsAsciiLetterOrDigit(c) || c == '_'))
             .Select(static variable => $"{variable.Key}={variable.Value}").ToList();
         return dropped.Count == 0 ? [] : ["env", .. dropped];
     }

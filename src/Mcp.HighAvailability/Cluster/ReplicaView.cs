@@ -230,8 +230,8 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId, bool h
             onLost?.Invoke(loss.Id, loss.Reason);
     }
 
-    // Between readings a replica ages by our clock, but for one interval only: after that a reading is missing, and nobody
-    // knows whether the replica has beaten since.
+    // Between readings a replica ages by our clock, but for one interval only: after that a reading is missing, and it is not
+    // known whether the replica has beaten since.
     private TimeSpan Silence(ReplicaEntry entry, TimeSpan now)
     {
         var until = _lastRead + options.HeartbeatInterval is { } limit && limit < now ? limit : now;

@@ -8,13 +8,13 @@ namespace Mcp.HighAvailability.Cluster;
 
 /// <summary>Runs a hosted service while this replica has the lease of that service.</summary>
 /// <remarks>
-/// A lease is taken over when its holder is lost, by the same verdict as sessions, or has given it back. A holder gives it back when it drains, after its service
-/// has stopped. It stops when it has not heard from the store for <see cref="ClusterOptions.Overdue"/>, because others may have given it up by then, and
-/// when another one has the lease.
+/// A lease is taken over when its holder is lost, by the same verdict as sessions, or has given it back. A holder gives it back when it drains or
+/// ends, after its service has stopped and while it still answers. It stops when it has not heard from the store for
+/// <see cref="ClusterOptions.Overdue"/>, because others may have given it up by then, and when another one has the lease.
 /// </remarks>
 internal sealed partial class ClusterService<TService>(
     IServiceScopeFactory scopes, IStateHandleStore store, ISelfReplica self, ReplicaDirectory directory, IOptions<ClusterOptions> options, TimeProvider time,
-    ILogger<ClusterService<TService>> logger) : BackgroundService
+    ILogger<ClusterService<TService>> logger) : BackgroundService, IHostedLifecycleService
     where TService : class, IHostedService
 {
     private static readonly TimeSpan PauseAfterFailure = TimeSpan.FromSeconds(5);
@@ -27,6 +27,15 @@ internal sealed partial class ClusterService<TService>(
 
     // A replica that drains gives the lease to another one, if there is another one.
     private bool MayHold => self.Describe() is { Draining: false } || !directory.Alive.Any(replica => replica.Id != self.Id && !replica.Draining);
+
+    /// <summary>Stops the service before the listening socket closes: from then on others find this replica lost.</summary>
+    public Task StoppingAsync(CancellationToken cancellationToken) => StopAsync(cancellationToken);
+
+    public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {

@@ -93,7 +93,7 @@ internal sealed partial class UnheardSessions : ISessionObserver, IDisposable
             // While the store is away the session cannot be ended, nor can a balancer go on with it.
             await session.VerifyAsync().ConfigureAwait(false);
             if (readers.Count == 0 && session.Runner.Run(static core => !core.GetStreams.HasReader && core.TryBecome(SessionPhase.Draining)))
-                await session.EndAsync("nobody listens", CancellationToken.None).ConfigureAwait(false);
+                await session.EndAsync("no listener", CancellationToken.None).ConfigureAwait(false);
         }
         catch (Exception e) when (e is StoreUnavailableException or OperationCanceledException)
         {
