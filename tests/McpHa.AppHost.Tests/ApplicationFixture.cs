@@ -3,7 +3,9 @@ using System.Runtime.CompilerServices;
 using Aspire.Hosting;
 using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Testing;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Logging;
 
 namespace McpHa.Tests;
 
@@ -14,7 +16,7 @@ public class ApplicationFixture : IAsyncLifetime
 
     public const string SpareReplica = "server-4";
 
-    // Nobody is asked there: the tests run without a dashboard.
+    // Tests run without a dashboard, so nothing listens there.
     public static readonly Uri Dashboard = new("http://localhost:15250");
 
     // Ends a wait that would hang. A busy machine may take a minute to start six processes.
@@ -22,6 +24,7 @@ public class ApplicationFixture : IAsyncLifetime
 
     private readonly DirectoryInfo _data = Directory.CreateTempSubdirectory("apphost-tests-");
     private readonly ConcurrentDictionary<string, string> _states = [];
+    private readonly ConsoleLog _console = new();
     private readonly CancellationTokenSource _ended = new();
     private DistributedApplication? _application;
     private Task _following = Task.CompletedTask;
@@ -31,11 +34,15 @@ public class ApplicationFixture : IAsyncLifetime
 
     public Uri McpEndpoint => new(Application.GetEndpoint("balancer", "http"), "/mcp");
 
+    /// <summary>Messages that the application has printed, but for those of its resources.</summary>
+    public IReadOnlyCollection<string> Printed => _console.Messages;
+
     public async ValueTask InitializeAsync()
     {
         var builder = await CreateBuilderAsync([$"--Replicas={Replicas.Length}", $"--MaxReplicas={Replicas.Length + 1}", $"--ASPNETCORE_URLS={Dashboard};http://localhost:1"]);
         foreach (var resource in builder.Resources)
             Isolate(resource);
+        builder.Services.AddSingleton<ILoggerProvider>(_console);
         _application = await builder.BuildAsync();
         _following = FollowStatesAsync();
         await WithinLimitAsync("the application to start", async cancellation =>

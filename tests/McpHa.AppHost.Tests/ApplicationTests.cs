@@ -35,6 +35,22 @@ public sealed class ApplicationTests(ApplicationFixture application) : IClassFix
     }
 
     [Fact(Timeout = Bound.Milliseconds)]
+    public async Task The_console_says_which_store_it_is_where_the_cluster_is_and_how_to_kill_a_replica()
+    {
+        const string Hint = "See a call survive";
+        await Wait.UntilAsync(() => application.Printed.Any(message => message.StartsWith(Hint, StringComparison.Ordinal)), "the last line of the start");
+
+        Assert.Contains(application.Printed, message => message.StartsWith("Store 'redis': ", StringComparison.Ordinal));
+        var ready = application.Printed.Single(message => message.StartsWith("Ready after ", StringComparison.Ordinal)).ReplaceLineEndings("\n").Split('\n');
+        Assert.Equal($"MCP endpoint: {application.McpEndpoint}", ready[1]);
+        Assert.Equal($"Cluster page: {new Uri(application.McpEndpoint, "/")}", ready[2]);
+        Assert.Contains("'Kill process' of server-1 in the dashboard, or 'aspire resource server-1 kill'", ready[3], StringComparison.Ordinal);
+        Assert.Equal(
+            $"{Hint} the kill of its replica: './run --kill --url {application.McpEndpoint}'.",
+            application.Printed.Single(message => message.StartsWith(Hint, StringComparison.Ordinal)));
+    }
+
+    [Fact(Timeout = Bound.Milliseconds)]
     public async Task A_session_goes_on_when_its_replica_is_stopped_and_started_again()
     {
         Assert.Equal(1, await _session.CountAsync());

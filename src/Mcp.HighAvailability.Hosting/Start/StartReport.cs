@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Aspire.Hosting.ApplicationModel;
 using Mcp.HighAvailability.Hosting.Cluster;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
@@ -8,9 +9,13 @@ namespace Mcp.HighAvailability.Hosting.Start;
 
 /// <summary>Says on the console which store was chosen, what the start waits for, and where the cluster is when it is ready.</summary>
 internal sealed partial class StartReport(
-    McpClusterResource cluster, ResourceNotificationService notifications, TimeProvider time, ILogger<StartReport> logger)
+    McpClusterResource cluster, ResourceNotificationService notifications, IConfiguration configuration, TimeProvider time, ILogger<StartReport> logger)
         : IHostedLifecycleService, IDisposable
 {
+    // What else the application says when it is ready, with the address of the MCP endpoint in the place of {endpoint}.
+    private const string HintSetting = "ReadyHint";
+    private const string EndpointPlaceholder = "{endpoint}";
+
     private static readonly TimeSpan _interval = TimeSpan.FromSeconds(4);
 
     private readonly CancellationTokenSource _stopping = new();
@@ -77,6 +82,8 @@ internal sealed partial class StartReport(
 
         var address = endpoint.Url.TrimEnd('/');
         LogReadyAt(seconds, $"{address}/mcp", $"{address}/", cluster.Replicas[0].Name);
+        if (configuration[HintSetting] is { Length: > 0 } hint)
+            LogHint(hint.Replace(EndpointPlaceholder, $"{address}/mcp", StringComparison.Ordinal));
     }
 
     // A resource without a health check is healthy when it runs; the notifications say so.
@@ -106,7 +113,9 @@ internal sealed partial class StartReport(
         MCP endpoint: {Endpoint}
         Cluster page: {Page}
         Kill a replica and see its sessions continue: 'Kill process' of {Replica} in the dashboard, or 'aspire resource {Replica} kill'.
-        See a call survive the kill of its replica: 'mcp-ha kill --url {Endpoint}' (.NET tool Mcp.HighAvailability.Lab).
         """)]
     private partial void LogReadyAt(int seconds, string endpoint, string page, string replica);
+
+    [LoggerMessage(LogLevel.Information, "{Hint}")]
+    private partial void LogHint(string hint);
 }
