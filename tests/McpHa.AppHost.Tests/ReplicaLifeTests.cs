@@ -55,7 +55,7 @@ public sealed class ReplicaLifeTests
     [Fact]
     public void A_replica_that_was_killed_to_stay_down_stays_down_once()
     {
-        _life.StayDown();
+        _life.StaysDown = true;
 
         Assert.Same(ReplicaLife.Decision.Nothing, End());
         Assert.IsType<ReplicaLife.Decision.Restart>(End());

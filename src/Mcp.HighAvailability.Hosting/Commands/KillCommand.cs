@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Diagnostics;
 using Aspire.Hosting;
 using Aspire.Hosting.ApplicationModel;
@@ -33,13 +34,13 @@ internal sealed class KillCommand(ProjectResource resource, ClusterOperations op
             return CommandResults.Failure($"The process of {replica.Id} is not known yet. Try again in a moment.");
 
         var restarts = !string.Equals(context.Arguments?.GetString(RestartArgument), "false", StringComparison.OrdinalIgnoreCase);
-        if (!restarts)
-            context.Services.GetRequiredService<ReplicaRestarter>().StayDown(resource);
         var before = (await operations.TryReportAsync(context.CancellationToken)).FirstOrDefault(known => known.Id == replica.Id);
-        using (var process = Process.GetProcessById(pid))
+        if (Find(pid) is not { } process)
+            return CommandResults.Failure($"Process {pid} of {replica.Id} has ended already.");
+        using (process)
         {
-            process.Kill(entireProcessTree: true);
-            await process.WaitForExitAsync(context.CancellationToken).WaitAsync(_exitTimeout, context.CancellationToken);
+            if (await EndAsync(process, restarts ? null : context.Services.GetRequiredService<ReplicaRestarter>(), context.CancellationToken) is { } error)
+                return CommandResults.Failure($"Process {pid} of {replica.Id} {error}");
         }
 
         var others = (await operations.TryReportAsync(context.CancellationToken)).Where(other => other.TakesSessions && other.Id != replica.Id)
@@ -51,6 +52,44 @@ internal sealed class KillCommand(ProjectResource resource, ClusterOperations op
             + $"They continue in {(others.Count > 0 ? string.Join(", ", others) : "the next replica that starts")}; the cluster page shows the take-overs. "
             + (restarts ? $"{resource.Name} restarts in a moment." : $"Start brings {resource.Name} back."),
             result);
+    }
+
+    private static Process? Find(int processId)
+    {
+        try
+        {
+            return Process.GetProcessById(processId);
+        }
+        catch (ArgumentException)
+        {
+            return null;
+        }
+    }
+
+    // Returns what went wrong. The restarter, if any, has to know before the process ends that the replica stays down, and again if it does not end.
+    private async Task<string?> EndAsync(Process process, ReplicaRestarter? restarter, CancellationToken cancellationToken)
+    {
+        restarter?.StayDown(resource);
+        try
+        {
+            process.Kill(entireProcessTree: true);
+        }
+        catch (Exception e) when (e is Win32Exception or AggregateException or InvalidOperationException)
+        {
+            restarter?.CancelStayDown(resource);
+            return $"was not killed: {e.Message}";
+        }
+
+        try
+        {
+            await process.WaitForExitAsync(cancellationToken).WaitAsync(_exitTimeout, cancellationToken);
+            return null;
+        }
+        catch (TimeoutException)
+        {
+            // It ends later, and by this kill.
+            return $"was killed, but still exists after {_exitTimeout.TotalSeconds:0} s. Its sessions continue when the other replicas miss its heartbeats.";
+        }
     }
 
     private sealed record KillResult(string Replica, int ProcessId, int Sessions, int Calls, IReadOnlyList<string> ContinueIn, bool Restarts);

@@ -6,7 +6,6 @@ namespace Mcp.HighAvailability.Hosting.Restart;
 internal sealed class ReplicaLife(RestartPolicy policy, TimeProvider time)
 {
     private Phase _phase = Phase.Down;
-    private bool _staysDown;
     private int _restarts;
     private long _upSince;
 
@@ -17,8 +16,8 @@ internal sealed class ReplicaLife(RestartPolicy policy, TimeProvider time)
         Stopping,
     }
 
-    /// <summary>The next end is wanted: the replica stays down.</summary>
-    public void StayDown() => _staysDown = true;
+    /// <summary>Whether the next end is wanted: the replica stays down. That end resets it.</summary>
+    public bool StaysDown { get; set; }
 
     /// <summary>Takes note of a state. The result says what to do.</summary>
     public Decision Next(string? state)
@@ -48,9 +47,9 @@ internal sealed class ReplicaLife(RestartPolicy policy, TimeProvider time)
 
     private Decision OnEnded()
     {
-        var isWanted = _phase is Phase.Stopping || _staysDown;
+        var isWanted = _phase is Phase.Stopping || StaysDown;
         _phase = Phase.Down;
-        _staysDown = false;
+        StaysDown = false;
         if (isWanted)
         {
             _restarts = 0;

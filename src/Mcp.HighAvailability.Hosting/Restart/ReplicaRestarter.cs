@@ -14,6 +14,9 @@ internal sealed partial class ReplicaRestarter(
     /// <summary>The next end of a replica is wanted: it is not started again.</summary>
     public void StayDown(IResource replica) => _staysDown[replica] = true;
 
+    /// <summary>Takes <see cref="StayDown"/> back: the replica has not ended.</summary>
+    public void CancelStayDown(IResource replica) => _staysDown.TryRemove(replica, out _);
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         Dictionary<IResource, ReplicaLife> lives = [];
@@ -26,10 +29,12 @@ internal sealed partial class ReplicaRestarter(
                     continue;
                 if (!lives.TryGetValue(change.Resource, out var life))
                     lives[change.Resource] = life = new(RestartPolicy.Default, time);
-                if (_staysDown.TryRemove(change.Resource, out _))
-                    life.StayDown();
+                var staysDown = life.StaysDown = _staysDown.ContainsKey(change.Resource);
+                var decision = life.Next(change.Snapshot.State?.Text);
+                if (staysDown && !life.StaysDown)
+                    _staysDown.TryRemove(change.Resource, out _);
 
-                switch (life.Next(change.Snapshot.State?.Text))
+                switch (decision)
                 {
                     case ReplicaLife.Decision.Restart restart:
                         LogRestart(change.Resource.Name, Cause(change.Snapshot), restart.Delay.TotalSeconds, restart.Number, restart.Max);
