@@ -1,11 +1,12 @@
 using Aspire.Hosting;
 using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Testing;
+using Mcp.HighAvailability.Hosting;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace McpHa.Tests;
 
-/// <summary>What publishers get to write, of the application as AppHost.cs describes it. Nothing is started.</summary>
+/// <summary>The model of the application that publishers receive. Nothing is started.</summary>
 public sealed class PublicationTests
 {
     [Fact(Timeout = Bound.Milliseconds)]
@@ -28,7 +29,7 @@ public sealed class PublicationTests
             Assert.NotEmpty(builder.Resources.OfType<ParameterResource>().Single(parameter => parameter.Name == name).Description!);
     }
 
-    // Whoever believed it would let a client choose the address that its requests are counted by.
+    // With forwarded headers a client would choose the address that its requests are counted by.
     [Fact(Timeout = Bound.Milliseconds)]
     public async Task No_process_believes_the_addresses_that_requests_bring_along()
     {
@@ -36,7 +37,8 @@ public sealed class PublicationTests
         Assert.True(builder.ExecutionContext.IsPublishMode);
 
         var projects = builder.Resources.OfType<ProjectResource>().ToList();
-        Assert.Contains(projects, project => project.Name == "balancer");
+        // The templates' Deployment.cs gives that one its port.
+        Assert.Equal("balancer", projects.Single(project => project.HasAnnotationOfType<McpBalancerAnnotation>()).Name);
         Assert.Equal(3, projects.Single(project => project.Name == "server").GetReplicaCount());
         foreach (var project in projects)
         {

@@ -35,6 +35,7 @@ public static class McpBalancerBuilderExtensions
             .WithEnvironment("Balancer__Operations__Key", key)
             .WithEnvironment("Balancer__AllowedHosts", builder.AddAllowedHosts())
             .WithGracePeriod(McpGracePeriodAnnotation.Balancer)
+            .WithAnnotation(new McpBalancerAnnotation(cluster.Resource))
             .WithDashboardLink()
             // A client would choose the address that its requests are counted by.
             .DisableForwardedHeaders()

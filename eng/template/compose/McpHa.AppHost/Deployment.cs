@@ -34,7 +34,7 @@ internal static class Deployment
             service.StopGracePeriod = $"{period.Grace.TotalSeconds:0}s";
         if (project.GetReplicaCount() is > 1 and var replicas)
             service.Deploy = new() { Replicas = replicas };
-        if (project.Name == "balancer")
+        if (project.HasAnnotationOfType<McpBalancerAnnotation>())
             service.Ports = [.. service.Ports.Select(port => $"{Port}:{port}")];
 
         // The image has no HTTP client; its shell can do as much.

@@ -16,7 +16,7 @@ internal static class Deployment
         builder.AddKubernetesEnvironment("kubernetes").WithProperties(environment => environment.DefaultStorageType = "pvc");
         foreach (var project in builder.Resources.OfType<ProjectResource>().ToList())
         {
-            var isBalancer = project.Name == "balancer";
+            var isBalancer = project.HasAnnotationOfType<McpBalancerAnnotation>();
             builder.CreateResourceBuilder(project).PublishAsKubernetesService(service =>
             {
                 if (isBalancer)
