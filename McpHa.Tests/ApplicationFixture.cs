@@ -1,6 +1,7 @@
 using Aspire.Hosting;
 using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Testing;
+using Mcp.HighAvailability.Hosting;
 using ModelContextProtocol.Client;
 
 namespace McpHa.Tests;
@@ -11,6 +12,7 @@ public sealed class ApplicationFixture : IAsyncLifetime
     // Ends a test that would hang. A busy machine takes minutes to start all processes.
     private static readonly TimeSpan _limit = TimeSpan.FromMinutes(5);
 
+    private readonly DirectoryInfo _data = Directory.CreateTempSubdirectory("tests-");
     private DistributedApplication? _application;
 
     /// <summary>Names of the replicas' resources.</summary>
@@ -31,7 +33,11 @@ public sealed class ApplicationFixture : IAsyncLifetime
         await HealthyAsync("balancer");
     }
 
-    public async ValueTask DisposeAsync() => await (_application?.DisposeAsync() ?? default);
+    public async ValueTask DisposeAsync()
+    {
+        await (_application?.DisposeAsync() ?? default);
+        _data.Delete(recursive: true);
+    }
 
     /// <summary>Connects the SDK's client to the balancer, in a session of its own.</summary>
     public Task<McpClient> ConnectAsync() => McpClient.CreateAsync(
@@ -65,12 +71,27 @@ public sealed class ApplicationFixture : IAsyncLifetime
     private static string? ProcessOf(CustomResourceSnapshot replica) =>
         replica.Properties.FirstOrDefault(property => property.Name == "executable.pid")?.Value?.ToString();
 
-    // Tests use neither the dashboard, which they do not start, nor the data of an application that runs beside them.
-    private static void Isolate(IResource resource)
+    // Tests use neither the dashboard, which they do not start, nor the data and the cluster of an application that runs beside them.
+    private void Isolate(IResource resource)
     {
-        resource.Annotations.Add(new EnvironmentCallbackAnnotation(context => context.EnvironmentVariables.Remove("OTEL_EXPORTER_OTLP_ENDPOINT")));
+        resource.Annotations.Add(new EnvironmentCallbackAnnotation(context =>
+        {
+            context.EnvironmentVariables.Remove("OTEL_EXPORTER_OTLP_ENDPOINT");
+            if (resource is ProjectResource)
+                context.EnvironmentVariables["HighAvailability__Redis__KeyPrefix"] = $"{_data.Name}:";
+        }));
         foreach (var mount in resource.Annotations.OfType<ContainerMountAnnotation>().ToList())
             resource.Annotations.Remove(mount);
+
+        // An installed redis-server: of two arguments --dir the last one counts.
+        if (resource.Annotations.OfType<McpStoreAnnotation>().Any(store => store.Kind == McpStoreKind.RedisServer))
+        {
+            resource.Annotations.Add(new CommandLineArgsCallbackAnnotation(arguments =>
+            {
+                arguments.Add("--dir");
+                arguments.Add(_data.FullName);
+            }));
+        }
     }
 }
 

@@ -112,7 +112,7 @@ public sealed partial class FirstSessionTests
 
     private static string Form(string line) => Numbers().Replace(line.Trim(), "#");
 
-    [GeneratedRegex(@"server\d-[0-9a-f]+|[0-9]+(?:\.[0-9]+)?|(?<=\S) +")]
+    [GeneratedRegex(@"(?<=^Session )\S+|server\d-[0-9a-f]+|[0-9]+(?:\.[0-9]+)?|(?<=\S) +")]
     private static partial Regex Numbers();
 
     [GeneratedRegex(@"server\d-[0-9a-f]{4}")]

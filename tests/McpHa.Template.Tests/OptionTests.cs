@@ -31,6 +31,13 @@ public sealed partial class OptionTests(TemplateFixture template)
         Assert.Equal(choice.Auth == "jwt", tree.Read("*.Server/appsettings.json").Contains("\"Bearer\": {", StringComparison.Ordinal));
         Assert.Equal(choice.Auth == "jwt", tree.Has("*.Server/Authentication/BearerAuthentication.cs"));
         Assert.Contains($"Name = \"{choice.EffectiveName}\"", server, StringComparison.Ordinal);
+        var requests = tree.Read("*.Server/*.Server.http").Split('\n');
+        Assert.Equal(4, requests.Count(line => line.EndsWith(" {{endpoint}}", StringComparison.Ordinal)));
+        Assert.Equal(choice.Auth == "jwt" ? 4 : 0, requests.Count(line => line == "Authorization: Bearer {{token}}"));
+        Assert.Equal(choice.Auth == "jwt", requests.Any(line => line.StartsWith("@token = ", StringComparison.Ordinal)));
+        var hint = tree.Read("*.AppHost/appsettings.json");
+        Assert.Equal(choice.Samples, hint.Contains("'dotnet mcp-ha kill --url {endpoint}", StringComparison.Ordinal));
+        Assert.Equal(choice.Samples && choice.Auth == "jwt", hint.Contains(" --token TOKEN'", StringComparison.Ordinal));
 
         Assert.Equal(choice.Samples, tree.Read("*.Server/Features.cs").Contains("WithSamples", StringComparison.Ordinal));
         Assert.Equal(choice.Samples, tree.Has("*.Server/Tools/StateTools.cs"));

@@ -4,7 +4,7 @@ using System.Text.RegularExpressions;
 namespace McpHa.Tests;
 
 /// <summary>
-/// The public API of each library is what its PublicAPI files list: whoever changes it sees that in the diff. <c>UPDATE_SNAPSHOTS=1 ./test PublicApiTests</c> writes
+/// The public API of each library is the one that its PublicAPI files list, so a change shows in the diff. <c>UPDATE_SNAPSHOTS=1 ./test PublicApiTests</c> writes
 /// changes into <c>PublicAPI.Unshipped.txt</c>.
 /// </summary>
 public sealed partial class PublicApiTests
