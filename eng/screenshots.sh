@@ -9,7 +9,7 @@ require_dotnet
 ensure_chromium
 apt_install pngquant pngquant || die 'pngquant is not installed (apt-get install pngquant).'
 rm -rf artifacts/screenshots
-dotnet test tests/*.Browser.Tests -c Release --filter 'FullyQualifiedName~DashboardTests'
+dotnet run --project tests/McpHa.Browser.Tests -c Release -- -class '*.DashboardTests'
 mkdir -p docs/images
 for picture in artifacts/screenshots/dashboard-*.png; do
   pngquant --force --strip --speed 1 --output "docs/images/$(basename "$picture")" 64 "$picture"

@@ -15,8 +15,8 @@ public sealed class AnnouncementBoard(IClusterNotifier notifier, IConnectionMult
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
     private const string Key = "sample:announcement";
 
-    // Static: Lab may run several replicas within one process.
-    private static volatile string? _latest;
+    // Without Redis there is one replica.
+    private volatile string? _latest;
 
     /// <summary>Keeps the text and tells every session of the cluster, subscribers of the resource apart.</summary>
     public async Task PublishAsync(string text, CancellationToken cancellationToken)
