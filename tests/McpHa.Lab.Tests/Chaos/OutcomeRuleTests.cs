@@ -56,13 +56,16 @@ public sealed class OutcomeRuleTests
     public void A_may_have_run_of_a_call_that_may_run_again() => Finds(ViolationKind.Error, (story, wrong) => story.Fault(FaultKind.Kill, () =>
         story.Outcome(wrong ? story.Begin(A, "echo") : story.BeginDelivery(A, "p"), MayHaveRun)));
 
-    [Fact]
-    public void A_may_have_run_of_a_call_that_may_run_again_and_has_lost_one_owner() => Finds(ViolationKind.Error, (story, wrong) =>
-    {
-        var call = story.Begin(A, "echo");
-        story.Fault(FaultKind.Kill, () => { }, A);
-        story.Fault(FaultKind.Kill, () => story.Outcome(call, MayHaveRun), wrong ? B : A);
-    });
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_may_have_run_of_a_call_that_may_run_again_and_cannot_have_lost_two_owners(bool isHit) =>
+        Finds(ViolationKind.Error, (story, wrong) =>
+        {
+            var call = story.Begin(A, "echo");
+            story.Fault(FaultKind.Kill, () => { }, wrong && !isHit ? B : A);
+            story.Fault(wrong && isHit ? FaultKind.Balancer : FaultKind.Kill, () => story.Outcome(call, MayHaveRun), B);
+        });
 
     [Fact]
     public void A_may_have_run_without_a_fault_at_the_owner() => Finds(ViolationKind.Error, (story, wrong) => story.Fault(

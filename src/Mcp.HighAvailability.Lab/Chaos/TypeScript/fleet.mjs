@@ -1,6 +1,7 @@
 // Drives many clients of the TypeScript SDK for chaos: one JSON command per line on stdin, replies and events as JSON lines on stdout.
 // The SDK is used as it is, with its defaults. Around it: a fetch that stands for a load balancer (as Route.cs does for C# clients), and
 // a look at the messages between the SDK and its transport.
+import { randomUUID } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
@@ -33,6 +34,12 @@ function route(client, endpoints, random) {
   return async (_, init) => {
     const session = new Headers(init?.headers).get('mcp-session-id') ?? '';
     const method = init?.method ?? 'GET';
+    // What a load balancer sends again runs once, if it says that it is the same request.
+    if (method === 'POST') {
+      const headers = new Headers(init.headers);
+      headers.set('Mcp-Ha-Exchange', randomUUID().replaceAll('-', ''));
+      init = { ...init, headers };
+    }
     const first = random() % endpoints.length;
     let until;
     for (let attempt = 0; ; attempt++) {

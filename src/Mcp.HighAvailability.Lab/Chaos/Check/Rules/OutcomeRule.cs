@@ -4,10 +4,9 @@ namespace Mcp.HighAvailability.Lab.Chaos.Check.Rules;
 
 /// <summary>
 /// Every call has exactly one outcome, within its time. The only error that is promised is "may have run", for a call that must not be
-/// run again, while a fault hits its session's owner, and for any other call when two owners were lost with it. Directly behind a dumb load balancer a
-/// connection may also break while a fault goes on, and in front of one of ours when that dies: clients of revisions before 2025-11-25 cannot resume
-/// a response that has sent
-/// nothing yet. A handle is unknown after Redis has lost its data.
+/// run again, while a fault hits its session's owner, and for any other call when a fault hits the owner and another one the replica that may have
+/// followed. Directly behind a dumb load balancer a connection may also break while a fault goes on, and in front of one of ours when that dies:
+/// clients of revisions before 2025-11-25 cannot resume a response that has sent nothing yet. A handle is unknown after Redis has lost its data.
 /// </summary>
 internal static class OutcomeRule
 {
@@ -39,7 +38,7 @@ internal static class OutcomeRule
         return outcome switch
         {
             { Kind: OutcomeKind.RpcError, Code: CallOutcome.MayHaveRun } when call.Expected.MayRunAgain =>
-                Faults().Count(fault => fault.RunsAgain) >= MaxLosses,
+                Faults().Any(fault => fault.RunsAgain) && facts.Faults.Count(fault => fault.RunsAgain && Overlaps(fault)) >= MaxLosses,
             { Kind: OutcomeKind.RpcError, Code: CallOutcome.MayHaveRun } => Faults().Any(fault => fault.Kind != FaultKind.Balancer),
             { Kind: OutcomeKind.TransportError } => facts.Faults.Any(fault => fault.Overlaps(call.Begin, end, Facts.Aftermath)
                 && (facts.Options.Direct || (fault.Kind == FaultKind.Balancer && call.Progress.Count == 0 && !facts.IsPrimed(call.Session)))),
@@ -47,6 +46,8 @@ internal static class OutcomeRule
             _ => false,
         };
 
-        IEnumerable<Fault> Faults() => facts.Faults.Where(fault => fault.Touches(call.Session) && fault.Overlaps(call.Begin, end, Facts.Aftermath));
+        // Where a session that has just moved is cannot be known: the next fault may hit it there.
+        IEnumerable<Fault> Faults() => facts.Faults.Where(fault => fault.Touches(call.Session) && Overlaps(fault));
+        bool Overlaps(Fault fault) => fault.Overlaps(call.Begin, end, Facts.Aftermath);
     }
 }
