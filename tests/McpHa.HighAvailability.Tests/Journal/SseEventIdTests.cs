@@ -39,11 +39,11 @@ public class SseEventIdTests
         Assert.Equal(written, read);
         Assert.Equal(issued.Kind == SseEventId.CallStream, read.IsCall);
         Assert.Equal(issued.Epoch, read.Epoch);
-    }).QuickCheckThrowOnFailure();
+    }).CheckSeeded();
 
     [Fact]
     public void Any_text_is_read_or_refused_and_what_is_read_is_exactly_what_was_written() =>
-        Prop.ForAll<string>(text => AssertReadOrRefused(text ?? "")).QuickCheckThrowOnFailure();
+        Prop.ForAll<string>(text => AssertReadOrRefused(text ?? "")).CheckSeeded();
 
     [Fact]
     public void An_issued_id_with_a_change_is_another_one_or_refused()
@@ -54,7 +54,7 @@ public class SseEventIdTests
             from cut in Gen.Choose(0, text.Length - at)
             from put in Gen.Elements("", "0", "1", "x", "-", "c", "g", "+", " ", "\n", "٣", "\0", "00", "99999999999999999999")
             select text[..at] + put + text[(at + cut)..];
-        Prop.ForAll(changed.ToArbitrary(), AssertReadOrRefused).Check(Config.QuickThrowOnFailure.WithMaxTest(2_000));
+        Prop.ForAll(changed.ToArbitrary(), AssertReadOrRefused).CheckSeeded(2_000);
     }
 
     [Theory]

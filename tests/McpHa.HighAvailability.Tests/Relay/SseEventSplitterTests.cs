@@ -25,7 +25,7 @@ public class SseEventSplitterTests
                 Assert.Equal(whole, Cut(bytes, cut));
 
             Assert.Equal(whole, Cut(bytes, [.. Enumerable.Range(0, bytes.Length)])); // byte by byte
-        }).QuickCheckThrowOnFailure();
+        }).CheckSeeded();
     }
 
     [Fact]

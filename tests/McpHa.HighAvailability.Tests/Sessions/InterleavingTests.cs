@@ -49,8 +49,7 @@ public sealed class InterleavingTests
             (4, Gen.Constant(Step.CallAgain)), (2, Gen.Constant(Step.CallOnce)), (6, Gen.Constant(Step.Emit)), (3, Gen.Constant(Step.Ask)),
             (4, Gen.Constant(Step.Answer)), (4, Gen.Constant(Step.Finish)), (1, Gen.Constant(Step.Cancel)), (3, Gen.Constant(Step.Drop)),
             (2, Gen.Constant(Step.TakeOver)));
-        var runs = Prop.ForAll(steps.ListOf(14).ToArbitrary(), list => RunAsync(list).GetAwaiter().GetResult());
-        Check.One(Config.QuickThrowOnFailure.WithMaxTest(15).WithQuietOnSuccess(true), runs);
+        Prop.ForAll(steps.ListOf(14).ToArbitrary(), list => RunAsync(list).GetAwaiter().GetResult()).CheckSeeded(15);
     }
 
     private static async Task<bool> RunAsync(IEnumerable<Step> steps)

@@ -13,7 +13,7 @@ public sealed class CheckerProperties
         {
             var found = RandomRun.Tell(seed, 120, withFaults).Check().Violations;
             Assert.Empty(found.Select(violation => $"{violation.Kind}: {violation.Text}"));
-        }).QuickCheckThrowOnFailure();
+        }).CheckSeeded();
 
     [Fact]
     public void One_corruption_of_it_is_found() =>
@@ -22,5 +22,5 @@ public sealed class CheckerProperties
             var story = RandomRun.Tell(seed, 120, withFaults);
             var way = Corruption.Apply(story, where);
             Assert.True(story.Check().Violations.Count > 0, $"corruption {way} was not found");
-        }).QuickCheckThrowOnFailure();
+        }).CheckSeeded();
 }

@@ -10,9 +10,9 @@ namespace McpHa.Tests.Relays;
 
 public class ResponseFuzzTests
 {
-    private static readonly Config Many = Config.QuickThrowOnFailure.WithMaxTest(1_000);
+    private const int Many = 1_000;
 
-    private static readonly Gen<string> Pieces = Gen.Elements(
+    internal static readonly Gen<string> Pieces = Gen.Elements(
         "HTTP/1.1 200 OK\r\n", "HTTP/1.0 404 \r\n", "HTTP/1.1 100 Continue\r\n\r\n", "HTTP/2 200\r\n", "Content-Length: 3\r\n", "Content-Length: -1\r\n", "Content-Length: 3, 3\r\n",
         "content-length: 99999999999999999999\r\n", "Transfer-Encoding: chunked\r\n", "Transfer-Encoding: gzip, chunked\r\n", "Connection: close\r\n", "X: a\nb\r\n", " folded\r\n",
         "X : 1\r\n", "X: é\r\n", ": none\r\n", "\r\n", "\n", "\r", "3\r\nabc\r\n", "0\r\n\r\n", "0\r\nT: 1\r\n\r\n", "ffffffff\r\n", "3;x=y\r\nabc\r\n", "abc", "\0", "g\r\n", "3\nabc");
@@ -20,26 +20,26 @@ public class ResponseFuzzTests
     [Fact]
     public void Any_bytes_cut_at_any_byte_give_the_same_response_or_none()
     {
-        Check.One(Many, Prop.ForAll(Gen.Select(Pieces.ListOf(), string.Concat).ToArbitrary(), text =>
+        Prop.ForAll(Gen.Select(Pieces.ListOf(), string.Concat).ToArbitrary(), text =>
         {
             var bytes = Encoding.UTF8.GetBytes(text);
             var whole = Read(bytes, bytes.Length, 64);
             Assert.Equal(whole, Read(bytes, 1, 64));
             Assert.Equal(whole, Read(bytes, 3, 1));
-        }));
+        }).CheckSeeded(Many);
     }
 
     [Fact]
     public void A_chunked_body_is_read_as_it_was_written_and_ends_where_it_ends()
     {
         var chunks = Gen.Select(Gen.Elements("a", "bc", new string('x', 17), "\r\n0\r\n\r\n", "é").ListOf(), list => list.ToArray());
-        Check.One(Many, Prop.ForAll(chunks.ToArbitrary(), list =>
+        Prop.ForAll(chunks.ToArbitrary(), list =>
         {
             var text = string.Concat(list.Select(chunk => $"{Encoding.UTF8.GetByteCount(chunk).ToString("x", CultureInfo.InvariantCulture)}\r\n{chunk}\r\n")) + "0\r\n\r\n";
             var bytes = Encoding.UTF8.GetBytes("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + text + "next");
             var read = Read(bytes, 5, 7);
             Assert.Equal((200, string.Concat(list), "whole", 4), read);
-        }));
+        }).CheckSeeded(Many);
     }
 
     [Theory]
@@ -70,7 +70,7 @@ public class ResponseFuzzTests
     public void A_connection_reads_each_head_by_itself_although_it_keeps_strings()
     {
         var fields = Gen.Elements("A: 1", "A: 2", "B: 1", "Content-Length: 4", "Connection: close", "A: 1 2").ListOf();
-        Check.One(Many, Prop.ForAll(fields.ListOf().ToArbitrary(), heads =>
+        Prop.ForAll(fields.ListOf().ToArbitrary(), heads =>
         {
             var one = new ResponseHead();
             foreach (var head in heads)
@@ -80,14 +80,14 @@ public class ResponseFuzzTests
                 Assert.Equal(other.TryRead(bytes, out _), one.TryRead(bytes, out _));
                 Assert.Equal((other.ContentLength, other.KeepsConnection, other.Find("A"), other.Find("B")), (one.ContentLength, one.KeepsConnection, one.Find("A"), one.Find("B")));
             }
-        }));
+        }).CheckSeeded(Many);
     }
 
     [Fact]
     public void What_a_client_sends_never_adds_a_line_to_a_request()
     {
         var text = Gen.Select(Gen.Elements("a", " ", "\r\n", "\n", "\0", "é", "X: 1", "/", "%", "HTTP/1.1").ListOf(), string.Concat);
-        Check.One(Many, Prop.ForAll(Gen.Zip(text, text).ToArbitrary(), pair =>
+        Prop.ForAll(Gen.Zip(text, text).ToArbitrary(), pair =>
         {
             var request = default(RequestHead);
             request.Begin("POST", pair.Item1, "host:1");
@@ -98,7 +98,7 @@ public class ResponseFuzzTests
             Assert.Equal(["POST", "HTTP/1.1"], [lines[0].Split(' ')[0], lines[0].Split(' ')[2]]);
             Assert.DoesNotContain('\n', string.Concat(lines));
             request.Release();
-        }));
+        }).CheckSeeded(Many);
     }
 
     [Fact]
