@@ -38,6 +38,12 @@ public sealed class ExplorationTests(ITestOutputHelper output)
     [InlineData("ProgressRecognition")]
     [InlineData("QuestionRecognition")]
     [InlineData("StateCommit")]
+    [InlineData("WrittenAnswers")]
+    [InlineData("WrittenStart")]
+    [InlineData("WrittenProgress")]
+    [InlineData("WrittenQuestions")]
+    [InlineData("WrittenState")]
+    [InlineData("WrittenOnce")]
     public void Without_a_safeguard_an_order_is_found_that_breaks_the_promise(string safeguard)
     {
         for (var seed = 0; seed < 2_000; seed++)

@@ -46,6 +46,7 @@ internal sealed class ExploredTools(Slot slot, ISessionState state)
             }
         }
 
+        world.Forget(call, slot.Replica);
         return $"{call}: {string.Join(", ", heard)}";
     }
 
@@ -58,10 +59,15 @@ internal sealed class ExploredTools(Slot slot, ISessionState state)
     }
 }
 
-/// <summary>What a call does: <c>p</c> progress, <c>q</c> a question, <c>Q</c> two at once, <c>s</c> one more in the state.</summary>
+/// <summary>
+/// What a call does: <c>p</c> progress, <c>q</c> a question, <c>Q</c> two at once, <c>s</c> one more in the state, <c>w</c> waits and leaves no trace.
+/// </summary>
 internal sealed record Plan(string Tool, string Parts)
 {
     public bool Again => Tool == "again";
+
+    /// <summary>The call may be answered without a write.</summary>
+    public bool LeavesNoTrace => Again && Parts.All(part => part == 'w');
 
     /// <summary>The result, when every question is answered by itself.</summary>
     public string Result(string call) => $"{call}: {string.Join(", ", Questions(call).Select(q => "re " + q))}";

@@ -20,7 +20,7 @@ internal sealed class World
     private const int MaxFairRounds = 4_000;
     private const int RoundsPerTick = 25;
 
-    private static readonly string[] Plans = ["s", "ps", "psp", "q", "qs", "pqps", "Q", "Qs", "qqs", "pp"];
+    private static readonly string[] Plans = ["", "w", "ww", "s", "ps", "psp", "q", "qs", "pqps", "Q", "Qs", "qqs", "pp"];
 
     private readonly Random _random;
     private readonly ManualTime _time = new();
@@ -97,6 +97,19 @@ internal sealed class World
             _runs[call] = _runs.GetValueOrDefault(call) + 1;
         return _plans[call];
     }
+
+    /// <summary>A tool is about to answer a call: a replica that lacks a condition for leaving answers unwritten has its way.</summary>
+    public void Forget(string call, string replica)
+    {
+        if (Session(_replicas.Single(r => r.Id == replica)) is { } session)
+            UnwrittenAnswers.Force(Without, _plans[call], session);
+    }
+
+    /// <summary>Whether the client may have an answer: the journal has it, or its call has left no trace and may run again.</summary>
+    /// <remarks>Without a condition for that, what comes of it has to show.</remarks>
+    public bool MayGet(string call, JsonNode answer, string payload) =>
+        Ledger.Holds(payload) || UnwrittenAnswers.Lack(Without) ||
+        _plans.TryGetValue(call, out var plan) && plan.LeavesNoTrace && (string?)answer["result"]?["content"]?[0]?["text"] == plan.Result(call);
 
     public void Violated(string what) => _violations.Add(what);
 

@@ -1,4 +1,7 @@
 using System.Diagnostics.Metrics;
+using System.Runtime.CompilerServices;
+using System.Text;
+using System.Text.Json.Nodes;
 using FsCheck;
 using FsCheck.Fluent;
 using Mcp.HighAvailability;
@@ -10,6 +13,7 @@ using Mcp.HighAvailability.Storage;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
+using Microsoft.Extensions.Time.Testing;
 using ModelContextProtocol.Protocol;
 
 namespace McpHa.Tests;
@@ -25,6 +29,9 @@ public sealed class SessionCoreTests
         /// <summary>A call that must not run twice begins.</summary>
         BeginOnce,
 
+        /// <summary>A request that changes the handshake begins.</summary>
+        BeginLevel,
+
         /// <summary>The moment is over for which a lazy beginning waits.</summary>
         FlushLazy,
 
@@ -34,8 +41,23 @@ public sealed class SessionCoreTests
         /// <summary>The newest call asks its client.</summary>
         Ask,
 
+        /// <summary>The client answers the newest question, perhaps again.</summary>
+        AnswerQuestion,
+
+        /// <summary>The newest call writes session state.</summary>
+        WriteState,
+
         /// <summary>The oldest call is answered.</summary>
         Answer,
+
+        /// <summary>The oldest call is answered with more than may go unwritten.</summary>
+        AnswerLarge,
+
+        /// <summary>A relay sends an exchange again.</summary>
+        Repeat,
+
+        /// <summary>A relay goes on with the stream of a call.</summary>
+        Resume,
 
         /// <summary>The client cancels the newest call.</summary>
         Cancel,
@@ -49,6 +71,9 @@ public sealed class SessionCoreTests
         /// <summary>The store answers the commit under way.</summary>
         Commit,
 
+        /// <summary>The commit under way has waited for the store too long.</summary>
+        Expire,
+
         /// <summary>The store has lost the session and gets it back.</summary>
         WriteBack,
 
@@ -58,6 +83,9 @@ public sealed class SessionCoreTests
         /// <summary>It stays after all, unless it drains already.</summary>
         StopDraining,
 
+        /// <summary>The session is given up, with its calls or without.</summary>
+        Release,
+
         /// <summary>Another owner is found in the store.</summary>
         Fence,
     }
@@ -66,21 +94,21 @@ public sealed class SessionCoreTests
         (5, Gen.Constant(Input.BeginLazy)), (3, Gen.Constant(Input.BeginOnce)), (2, Gen.Constant(Input.FlushLazy)), (5, Gen.Constant(Input.Send)),
         (2, Gen.Constant(Input.Ask)), (6, Gen.Constant(Input.Answer)), (1, Gen.Constant(Input.Cancel)), (2, Gen.Constant(Input.OpenGet)),
         (3, Gen.Constant(Input.SendUnrelated)), (8, Gen.Constant(Input.Commit)), (1, Gen.Constant(Input.WriteBack)), (1, Gen.Constant(Input.DrainWhenQuiet)),
-        (1, Gen.Constant(Input.StopDraining)), (1, Gen.Constant(Input.Fence)));
+        (1, Gen.Constant(Input.StopDraining)), (1, Gen.Constant(Input.Fence)), (1, Gen.Constant(Input.BeginLevel)), (2, Gen.Constant(Input.AnswerQuestion)),
+        (3, Gen.Constant(Input.WriteState)), (1, Gen.Constant(Input.AnswerLarge)), (3, Gen.Constant(Input.Repeat)), (2, Gen.Constant(Input.Resume)),
+        (1, Gen.Constant(Input.Expire)), (1, Gen.Constant(Input.Release)));
 
     [Theory]
     [InlineData(Durability.Durable)]
     [InlineData(Durability.Fast)]
-    public void In_any_order_of_inputs_the_invariants_hold(Durability durability) => Check.One(
-        Config.QuickThrowOnFailure.WithMaxTest(1_000).WithQuietOnSuccess(true),
-        Prop.ForAll(Inputs.ListOf(60).ToArbitrary(), inputs =>
-        {
-            var driver = new Driver(durability);
-            foreach (var input in inputs)
-                driver.Do(input);
-            driver.End();
-            return true;
-        }));
+    public void In_any_order_of_inputs_the_invariants_hold(Durability durability) => Prop.ForAll(Inputs.ListOf(60).ToArbitrary(), inputs =>
+    {
+        var driver = new Driver(durability);
+        foreach (var input in inputs)
+            driver.Do(input);
+        driver.End();
+        return true;
+    }).CheckSeeded(1_000);
 
     [Fact]
     public void Every_phase_leads_to_an_end_and_none_leads_back()
@@ -151,15 +179,49 @@ public sealed class SessionCoreTests
         Assert.Equal(0, driver.Core.Calls.Count);
     }
 
+    // What has become of a call.
+    private enum Fate
+    {
+        Open,
+        Written,
+        Unwritten,
+        Withdrawn,
+
+        // It was answered unwritten, and its exchange has begun another one.
+        Replaced,
+    }
+
+    private sealed class Begun(OpenCall call, ClientExchange from)
+    {
+        public OpenCall Call => call;
+
+        public ClientExchange From => from;
+
+        public Fate Fate { get; set; }
+    }
+
+    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_state")]
+    private static extern ref StateTransaction? StateOf(OpenCall call);
+
     /// <summary>Runs steps as the runner does, and keeps what a store and a client would have.</summary>
     private sealed class Driver
     {
         private readonly Durability _durability;
+        private readonly FakeTimeProvider _time = new();
         private readonly Dictionary<string, ReadOnlyMemory<byte>> _table = [];
+        private readonly Dictionary<string, string> _state = [];
         private readonly SortedDictionary<long, JournalEntry> _journal = [];
         private readonly Dictionary<string, long> _shown = [];
         private readonly List<OpenCall> _calls = [];
         private readonly HashSet<OpenCall> _mustBeStored = [];
+        private readonly List<Begun> _begun = [];
+        private readonly List<(string Name, OpenCall Call)> _asked = [];
+        private readonly HashSet<string> _answered = [];
+
+        // Streams of calls that have left a trace, and of those of which the session may believe it.
+        private readonly HashSet<string> _traced = [];
+        private readonly HashSet<string> _doubtful = [];
+        private OpenCall? _stateHolder;
         private PendingCommit? _underWay;
         private long _number;
         private int _ids;
@@ -170,9 +232,9 @@ public sealed class SessionCoreTests
             _durability = durability;
             var options = Options.Create(new HighAvailabilityOptions { Durability = durability });
             var context = new CommitContext(
-                null!, TimeProvider.System, new SessionMetrics(new Meter("test")), options, Options.Create(new SessionStoreOptions()), NullLogger<CommitWriter>.Instance);
+                null!, _time, new SessionMetrics(new Meter("test")), options, Options.Create(new SessionStoreOptions()), NullLogger<CommitWriter>.Instance);
             var record = new SessionRecord { Id = "s", Owner = "a", Epoch = 1, ProtocolVersion = "2025-11-25", Created = DateTimeOffset.UnixEpoch };
-            Core = new(record, SessionBroadcasts.Begin(default), context, new(1_000, TimeSpan.FromMinutes(1), TimeProvider.System));
+            Core = new(record, SessionBroadcasts.Begin(default), context, new(1_000, TimeSpan.FromDays(1), _time));
         }
 
         public SessionCore Core { get; }
@@ -181,13 +243,16 @@ public sealed class SessionCoreTests
         {
             switch (input)
             {
-                case Input.BeginLazy or Input.BeginOnce:
+                case Input.BeginLazy or Input.BeginOnce or Input.BeginLevel:
                     var active = Core.IsActive;
-                    var admission = Admit(input == Input.BeginLazy);
+                    var from = ClientExchange.Of(new DefaultHttpContext());
+                    var admission = Admit(input != Input.BeginOnce, from: from, method: input == Input.BeginLevel ? RequestMethods.LoggingSetLevel : RequestMethods.ToolsCall);
                     Assert.Equal(active, admission.Kind == AdmissionKind.Begun);
                     if (!active)
                         break;
-                    _calls.Add(admission.Call!);
+                    Note(admission.Call!, from);
+                    if (input != Input.BeginLazy)
+                        _traced.Add(admission.Call!.Stream.Id);
                     if (input == Input.BeginOnce)
                         _mustBeStored.Add(admission.Call!);
                     break;
@@ -196,19 +261,38 @@ public sealed class SessionCoreTests
                     break;
                 case Input.Send when Running is { } speaking:
                     MessageSteps.Send(Core, speaking, "{}"u8.ToArray(), MessageKind.Progress);
+                    _traced.Add(speaking.Stream.Id);
                     break;
                 case Input.Ask when Running is { } asking:
                     var name = QuestionSteps.Ask(Core, asking, "hash", new RequestId(++_ids)).Name;
                     MessageSteps.Send(Core, asking, "{}"u8.ToArray(), MessageKind.Request);
                     Assert.Equal(!asking.Ended, Core.Questions.ContainsKey(name));
+                    _asked.Add((name, asking));
+                    _traced.Add(asking.Stream.Id);
                     break;
-                case Input.Answer when _calls.Find(call => !_mustBeStored.Contains(call)) is { } answered:
-                    Answer(answered);
+                case Input.AnswerQuestion when _asked is [.., var question]:
+                    AnswerQuestion(question.Name, question.Call);
+                    break;
+                case Input.WriteState when Running is { } writing && (_stateHolder ?? writing) == writing:
+                    _stateHolder = writing;
+                    Assert.True((StateOf(writing) ??= Core.State.Begin()).SetAsync("n", ++_ids).AsTask().IsCompletedSuccessfully);
+                    _traced.Add(writing.Stream.Id);
+                    break;
+                case Input.Answer or Input.AnswerLarge when _calls.Find(call => !_mustBeStored.Contains(call)) is { } answered:
+                    Answer(answered, input == Input.AnswerLarge);
+                    break;
+                case Input.Repeat when _begun.FindAll(begun => begun.Fate != Fate.Replaced) is { Count: > 0 } known:
+                    Repeat(known[_ids % known.Count]);
+                    break;
+                case Input.Resume when _begun.Count > 0:
+                    Resume(_begun[_ids % _begun.Count]);
                     break;
                 case Input.Cancel when _calls is [.., var withdrawn]:
                     CancellationSteps.Cancel(Core, withdrawn.ClientId, ExchangeId.New());
-                    if (withdrawn.Ended)
-                        Forget(withdrawn);
+                    if (!withdrawn.Ended)
+                        break;
+                    Become(withdrawn, Fate.Withdrawn);
+                    Forget(withdrawn);
                     break;
                 case Input.OpenGet:
                     if (StreamSteps.OpenGet(Core) is { Moves: true } opened)
@@ -231,9 +315,18 @@ public sealed class SessionCoreTests
                     Apply(pending.Commit);
                     Finish(pending.Batch);
                     break;
+                case Input.Expire when _underWay is not null:
+                    _time.Advance(TimeSpan.FromMinutes(1));
+                    Assert.True(Core.Commits.Expire(TimeSpan.FromMinutes(1)));
+                    break;
                 case Input.WriteBack when _underWay is { } lost && !_fenced:
+                    // What gathers counts as shown from now on, although it is not.
+                    _doubtful.UnionWith(_calls.Select(call => call.Stream.Id));
                     var commit = Core.Commits.Absorb(lost);
-                    var (snapshot, _) = Core.Copy(commit.Number);
+                    var (snapshot, state) = Core.Copy(commit.Number);
+                    _state.Clear();
+                    foreach (var (key, value) in state)
+                        _state[key] = Encoding.UTF8.GetString(value.Span);
                     _table.Clear();
                     foreach (var (key, value) in snapshot.Calls)
                         _table[key] = value;
@@ -249,6 +342,10 @@ public sealed class SessionCoreTests
                     break;
                 case Input.StopDraining:
                     HandOverSteps.StopDraining(Core);
+                    break;
+                case Input.Release when HandOverSteps.Drain(Core, evenWithCalls: _ids % 2 == 0) != DrainOutcome.Busy && Core.Phase == SessionPhase.Draining:
+                    WriteAll();
+                    Assert.True(Core.TryBecome(SessionPhase.Released));
                     break;
                 case Input.Fence when _ids % 7 == 3: // rare: nothing happens afterwards
                     Assert.NotNull(HandOverSteps.Leave(Core, SessionPhase.Fenced) ?? (_fenced ? new([], []) : null));
@@ -272,33 +369,99 @@ public sealed class SessionCoreTests
             if (_fenced)
                 return;
             Assert.Equal(Core.Calls.InFlight().Keys.Order(), _table.Keys.Order());
-            Assert.All(_table.Values, entry => Assert.True(InFlightCall.IsWithdrawn(entry)));
+            Assert.Equal(Core.State.Copy().ToDictionary(pair => pair.Key, pair => Encoding.UTF8.GetString(pair.Value.Span)), _state);
+            if (Core.Phase.Writes())
+                Assert.All(_table.Values, entry => Assert.True(InFlightCall.IsWithdrawn(entry)));
+            foreach (var begun in _begun)
+            {
+                var answers = _journal.Values.Count(entry => entry.Stream == begun.Call.Stream.Id && entry.Answers.Length > 0);
+                Assert.Equal(begun.Fate == Fate.Written ? 1 : 0, answers);
+            }
+
             foreach (var entry in _journal.Values.Where(entry => entry.Stream != GetStreams.WaitingStream))
                 Assert.True(_shown.GetValueOrDefault(entry.Stream) >= entry.Position, $"{entry.Stream}-{entry.Position} was not shown.");
         }
 
-        public Admission Admit(bool mayRunTwice, WaitingRequest? waiting = null)
+        public Admission Admit(bool mayRunTwice, WaitingRequest? waiting = null, ClientExchange? from = null, string method = RequestMethods.ToolsCall)
         {
-            var request = new JsonRpcRequest { Id = new RequestId(++_ids), Method = RequestMethods.ToolsCall };
-            var from = ClientExchange.Of(new DefaultHttpContext());
+            var request = new JsonRpcRequest { Id = new RequestId(++_ids), Method = method, Params = new JsonObject { ["level"] = "info" } };
+            from ??= ClientExchange.Of(new DefaultHttpContext());
             return CallSteps.Admit(Core, new(null!, request, "{}"u8.ToArray(), from, mayRunTwice, Lazy: mayRunTwice), waiting);
         }
 
         private OpenCall? Running => _calls.FindLast(call => !_mustBeStored.Contains(call));
 
-        private void Answer(OpenCall call)
+        // An answer goes unwritten if its call has left no trace, and only then.
+        private void Answer(OpenCall call, bool large = false)
         {
-            var (sent, before) = (call.Stream.LastPosition, call.Ended);
-            var outcome = AnswerSteps.Answer(Core, new(call, "{}"u8.ToArray(), Failed: false));
+            var before = call.Ended;
+            var outcome = AnswerSteps.Answer(Core, new(call, large ? new byte[(32 * 1024) + 1] : "{}"u8.ToArray(), Failed: false));
             Assert.Equal(!before && Core.Phase.Writes(), outcome.Ended);
-            Assert.True(outcome.Unwritten is null || call.MayRunTwice && sent == 0);
+            if (outcome.Ended)
+            {
+                var traced = large || _traced.Contains(call.Stream.Id);
+                Assert.True(outcome.Unwritten is null ? traced || _doubtful.Contains(call.Stream.Id) : !traced, $"{call.Stream.Id}: {(traced ? "a trace" : "no trace")}");
+                Become(call, outcome.Unwritten is null ? Fate.Written : Fate.Unwritten);
+            }
+
             Forget(call);
         }
+
+        private void AnswerQuestion(string name, OpenCall call)
+        {
+            var expected = !Core.IsActive ? QuestionAnswer.NotServed
+                : call.Ended ? QuestionAnswer.Unknown
+                : _answered.Contains(name) ? QuestionAnswer.Repeated
+                : QuestionAnswer.First;
+            Assert.Equal(expected, QuestionSteps.Store(Core, name, CallQuestions.StreamOf(name)!, "{}"u8.ToArray()).Kind);
+            if (expected != QuestionAnswer.First)
+                return;
+            _answered.Add(name);
+            Assert.NotNull(QuestionSteps.Take(Core, name));
+        }
+
+        // An exchange whose answer is in the journal does not run again. One that was answered unwritten does.
+        private void Repeat(Begun begun)
+        {
+            var expected = !Core.IsActive ? AdmissionKind.NotServed : begun.Fate switch
+            {
+                Fate.Withdrawn => AdmissionKind.Withdrawn,
+                Fate.Unwritten => AdmissionKind.Begun,
+                _ => AdmissionKind.Repeated,
+            };
+            var admission = Admit(begun.Call.MayRunTwice, from: begun.From);
+            Assert.Equal(expected, admission.Kind);
+            if (expected != AdmissionKind.Begun)
+                return;
+            begun.Fate = Fate.Replaced;
+            Note(admission.Call!, begun.From);
+        }
+
+        private void Resume(Begun begun)
+        {
+            var (kind, reader) = !Core.IsActive ? (ResumeKind.NotServed, false)
+                : begun.Fate == Fate.Withdrawn ? (ResumeKind.Withdrawn, false)
+                : (ResumeKind.Look, begun.Fate == Fate.Open);
+            var resumed = StreamSteps.Resume(Core, new SseEventId(begun.Call.Stream.Id, 0), null);
+            Assert.Equal((kind, reader), (resumed.Kind, resumed.Reader is not null));
+        }
+
+        private void Note(OpenCall call, ClientExchange from)
+        {
+            _calls.Add(call);
+            _begun.Add(new(call, from));
+        }
+
+        private void Become(OpenCall call, Fate fate) => _begun.Single(begun => begun.Call == call).Fate = fate;
 
         private void Forget(OpenCall call)
         {
             _calls.Remove(call);
             _mustBeStored.Remove(call);
+            if (_stateHolder != call)
+                return;
+            _stateHolder = null;
+            SessionStateBag.Abandon(StateOf(call)!);
         }
 
         private void WriteAll()
@@ -325,6 +488,8 @@ public sealed class SessionCoreTests
 
             foreach (var position in commit.Remove)
                 _journal.Remove(position);
+            foreach (var (key, value) in commit.State)
+                _state[key] = Encoding.UTF8.GetString(value!.Value.Span);
             foreach (var (key, value) in commit.Calls)
             {
                 if (value is { } set)
@@ -357,6 +522,8 @@ public sealed class SessionCoreTests
             foreach (var effect in Core.Commits.TakeReleased() ?? [])
             {
                 Assert.True(Core.Phase.Writes());
+                if (effect.Kind == EffectKind.Prime)
+                    _traced.Add(effect.Stream.Id);
                 if (effect.Kind != EffectKind.Publish)
                     continue;
                 var entry = effect.Entry!;

@@ -1,3 +1,5 @@
+using Mcp.HighAvailability.Sessions;
+
 namespace McpHa.Tests;
 
 /// <summary>Which calls the store hears of, and which it does not.</summary>
@@ -58,7 +60,7 @@ public sealed class UnwrittenAnswerTests
         Assert.Empty(cluster.Snapshot(client.SessionId!)!.Calls);
     }
 
-    public static TheoryData<string> Traces => ["progress", "log", "state", "question", "large", "once"];
+    public static TheoryData<string> Traces => ["progress", "log", "state", "handle", "question", "large", "once"];
 
     [Theory]
     [MemberData(nameof(Traces))]
@@ -79,6 +81,9 @@ public sealed class UnwrittenAnswerTests
                 case "state":
                     await run.State.SetAsync("key", 1);
                     break;
+                case "handle":
+                    await run.State.OpenAsync(null);
+                    break;
                 case "question":
                     return await run.AskAsync("which?");
                 case "large":
@@ -98,16 +103,19 @@ public sealed class UnwrittenAnswerTests
         Assert.Contains(cluster.Journal(client.SessionId!), entry => entry.Answers.Length > 0);
     }
 
-    [Fact]
-    public async Task A_change_of_the_handshake_is_written()
+    [Theory]
+    [InlineData("logging/setLevel", "level", "error")]
+    [InlineData("resources/subscribe", "uri", "test://one")]
+    [InlineData("resources/unsubscribe", "uri", "test://one")]
+    public async Task A_change_of_the_handshake_is_written(string method, string parameter, string value)
     {
         await using var cluster = await InProcessCluster.StartAsync(1);
         using var client = await cluster.ConnectAsync();
         var before = Commits(cluster, client);
 
-        using var level = await client.PostAsync(cluster[0], client.Request("logging/setLevel", new() { ["level"] = "error" }));
+        using var change = await client.PostAsync(cluster[0], client.Request(method, new() { [parameter] = value }));
 
-        await level.AnswerAsync();
+        Assert.NotNull((await change.AnswerAsync())["result"]);
         Assert.True(Commits(cluster, client) > before);
     }
 
@@ -131,6 +139,69 @@ public sealed class UnwrittenAnswerTests
 
         Assert.Single(cluster.Journal(client.SessionId!), entry => entry.Answers.Length > 0);
         Assert.Empty(cluster.Snapshot(client.SessionId!)!.Calls);
+    }
+
+    [Fact]
+    public async Task A_call_that_its_client_has_cancelled_is_written_as_such()
+    {
+        await using var cluster = await InProcessCluster.StartAsync(1);
+        using var client = await cluster.ConnectAsync();
+        var mayAnswer = new TaskCompletionSource();
+        cluster.Tool.Body = async run =>
+        {
+            await cluster.Tool.UntilAsync(mayAnswer.Task);
+            return "slow";
+        };
+        var call = client.Call("again");
+        var calling = client.PostAsync(cluster[0], call);
+        await Wait.UntilAsync(() => cluster.Tool.Runs == 1, "the call to run");
+
+        using var cancelled = await client.PostAsync(cluster[0], RawClient.Cancel(call));
+        mayAnswer.SetResult();
+
+        using var answer = await calling;
+        Assert.DoesNotContain("result", await answer.BodyAsync(), StringComparison.Ordinal);
+        Assert.True(InFlightCall.IsWithdrawn(Assert.Single(cluster.Snapshot(client.SessionId!)!.Calls).Value));
+        using var repeated = await client.PostAsync(cluster[0], call);
+        Assert.DoesNotContain("result", await repeated.BodyAsync(), StringComparison.Ordinal);
+        Assert.Equal(1, cluster.Tool.Runs);
+    }
+
+    [Fact]
+    public async Task A_call_that_runs_again_in_another_owner_has_its_answer_written()
+    {
+        await using var cluster = await InProcessCluster.StartAsync(2);
+        using var client = await cluster.ConnectAsync();
+        var never = new TaskCompletionSource();
+        cluster.Tool.Body = async run =>
+        {
+            if (run.Replica.ReplicaId == "replica-a")
+                await cluster.Tool.UntilAsync(never.Task);
+            return "done";
+        };
+        var call = client.Call("again");
+        using var lost = await client.PostAsync(cluster[0], call); // a stream: the start of the call is in the store
+        await cluster.CutOffAsync(cluster[0]);
+
+        using var repeated = await client.PostAsync(cluster[1], call);
+
+        Assert.Equal("done", RawClient.TextOf(await repeated.AnswerAsync()));
+        Assert.Equal(2, cluster.Tool.Runs);
+        Assert.Single(cluster.Journal(client.SessionId!), entry => entry.Answers.Length > 0);
+    }
+
+    [Fact]
+    public async Task A_session_that_has_one_stream_writes_every_answer()
+    {
+        await using var cluster = await InProcessCluster.StartAsync(1, o => o.EnableLegacySse = true);
+        using var client = new LegacyClient();
+        using var stream = await client.ConnectAsync(cluster[0]);
+        var before = cluster.Journal(client.SessionId).Count(entry => entry.Answers.Length > 0);
+
+        await client.AcceptedAsync(cluster[0], client.Call("again", "x"));
+
+        Assert.Equal("x", await stream.TextAsync());
+        Assert.Equal(before + 1, cluster.Journal(client.SessionId).Count(entry => entry.Answers.Length > 0));
     }
 
     [Fact]
