@@ -270,15 +270,22 @@ public class RelayStreamTests
     {
         const int Events = 4000;
         var data = new string('x', 8 * 1024);
-        long written = 0;
+        long waiting = 0; // the event that the replica cannot write yet
         await using var bench = await RelayBench.StartAsync();
-        await bench.AddAsync("a", async (context, _) =>
+        await bench.AddAsync("a", async (context, number) =>
         {
+            if (number > 1)
+            {
+                await FakeReplica.JsonAsync(context, "{}");
+                return;
+            }
+
             context.Response.ContentType = "text/event-stream";
             for (var i = 1; i <= Events; i++)
             {
-                await context.Response.WriteAsync($"id: s-{i}\ndata: {data}\n\n");
-                Interlocked.Exchange(ref written, i);
+                var writing = context.Response.WriteAsync($"id: s-{i}\ndata: {data}\n\n");
+                Interlocked.Exchange(ref waiting, writing.IsCompleted ? 0 : i);
+                await writing;
             }
         });
         using var response = await bench.SendAsync(RelayBench.Post());
@@ -287,12 +294,15 @@ public class RelayStreamTests
         await Wait.UntilAsync(
             async () =>
             {
-                // No progress for as long as it takes to look again: the buffers between the two are full.
-                var now = Interlocked.Read(ref written);
-                var stands = now == before && now > 0;
-                before = now;
-                await Task.Delay(100);
-                return stands;
+                // The same event waits while the relay and the replica serve others: the buffers between the two are full.
+                before = Interlocked.Read(ref waiting);
+                for (var i = 0; i < 20; i++)
+                {
+                    using var other = await bench.SendAsync(RelayBench.Post());
+                    Assert.Equal("{}", await other.Content.ReadAsStringAsync());
+                }
+
+                return before > 0 && before == Interlocked.Read(ref waiting);
             },
             "the replica to be slowed down");
         Assert.InRange(before, 1, Events - 1);
