@@ -11,9 +11,13 @@ internal static class DotNet
     /// <exception cref="InvalidOperationException">It failed. The message holds its output.</exception>
     public static Task<string> RunAsync(string folder, params string[] arguments) => RunProgramAsync("dotnet", folder, arguments);
 
+    /// <inheritdoc cref="RunAsync(string, string[])"/>
+    public static Task<string> RunAsync(string folder, Dictionary<string, string> variables, params string[] arguments) =>
+        RunProgramAsync("dotnet", folder, arguments, variables);
+
     /// <summary>Runs another program in the same way.</summary>
     /// <exception cref="InvalidOperationException">It failed. The message holds its output.</exception>
-    public static async Task<string> RunProgramAsync(string program, string folder, params string[] arguments)
+    public static async Task<string> RunProgramAsync(string program, string folder, string[] arguments, Dictionary<string, string>? variables = null)
     {
         var start = new ProcessStartInfo(program, arguments) { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (var inherited in start.Environment.Keys.Where(name => name.StartsWith("MSBUILD", StringComparison.OrdinalIgnoreCase) || name.StartsWith("VSTEST", StringComparison.OrdinalIgnoreCase)).ToList())
@@ -23,6 +27,8 @@ internal static class DotNet
         start.Environment["DOTNET_CLI_UI_LANGUAGE"] = "en";
         // A node that stays behind would hold the output open.
         start.Environment["MSBUILDDISABLENODEREUSE"] = "1";
+        foreach (var (name, value) in variables ?? [])
+            start.Environment[name] = value;
 
         using var process = Process.Start(start)!;
         using var limit = new CancellationTokenSource(Limit);
