@@ -16,6 +16,7 @@ public sealed class BuildTests(TemplateFixture template)
     {
         var folder = await BuildAsync(Choices.Default);
         await TestAsync(folder, Choices.Default);
+        AssertNoData(folder);
 
         var newer = $"{template.Version}.1";
         await template.PackAsync(newer, Path.Combine(folder, "packages"));
@@ -61,6 +62,13 @@ public sealed class BuildTests(TemplateFixture template)
         Assert.All(outcomes, test => Assert.Equal("passed", test.Value));
         Assert.Contains("A_session_goes_on_when_one_replica_after_the_other_is_killed", outcomes.Keys);
         Assert.Equal(choice.Samples, outcomes.ContainsKey("A_call_in_flight_finishes_when_its_replica_is_killed"));
+    }
+
+    // Of an installed redis-server: the folder belongs to an application that may run beside the tests.
+    private static void AssertNoData(string folder)
+    {
+        var data = new DirectoryInfo(Path.Combine(folder, "Contoso.Tools.AppHost", "obj", "redis"));
+        Assert.Empty(data.Exists ? data.EnumerateFileSystemInfos().Select(entry => entry.Name) : []);
     }
 
     private async Task ReplaceVersionAsync(string folder, string newer)
