@@ -30,8 +30,10 @@ internal static class TaskServices
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, TaskNotices>(static p => p.GetRequiredService<TaskNotices>()));
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, TaskTakeOver>());
 
-        // After the drain of sessions, so that it begins before it.
-        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, TaskDrain>());
+        // After the others, so that it stops before them.
+        services.TryAddSingleton<TaskDrain>();
+        services.TryAddSingleton<IDrainedTasks>(static p => p.GetRequiredService<TaskDrain>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, TaskDrain>(static p => p.GetRequiredService<TaskDrain>()));
 
         // By the provider, as what is needed needs the options itself.
         services.AddOptions<McpServerOptions>().PostConfigure<IServiceProvider>(static (options, provider) =>

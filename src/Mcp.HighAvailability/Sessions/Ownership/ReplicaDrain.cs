@@ -11,8 +11,8 @@ namespace Mcp.HighAvailability.Sessions;
 /// the replica stays up, and serves on if it is the last one.
 /// </remarks>
 internal sealed partial class ReplicaDrain(
-    SessionHost host, SessionOffers offers, SelfReplica self, ReplicaDirectory directory, PeerRelay relay, IDrainedStreams listens, LateRequests requests,
-    TimeProvider time, IOptions<HighAvailabilityOptions> options, ILogger<ReplicaDrain> logger)
+    SessionHost host, SessionOffers offers, SelfReplica self, ReplicaDirectory directory, PeerRelay relay, IDrainedStreams listens, IDrainedTasks tasks,
+    LateRequests requests, TimeProvider time, IOptions<HighAvailabilityOptions> options, ILogger<ReplicaDrain> logger)
 {
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(20);
 
@@ -77,6 +77,7 @@ internal sealed partial class ReplicaDrain(
 
         directory.Announce();
         listens.EndAll(forGood: true);
+        var tasksLeave = tasks.DrainAsync(cancellationToken);
         using (cancellationToken.UnsafeRegister(static source => ((CancellationTokenSource)source!).Cancel(), _shutDown))
             await _draining.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
@@ -110,6 +111,9 @@ internal sealed partial class ReplicaDrain(
         relay.EndStreams();
         if (sessions > 0)
             LogDrained(sessions, time.GetElapsedTime(begun).TotalMilliseconds);
+
+        // Before the listening socket closes: from then on others may find this replica lost, and with it its tasks.
+        await tasksLeave.ConfigureAwait(false);
         await requests.WhenCeasedAsync(overdue.Token).ConfigureAwait(false);
     }
 
