@@ -92,7 +92,9 @@ public sealed class TaskTests(ClusterFixture fixture) : ClusterTest(fixture)
             foreach (var method in (string[])["tasks/get", "tasks/update", "tasks/cancel"])
             {
                 var answer = await client.SendAsync(method, id, new() { ["taskId"] = id, ["inputResponses"] = new JsonObject() });
-                Assert.True((int?)answer["error"]?["code"] is -32602 or -32020, answer.ToJsonString());
+
+                // An empty id is an empty header too, which may be refused first.
+                Assert.True((int?)answer["error"]?["code"] is var code && (code == -32602 || code == -32020 && id.Length == 0), answer.ToJsonString());
             }
         }
     }

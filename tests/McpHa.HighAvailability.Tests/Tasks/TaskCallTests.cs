@@ -6,6 +6,7 @@ using Mcp.HighAvailability.Storage;
 using Mcp.HighAvailability.Tasks;
 using Microsoft.AspNetCore.DataProtection.Repositories;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
 using ModelContextProtocol.Protocol;
 using ModelContextProtocol.Server;
 
@@ -67,7 +68,9 @@ public sealed class TaskCallTests
         await Wait.UntilAsync(async () => Keys(second = await GetAsync(cluster, Id(task))) is [not "color"], "the second question");
         await AnswerAsync(cluster, second!, "two");
 
-        Assert.Equal(["color"], Keys(first));
+        // The first number that is free: the tool has used "color-2" itself.
+        Assert.Equal(["color", "color-2"], Keys(first));
+        Assert.Equal(["color-3"], Keys(second!));
         Assert.Equal("one two", (string?)(await EndAsync(cluster, task))["result"]!["content"]![0]!["text"]);
     }
 
@@ -157,11 +160,60 @@ public sealed class TaskCallTests
         Assert.Equal("complete", (string?)(await CallAsync(cluster, "always"))["result"]!["resultType"]);
     }
 
-    private Task<InProcessCluster> StartAsync(Action<TaskOptions>? options = null, int replicas = 1) => InProcessCluster.StartAsync(replicas, server: server =>
+    [Fact]
+    public async Task An_answer_whose_message_is_lost_reaches_the_running_replica()
     {
-        server.Services.AddSingleton<ITaskStore>(_store).AddSingleton<IXmlRepository>(_keys).AddSingleton(_script);
-        server.Services.Configure<TaskOptions>(tasks => options?.Invoke(tasks));
-        server.WithTools<TaskedTools>();
+        await using var cluster = await StartAsync(replicas: 2);
+        var client = new TaskClient(cluster);
+        var task = Id(await client.CallAsync("delayed_question"));
+        var asked = await client.UntilAsync(task, 1, "input_required");
+
+        cluster[0].Bus.Cut = true;
+        await client.AnswerAsync(asked, "blue", replica: 1);
+
+        Assert.Equal("blue", (string?)(await client.EndAsync(task, 1))["result"]!["content"]![0]!["text"]);
+    }
+
+    [Fact]
+    public async Task A_cancellation_whose_message_is_lost_reaches_the_running_replica()
+    {
+        await using var cluster = await StartAsync(replicas: 2);
+        _script.Hold();
+        var client = new TaskClient(cluster);
+        var task = Id(await client.CallAsync("always"));
+        await Wait.UntilAsync(() => _script.Runs == 1, "the tool to run");
+
+        cluster[0].Bus.Cut = true;
+        await client.CancelAsync(task, replica: 1);
+
+        await Wait.UntilAsync(() => _script.Cancelled == 1, "the tool to be told");
+    }
+
+    [Fact]
+    public async Task A_server_with_tasks_of_its_own_keeps_them()
+    {
+        await using var cluster = await StartAsync(server: server => server.Services.Configure<McpServerOptions>(options =>
+            (options.RequestHandlers ??= []).Add(new()
+            {
+                Method = "tasks/get",
+                RoutingNameParameter = "taskId",
+                Handler = (_, _) => new(new JsonObject { ["own"] = true }),
+            })));
+
+        var options = cluster[0].Get<IOptions<McpServerOptions>>().Value;
+        Assert.Single(options.RequestHandlers!, handler => handler.Method.StartsWith("tasks/", StringComparison.Ordinal));
+        Assert.DoesNotContain(options.Filters.Request.CallToolWithAlternateFilters, filter => filter.Target is TaskCalls);
+        Assert.Equal("complete", (string?)(await CallAsync(cluster, "always"))["result"]!["resultType"]);
+        Assert.True((bool?)(await GetAsync(cluster, "any"))["own"]);
+    }
+
+    private Task<InProcessCluster> StartAsync(
+        Action<TaskOptions>? options = null, int replicas = 1, Action<IMcpServerBuilder>? server = null) => InProcessCluster.StartAsync(replicas, server: mcp =>
+    {
+        mcp.Services.AddSingleton<ITaskStore>(_store).AddSingleton<IXmlRepository>(_keys).AddSingleton(_script);
+        mcp.Services.Configure<TaskOptions>(tasks => options?.Invoke(tasks));
+        mcp.WithTools<TaskedTools>();
+        server?.Invoke(mcp);
     });
 
     private static Task<JsonNode> CallAsync(InProcessCluster cluster, string tool, string? user = null) => new TaskClient(cluster, user).CallAsync(tool);
@@ -199,9 +251,11 @@ public sealed class TaskCallTests
         public static string Rounds(RequestContext<CallToolRequestParams> request)
         {
             if (request.Params.InputResponses?.TryGetValue("color", out var response) != true)
-                throw Ask("first");
+                throw Ask("first", "color", "color-2");
+            if (request.Params.RequestState == "first" && !request.Params.InputResponses.ContainsKey("color-2"))
+                throw new InvalidOperationException("The other question of the first round has no answer.");
             var color = response!.Deserialize(InputResponse.ElicitResultJsonTypeInfo)!.Content!["color"].GetString()!;
-            return request.Params.RequestState is { Length: > 5 } before ? $"{before[6..]} {color}" : throw Ask($"first {color}");
+            return request.Params.RequestState is { Length: > 5 } before ? $"{before[6..]} {color}" : throw Ask($"first {color}", "color");
         }
 
         [McpServerTool(Name = "claims", ReadOnly = true), RunAsTask, Description("Says who runs it, and what was saved.")]
@@ -213,8 +267,8 @@ public sealed class TaskCallTests
             return $"{request.User!.FindFirst(ClaimTypes.Role)!.Value}, step {step}, rerun {state.Reruns}";
         }
 
-        private static InputRequiredException Ask(string state) =>
-            new(new Dictionary<string, InputRequest> { ["color"] = InputRequest.ForElicitation(Color(state)) }, state);
+        private static InputRequiredException Ask(string state, params string[] keys) =>
+            new(keys.ToDictionary(key => key, _ => InputRequest.ForElicitation(Color(state))), state);
 
         private static ElicitRequestParams Color(string message) =>
             new() { Message = message, RequestedSchema = new() { Properties = { ["color"] = new ElicitRequestParams.StringSchema() } } };

@@ -73,6 +73,18 @@ public sealed class TaskListenTests
         Assert.Equal((task, "completed"), Of(ended));
     }
 
+    [Fact]
+    public async Task More_tasks_than_the_limit_are_refused_with_the_limit()
+    {
+        await using var cluster = await StartAsync();
+
+        using var refused = await new TaskClient(cluster).ListenAsync(0, [.. Enumerable.Range(0, 201).Select(n => $"task-{n:D40}")]);
+
+        var error = (await refused.AnswerAsync())["error"]!;
+        Assert.Equal(-32602, (int?)error["code"]);
+        Assert.Contains("at most 200", (string?)error["message"], StringComparison.Ordinal);
+    }
+
     private static (string? Task, string? Status) Of(JsonNode message) => ((string?)message["params"]!["taskId"], (string?)message["params"]!["status"]);
 
     private static string? Task(BroadcastEntry entry) => (string?)JsonNode.Parse(entry.Payload.Span)!["params"]!["taskId"];

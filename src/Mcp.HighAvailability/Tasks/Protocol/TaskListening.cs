@@ -22,6 +22,13 @@ internal sealed class TaskListening(TaskMethods methods, TimeProvider time, ILog
             return null;
         if (!TaskProtocol.IsOffered(request))
             throw TaskProtocol.Missing();
+        if (asked.Count > MaxTasks)
+        {
+            throw new McpProtocolException(
+                $"'params.notifications.taskIds' names {asked.Count} tasks. Send at most {MaxTasks}, and listen to others in another request.",
+                McpErrorCode.InvalidParams);
+        }
+
         var user = UserKey.Of(request.Context?.User);
         List<string> granted = [];
         try
@@ -37,7 +44,7 @@ internal sealed class TaskListening(TaskMethods methods, TimeProvider time, ILog
 
         async Task GrantAsync()
         {
-            foreach (var id in asked.OfType<JsonValue>().Take(MaxTasks))
+            foreach (var id in asked.OfType<JsonValue>())
             {
                 if (id.TryGetValue(out string? taskId) && !granted.Contains(taskId) && await methods.ListenAsync(taskId, user, cancellationToken) is not null)
                     granted.Add(taskId);

@@ -21,6 +21,9 @@ internal sealed class TaskRun : CallScope, ITransport
     private readonly TaskCompletionSource<OwnedTask> _attached = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource _cancelled = new();
     private readonly Dictionary<string, int> _asked = new(StringComparer.Ordinal);
+
+    // Keys of questions that the tool asked in place of a result.
+    private readonly HashSet<string> _names = new(StringComparer.Ordinal);
     private readonly Dictionary<string, ReadOnlyMemory<byte>> _loose = new(StringComparer.Ordinal);
     private readonly string _user;
     private readonly string _callId;
@@ -77,10 +80,13 @@ internal sealed class TaskRun : CallScope, ITransport
     {
         lock (_loose)
         {
-            if (!_attached.TrySetResult(task))
+            if (_attached.Task.IsCompleted)
                 return;
+
+            // Copied before the task is known, so that a later checkpoint comes after its former value.
             foreach (var (key, value) in _loose)
                 _ = task.SaveAsync(key, value);
+            _attached.SetResult(task);
         }
 
         task.Lost.UnsafeRegister(static run => ((TaskRun)run!).Cancel(), this);
@@ -130,8 +136,8 @@ internal sealed class TaskRun : CallScope, ITransport
     public async Task<JsonObject> AskAllAsync(JsonObject requests, int round)
     {
         var task = await _attached.Task.WaitAsync(Cancelled);
-        var asked = requests.Select(request => (request.Key, Answer: task.AskAsync(
-            round == 0 ? request.Key : $"{request.Key}-{round + 1}", JsonBytes.Of(request.Value ?? new JsonObject()), Cancelled))).ToList();
+        var asked = requests.OrderBy(static request => request.Key, StringComparer.Ordinal).Select(request => (request.Key, Answer: task.AskAsync(
+            NameOf(request.Key, round), JsonBytes.Of(request.Value ?? new JsonObject()), Cancelled))).ToList();
         var answers = new JsonObject();
         foreach (var (key, answer) in asked)
             answers[key] = (await answer)?.DeepClone();
@@ -179,6 +185,15 @@ internal sealed class TaskRun : CallScope, ITransport
             var count = _asked[hash] = _asked.GetValueOrDefault(hash) + 1;
             return $"{hash}-{count}";
         }
+    }
+
+    // The tool's own key, with a number from the second round on: the first one that is free. In order of the keys, so that a rerun counts the same.
+    private string NameOf(string key, int round)
+    {
+        var name = round == 0 ? key : $"{key}-{round + 1}";
+        for (var number = round + 2; !_names.Add(name); number++)
+            name = $"{key}-{number}";
+        return name;
     }
 
     private void RefuseIfUnsupported(string method, JsonNode? parameters)
