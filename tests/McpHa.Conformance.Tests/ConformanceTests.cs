@@ -10,9 +10,6 @@ public sealed class ConformanceTests(ConformanceCluster fixture, ITestOutputHelp
     /// <summary>What the suite is run against.</summary>
     public enum Front
     {
-        /// <summary>The balancer.</summary>
-        Balancer,
-
         /// <summary>nginx, which hands the requests to the replicas in turn.</summary>
         Nginx,
 
@@ -44,9 +41,9 @@ public sealed class ConformanceTests(ConformanceCluster fixture, ITestOutputHelp
             Assert.SkipWhen(LabCluster.NginxUnavailable is not null, LabCluster.NginxUnavailable ?? "");
         Assert.SkipWhen(NodePrograms.Unavailable is not null, NodePrograms.Unavailable ?? "");
         await fixture.CompleteAsync();
-        if (front != Front.BalancerWhileReplicasDie)
+        if (front == Front.Nginx)
         {
-            await AllAsync(front == Front.Nginx ? fixture.Cluster.NginxEndpoint : fixture.Cluster.Endpoint);
+            await AllAsync(fixture.Cluster.NginxEndpoint);
             return;
         }
 

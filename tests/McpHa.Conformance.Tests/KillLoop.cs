@@ -26,7 +26,7 @@ internal sealed class KillLoop : IAsyncDisposable
         {
             do
             {
-                // A cluster that has nobody left fails any suite; on a slow machine the next one takes longer to start.
+                // Without a replica every suite fails. On a slow machine the next one takes longer to start.
                 var alive = cluster.State.Replicas.Where(replica => Processes.IsUp(replica.Pid)).ToList();
                 if (alive.Count < 3)
                     continue;

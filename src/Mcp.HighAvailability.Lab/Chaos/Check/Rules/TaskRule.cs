@@ -7,8 +7,8 @@ namespace Mcp.HighAvailability.Lab.Chaos.Check.Rules;
 
 /// <summary>
 /// Every task that was created ends, once, with the right result, and looks the same in every answer. It is known from the moment of its answer. A
-/// client that listens hears
-/// the end of. A question is asked under one key. The promised errors are those of calls: "may have run", and a refusal while a fault goes on.
+/// client that listens to a task hears of its end. A question is asked under one key. The promised errors are those of calls: "may have run", and a
+/// refusal while a fault goes on.
 /// </summary>
 internal static partial class TaskRule
 {
