@@ -25,9 +25,9 @@ internal sealed class BalancerBench : IAsyncDisposable
 
     public ReplicaDirectory Directory => _app.Services.GetRequiredService<ReplicaDirectory>();
 
-    public static async Task<BalancerBench> StartAsync(Action<BalancerOptions>? configure = null, Action<IServiceCollection>? services = null)
+    public static async Task<BalancerBench> StartAsync(Action<BalancerOptions>? configure = null, Action<IServiceCollection>? services = null, string[]? arguments = null)
     {
-        var builder = WebApplication.CreateSlimBuilder();
+        var builder = WebApplication.CreateSlimBuilder(arguments ?? []);
         builder.Logging.ClearProviders();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         BalancerBench bench = null!;
@@ -43,7 +43,7 @@ internal sealed class BalancerBench : IAsyncDisposable
         app.MapHealthChecks("/health");
         app.MapMcpBalancer();
         await app.StartAsync();
-        bench.Client = new HttpClient { BaseAddress = new Uri(app.Urls.First()), Timeout = Wait.Limit };
+        bench.Client = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false }) { BaseAddress = new Uri(app.Urls.First()), Timeout = Wait.Limit };
         return bench;
     }
 

@@ -14,6 +14,9 @@ public sealed class DeploymentTests
     private const string DrainTimeout = "HighAvailability__DrainTimeout";
     private const string DrainTime = "Balancer__DrainTime";
 
+    /// <summary>ASP.NET Core's own: a balancer with it believes the proxy that ends TLS in front of it.</summary>
+    public const string ForwardedHeaders = "ASPNETCORE_FORWARDEDHEADERS_ENABLED";
+
     public static TheoryData<string> NginxBlocks => [.. Page.Blocks().Where(block => block.Language == "nginx").Select(block => block.ToString())];
 
     [Fact]
@@ -35,6 +38,7 @@ public sealed class DeploymentTests
             Assert.DoesNotContain(variables.Keys, name => name != "POD_IP" && !SettingsTests.IsVariable(name));
             Assert.All(variables.Values.Select(v => v.At("valueFrom", "secretKeyRef", "name").Text()).OfType<string>(), name => Assert.Contains(name, secrets));
             AssertTimeToDrain(pod.At("terminationGracePeriodSeconds").Text()!, name => variables.GetValueOrDefault(name).At("value").Text());
+            AssertBelievesTheProxy(name => variables.GetValueOrDefault(name).At("value").Text());
             foreach (var (probe, path) in new[] { ("startupProbe", "/alive"), ("readinessProbe", "/health"), ("livenessProbe", "/alive") })
             {
                 Assert.Equal(path, container.At(probe, "httpGet", "path").Text());
@@ -112,6 +116,7 @@ public sealed class DeploymentTests
             Assert.True(Directory.Exists(Path.Combine(Page.Root, Path.GetFileName(lines["ExecStart"].Single()))), "It starts no program of this repository.");
             Assert.DoesNotContain(variables.Keys, name => name != "ASPNETCORE_URLS" && !SettingsTests.IsVariable(name));
             AssertTimeToDrain(lines["TimeoutStopSec"].Single(), variables.GetValueOrDefault);
+            AssertBelievesTheProxy(variables.GetValueOrDefault);
         }
     }
 
@@ -152,6 +157,10 @@ public sealed class DeploymentTests
             }
         }
     }
+
+    // An Ingress or nginx ends TLS in front of the balancers of these samples, and nothing in front of the servers.
+    private static void AssertBelievesTheProxy(Func<string, string?> variable) =>
+        Assert.Equal(variable(DrainTime) is null ? null : "true", variable(ForwardedHeaders));
 
     // A server needs DrainTimeout and 10 s, a balancer DrainTime and 10 s; one of the two is said where it is given, so that a change sees both.
     private static void AssertTimeToDrain(string seconds, Func<string, string?> variable)

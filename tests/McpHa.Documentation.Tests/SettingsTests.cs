@@ -55,7 +55,8 @@ public sealed partial class SettingsTests
         name.Split("__", 2) is [var section, var setting]
         && (section == "HighAvailability" && Known(Server, setting.Replace("__", ":", StringComparison.Ordinal))
             || section == "Balancer" && Known(Balancer, setting.Replace("__", ":", StringComparison.Ordinal))
-            || section == "ConnectionStrings" && setting == "redis");
+            || section == "ConnectionStrings" && setting == "redis")
+        || name == DeploymentTests.ForwardedHeaders;
 
     private static bool Known(string[] settings, string name) =>
         settings.Contains(name) || settings.Any(setting => setting.StartsWith(name + ":", StringComparison.Ordinal));
