@@ -1,6 +1,5 @@
 using System.Diagnostics.Metrics;
 using System.Net;
-using Mcp.HighAvailability.Balancer.Routing;
 using Mcp.HighAvailability.Cluster;
 using Mcp.HighAvailability.Storage;
 using Microsoft.AspNetCore.Builder;

@@ -1,9 +1,9 @@
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 
-namespace Mcp.HighAvailability.Balancer.Routing;
+namespace Microsoft.Extensions.Hosting;
 
 /// <summary>Spares a balancer the switches between threads that an application needs for its own code.</summary>
-public static class InlineSockets
+public static class InlineSocketsHostBuilderExtensions
 {
     // The runtime reads it once, with the first socket, and has no other setting for it.
     private const string Setting = "DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS";

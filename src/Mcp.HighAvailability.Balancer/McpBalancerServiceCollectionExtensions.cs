@@ -1,5 +1,7 @@
 using System.Diagnostics.Metrics;
+using Mcp.HighAvailability;
 using Mcp.HighAvailability.Balancer.Operations;
+using Mcp.HighAvailability.Balancer.Routing;
 using Mcp.HighAvailability.Balancer.Status;
 using Mcp.HighAvailability.Cluster;
 using Mcp.HighAvailability.Http;
@@ -11,12 +13,16 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Options;
 
-namespace Mcp.HighAvailability.Balancer.Routing;
+namespace Microsoft.Extensions.DependencyInjection;
 
-/// <summary>The balancer as part of any ASP.NET application. It needs an <c>IReplicaRegistry</c> and keeps nothing that matters.</summary>
-public static class BalancerApplication
+/// <summary>Adds the balancer to any ASP.NET Core application. It needs an <c>IReplicaRegistry</c> and keeps nothing that matters.</summary>
+public static class McpBalancerServiceCollectionExtensions
 {
     /// <summary>Adds the balancer; settings come from the configuration section <c>Balancer</c>.</summary>
+    /// <remarks>
+    /// Turns off the log of requests (category <c>Microsoft.AspNetCore.Hosting.Diagnostics</c>), because it costs every relayed request an activity and a log
+    /// scope. A level for that category turns it on again.
+    /// </remarks>
     public static IServiceCollection AddMcpBalancer(this IServiceCollection services)
     {
         services.AddRelay();
@@ -74,26 +80,12 @@ public static class BalancerApplication
         services.AddHostedService<ClusterMetrics>();
         services.TryAddSingleton<OperatorKey>();
         services.TryAddSingleton<OperationsEndpoint>();
+        services.Configure<LoggerFilterOptions>(NoRequestLog);
         return services;
     }
 
-    /// <summary>Maps the live page (<c>/</c>) with all that belongs to it; every other path that nothing else is mapped to is relayed.</summary>
-    /// <param name="endpoints">Where to map.</param>
-    /// <param name="metrics">Writes the metrics of this process, for <c>/metrics</c>; <see langword="null"/> without them.</param>
-    public static IEndpointRouteBuilder MapMcpBalancer(this IEndpointRouteBuilder endpoints, RequestDelegate? metrics = null)
-    {
-        var balancer = endpoints.ServiceProvider.GetRequiredService<BalancerEndpoint>();
-        var guard = endpoints.ServiceProvider.GetRequiredService<AccessGuard>();
-        var rate = endpoints.ServiceProvider.GetRequiredService<RequestRate>();
-        var descriptors = endpoints.ServiceProvider.GetRequiredService<DescriptorGate>();
-        var responses = endpoints.ServiceProvider.GetRequiredService<ErrorResponses>();
-        var relayed = guard.Wrap(ReadableErrors.Wrap(responses.Wrap(descriptors.Wrap(rate.Wrap(balancer.HandleAsync)))));
-        if (endpoints.ServiceProvider.GetRequiredService<IOptions<BalancerOptions>>().Value.StatusPage)
-            endpoints.ServiceProvider.GetRequiredService<StatusEndpoints>().Map(endpoints, serve => guard.Wrap(rate.Wrap(serve)), relayed, metrics);
-
-        // The usual path is mapped by itself too, so that its spans and metrics are named by it.
-        endpoints.MapFallback("/mcp", relayed);
-        endpoints.MapFallback("{**path}", relayed);
-        return endpoints;
-    }
+    // Otherwise each request gets an activity and a log scope, also when nothing exports them. Tracing turns them on by itself. The first rules are the
+    // weakest: a setting for the same category wins.
+    private static void NoRequestLog(LoggerFilterOptions filters) =>
+        filters.Rules.Insert(0, new(null, "Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None, null));
 }
