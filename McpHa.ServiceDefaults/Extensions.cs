@@ -62,18 +62,9 @@ public static class Extensions
             .WithTracing(tracing => tracing
                 .AddSource(builder.Environment.ApplicationName)
                 .AddAspNetCoreInstrumentation(options =>
-                {
                     options.Filter = context =>
                         !context.Request.Path.StartsWithSegments(HealthEndpointPath)
-                        && !context.Request.Path.StartsWithSegments(AlivenessEndpointPath);
-
-                    // The span is named after the route when the request ends. "tools/call echo" says more than "POST /mcp".
-                    options.EnrichWithHttpResponse = (span, _) =>
-                    {
-                        if (span.GetTagItem("mcp.method.name") is string method)
-                            span.DisplayName = $"{method} {span.GetTagItem("gen_ai.tool.name") ?? span.GetTagItem("gen_ai.prompt.name")}".TrimEnd();
-                    };
-                })
+                        && !context.Request.Path.StartsWithSegments(AlivenessEndpointPath))
                 .AddHttpClientInstrumentation())
             .UseOtlpExporter();
 

@@ -45,11 +45,16 @@ internal static class RequestTrace
     {
         if (method.Length == 0)
             return;
-        span.DisplayName = target.Length > 0 ? $"{method} {target}" : method;
+        span.DisplayName = NameOf(method, target);
         span.SetTag(AttributeNames.McpMethod, method);
         if (target.Length > 0)
             span.SetTag(method == RequestMethods.PromptsGet ? AttributeNames.Prompt : AttributeNames.Tool, target);
     }
+
+    /// <summary>The name of the span of a request.</summary>
+    /// <param name="method">The MCP method.</param>
+    /// <param name="target">The tool or prompt; empty for other methods.</param>
+    public static string NameOf(string method, string target) => target.Length > 0 ? $"{method} {target}" : method;
 
     /// <summary>Marks the span of a request whose client gets an error of the relay, also when the response had begun with status 200.</summary>
     public static void Failed(HttpContext context, string reason) => Of(context)?.SetStatus(ActivityStatusCode.Error, reason);

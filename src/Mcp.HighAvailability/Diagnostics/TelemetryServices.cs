@@ -10,13 +10,15 @@ internal static class TelemetryServices
 {
     private static readonly string[] _names = [HighAvailabilityDiagnostics.ActivitySourceName, HighAvailabilityDiagnostics.SdkSourceName];
 
-    /// <summary>Adds the source and the meter of the library, and those of the MCP SDK. Without OpenTelemetry it has no effect.</summary>
+    /// <summary>
+    /// Adds the source and the meter of the library, and those of the MCP SDK, and keeps the names of request spans. Without OpenTelemetry it has no effect.
+    /// </summary>
     public static IServiceCollection AddTelemetry(this IServiceCollection services)
     {
         if (services.Any(static service => service.ServiceType == typeof(Marker)))
             return services;
         services.AddSingleton<Marker>();
-        services.ConfigureOpenTelemetryTracerProvider(static tracing => tracing.AddSource(_names));
+        services.ConfigureOpenTelemetryTracerProvider(static tracing => tracing.AddSource(_names).AddInstrumentation(static () => new RequestSpanNames()));
         services.ConfigureOpenTelemetryMeterProvider(static metrics => metrics.AddMeter(_names));
         return services;
     }
