@@ -101,7 +101,8 @@ public static class HighAvailabilityMcpServerBuilderExtensions
         services.TryAddSingleton<IMcpSessions, McpSessions>();
         services.TryAddSingleton<IClusterNotifier, ClusterNotifier>();
         services.TryAddSingleton<IClusterEvents, ClusterEvents>();
-        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, ListChanges>());
+        services.TryAddSingleton<ListChanges>();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, ListChanges>(static p => p.GetRequiredService<ListChanges>()));
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, HealthEndpointCheck>());
         services.TryAddSingleton<SessionOffers>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, SessionOffers>(static p => p.GetRequiredService<SessionOffers>()));

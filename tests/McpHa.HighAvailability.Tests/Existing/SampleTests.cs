@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Text.Json.Nodes;
+using Mcp.HighAvailability;
 using Mcp.HighAvailability.Cluster;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -61,6 +62,10 @@ public sealed class SampleTests
         using var oneStream = await one.GetAsync(cluster[0]);
         using var otherStream = await other.GetAsync(cluster[1]);
         Assert.Equal("1", await other.CallAsync(cluster[1], "first"));
+        using var stateless = StatelessClient.New();
+        var listen = new JsonObject { ["notifications"] = new JsonObject { ["toolsListChanged"] = true } };
+        using var listening = await stateless.AskAsync(cluster[1], "subscriptions/listen", listen);
+        await listening.MessageAsync();
 
         await cluster[0].Get<ToolCatalog>().AddAsync("second", "2");
 
@@ -69,6 +74,34 @@ public sealed class SampleTests
             Assert.Equal(NotificationMethods.ToolListChangedNotification, (string?)(await stream.MessageAsync())["method"]);
             Assert.Equal("2", await client.CallAsync(cluster[replica], "second"));
         }
+
+        Assert.Equal(NotificationMethods.ToolListChangedNotification, (string?)(await listening.MessageAsync())["method"]);
+        using var called = await stateless.AskAsync(cluster[1], "tools/call", new() { ["name"] = "second", ["arguments"] = new JsonObject() });
+        Assert.Equal("2", RawClient.TextOf(await called.AnswerAsync()));
+    }
+
+    [Fact]
+    public async Task A_tool_that_is_added_is_told_once()
+    {
+        var table = new Table();
+        await using var cluster = await InProcessCluster.StartAsync(
+            1, server: mcp => mcp.Services.AddSingleton<IToolTable>(table).AddSingleton<ToolCatalog>().AddHostedService(services => services.GetRequiredService<ToolCatalog>()));
+        using var client = await cluster.ConnectAsync();
+        using var stream = await client.GetAsync(cluster[0]);
+        using var stateless = StatelessClient.New();
+        var listen = new JsonObject { ["notifications"] = new JsonObject { ["toolsListChanged"] = true, ["resourceSubscriptions"] = new JsonArray("test://one") } };
+        using var listening = await stateless.AskAsync(cluster[0], "subscriptions/listen", listen);
+        await listening.MessageAsync();
+        using (var subscribed = await client.PostAsync(cluster[0], client.Request("resources/subscribe", new() { ["uri"] = "test://one" })))
+            await subscribed.AnswerAsync();
+
+        await cluster[0].Get<ToolCatalog>().AddAsync("added", "1");
+        string?[] told = [(string?)(await stream.MessageAsync())["method"], (string?)(await listening.MessageAsync())["method"]];
+        await cluster[0].Get<IClusterNotifier>().ResourceUpdatedAsync("test://one");
+
+        Assert.All(told, method => Assert.Equal(NotificationMethods.ToolListChangedNotification, method));
+        foreach (var next in new[] { stream, listening })
+            Assert.Equal(NotificationMethods.ResourceUpdatedNotification, (string?)(await next.MessageAsync())["method"]);
     }
 
     [Fact]

@@ -14,7 +14,8 @@ using ModelContextProtocol.Server;
 namespace Mcp.HighAvailability.Http;
 
 /// <summary>
-/// The <c>subscriptions/listen</c> streams that clients have open at this replica. They follow the broadcast log, so they hear of changes anywhere.
+/// The <c>subscriptions/listen</c> streams that clients have open at this replica. They follow the broadcast log, so they hear of changes anywhere, and the
+/// lists of this replica.
 /// </summary>
 /// <remarks>
 /// A stream that was open at a lost replica is opened again here by the balancer, on the same HTTP response. It is unknown what was published in
@@ -26,15 +27,24 @@ internal sealed class ListenStreams : IDrainedStreams, IDisposable
 
     private readonly ConcurrentDictionary<ListenStream, byte> _open = new();
     private readonly BroadcastListener _listener;
+    private readonly ListChanges _lists;
     private volatile bool _ending;
 
-    public ListenStreams(BroadcastFollower follower, ILogger<ListenStreams> logger) =>
+    public ListenStreams(BroadcastFollower follower, ListChanges lists, ILogger<ListenStreams> logger)
+    {
         _listener = new(follower, static kind => kind is BroadcastKinds.Notification or BroadcastKinds.Task, PublishAsync, PublishAll, logger);
+        _lists = lists;
+        _lists.Changed += OnListChanged;
+    }
 
     /// <summary>Open streams.</summary>
     public int Count => _open.Count;
 
-    public void Dispose() => _listener.Dispose();
+    public void Dispose()
+    {
+        _lists.Changed -= OnListChanged;
+        _listener.Dispose();
+    }
 
     /// <summary>Ends all streams, so that clients (or a balancer for them) open theirs at another replica.</summary>
     public void EndAll(bool forGood)
@@ -75,6 +85,16 @@ internal sealed class ListenStreams : IDrainedStreams, IDisposable
         }
 
         Task SendAsync(JsonRpcNotification notification) => request.Server.SendMessageAsync(Tag(notification, request.JsonRpcRequest.Id), cancellationToken);
+    }
+
+    private void OnListChanged(string method)
+    {
+        var notification = new JsonRpcNotification { Method = method };
+        foreach (var (stream, _) in _open)
+        {
+            if (stream.Wants(notification))
+                stream.Post(notification);
+        }
     }
 
     // Tells every stream that wants to know.

@@ -30,6 +30,14 @@ internal sealed class StatelessTransport : IAsyncDisposable
             transport.SessionMode = HttpServerSessionMode.Stateless;
             transport.ConfigureSessionOptions = async (context, server, cancellationToken) =>
             {
+                // The SDK makes options for each request anew. What the application adds at run time is in the shared collections.
+                if (!hooks.Configures)
+                {
+                    var shared = options.Value;
+                    (server.ToolCollection, server.PromptCollection, server.ResourceCollection) =
+                        (shared.ToolCollection, shared.PromptCollection, shared.ResourceCollection);
+                }
+
                 context.Features.Get<ServerSetup>()?.Apply(server);
                 if (hooks.Any)
                     await hooks.ConfigureOwnAsync(ContextOf(context), server, cancellationToken);

@@ -10,7 +10,10 @@ internal sealed class SessionHooks(
     IOptions<SessionHookOptions> options, IOptionsFactory<McpServerOptions> factory, KeptIdentity identity, IServiceProvider services)
 {
     /// <summary>Whether the application has any. Without them nothing is recorded, and servers start on demand.</summary>
-    public bool Any => options.Value.Configure.Count > 0 || options.Value.Run is not null;
+    public bool Any => Configures || options.Value.Run is not null;
+
+    /// <summary>Whether the application gives each session, and each request without one, options of its own.</summary>
+    public bool Configures => options.Value.Configure.Count > 0;
 
     /// <summary>Whether the application runs servers itself.</summary>
     public bool Runs => options.Value.Run is not null;
@@ -39,7 +42,7 @@ internal sealed class SessionHooks(
     /// <summary>Options for one session, with tools, prompts and resources of its own; <paramref name="shared"/> if the application changes none.</summary>
     public async ValueTask<McpServerOptions> ConfigureAsync(McpSessionContext context, McpServerOptions shared, CancellationToken cancellationToken)
     {
-        if (options.Value.Configure.Count == 0)
+        if (!Configures)
             return shared;
         var own = factory.Create(Options.DefaultName);
         await ConfigureOwnAsync(context, own, cancellationToken).ConfigureAwait(false);

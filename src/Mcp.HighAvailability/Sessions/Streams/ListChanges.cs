@@ -5,9 +5,12 @@ using ModelContextProtocol.Server;
 
 namespace Mcp.HighAvailability.Sessions;
 
-/// <summary>Tells the clients of sessions that have no SDK server yet that a list has changed. Servers that run tell their own clients.</summary>
+/// <summary>Tells clients of this replica that a list has changed, where no SDK server does: servers that run tell the clients of their sessions.</summary>
 internal sealed class ListChanges(SessionHost host, IOptions<McpServerOptions> server) : IHostedService
 {
+    /// <summary>Raised with the notification's method, for streams that belong to no session.</summary>
+    public event Action<string>? Changed;
+
     public Task StartAsync(CancellationToken cancellationToken)
     {
         if (server.Value.ToolCollection is { } tools)
@@ -41,5 +44,6 @@ internal sealed class ListChanges(SessionHost host, IOptions<McpServerOptions> s
         // Queued for each session's next commit. A session that has left meanwhile gets nothing from this replica.
         foreach (var session in host.Sessions.Where(static session => !session.Activation.IsComplete))
             session.Unrelated.TrySend(new JsonRpcNotification { Method = method });
+        Changed?.Invoke(method);
     }
 }

@@ -17,7 +17,7 @@ public sealed class ToolCatalog(IToolTable table, IClusterEvents events, IOption
     private const string Changed = "tools-changed";
     private IDisposable? _subscription;
 
-    /// <summary>Adds a tool to every replica. The SDK tells the clients of each replica when its list has changed.</summary>
+    /// <summary>Adds a tool to every replica. Each replica tells its clients that its list has changed.</summary>
     public async Task AddAsync(string name, string text)
     {
         await table.AddAsync(name, text);
