@@ -45,7 +45,8 @@ public static class McpBalancerServiceCollectionExtensions
         services.TryAddSingleton(static provider =>
         {
             var balancer = provider.GetRequiredService<IOptions<BalancerOptions>>().Value;
-            return new RequestRate(balancer.RequestsPerSecond, balancer.Burst, "Balancer:RequestsPerSecond", provider.GetRequiredService<TimeProvider>());
+            return new RequestRate(balancer.RequestsPerSecond, balancer.Burst, "Balancer:RequestsPerSecond", provider.GetRequiredService<Refusals>(),
+                provider.GetRequiredService<TimeProvider>());
         });
         services.TryAddSingleton(static provider =>
         {

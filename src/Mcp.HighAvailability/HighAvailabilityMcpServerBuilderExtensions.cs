@@ -90,7 +90,7 @@ public static class HighAvailabilityMcpServerBuilderExtensions
         {
             var limits = p.GetRequiredService<IOptions<LimitOptions>>().Value;
             return new RequestRate(limits.RequestsPerSecond, limits.Burst, $"{LimitOptions.SectionName}:RequestsPerSecond",
-                p.GetRequiredService<TimeProvider>());
+                p.GetRequiredService<Refusals>(), p.GetRequiredService<TimeProvider>());
         });
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IStartupFilter, TrustedHops>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IStartupFilter, CrossOrigin>());

@@ -22,6 +22,7 @@ public static class RelayServiceCollectionExtensions
         services.AddOptions<RelayOptions>().ValidateOnStart();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<RelayOptions>, RelayOptionsValidator>());
         services.TryAddSingleton<RelayMetrics>();
+        services.TryAddSingleton<Refusals>();
         services.TryAddSingleton(static provider => new Relay.Relay(
             provider.GetRequiredService<ReplicaDirectory>(),
             provider.GetRequiredService<IOptions<RelayOptions>>().Value,

@@ -49,7 +49,7 @@ internal sealed class ExploredReplica
         Host = new SessionHost(runtime, Directory, toBus, NullLogger<SessionHost>.Instance);
         var gate = new SessionGate(Host, self, Directory, services.GetRequiredService<PeerRelay>(), metrics, time, options);
         var keepAlive = new KeepAliveClock(options, time);
-        var limits = new SessionLimits(Host);
+        var limits = new SessionLimits(Host, new(time, NullLogger<Refusals>.Instance));
         Endpoint = new McpEndpoint(
             Host, gate, services.GetRequiredService<StatelessEndpoint>(), limits,
             new RequestBodies(new BodyBudget(null, 0, "")), keepAlive, metrics, time, options);

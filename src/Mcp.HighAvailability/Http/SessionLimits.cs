@@ -10,7 +10,7 @@ using ModelContextProtocol.Protocol;
 namespace Mcp.HighAvailability.Http;
 
 /// <summary>Refuses what is beyond the limits on sessions; each method says whether it has.</summary>
-internal sealed class SessionLimits(SessionHost host, IOptions<LimitOptions>? options = null)
+internal sealed class SessionLimits(SessionHost host, Refusals refusals, IOptions<LimitOptions>? options = null)
 {
     private readonly LimitOptions _limits = options?.Value ?? new();
 
@@ -19,8 +19,8 @@ internal sealed class SessionLimits(SessionHost host, IOptions<LimitOptions>? op
         if (host.SessionCount >= _limits.Sessions)
             await HttpAnswers.FullAsync(context, $"{_limits.Sessions} sessions ({LimitOptions.SectionName}:Sessions).", id).ConfigureAwait(false);
         else if (user.Length > 0 && host.SessionsOf(user) >= _limits.SessionsPerUser)
-            await HttpAnswers.TooManyAsync(context, $"{_limits.SessionsPerUser} sessions of one user ({LimitOptions.SectionName}:SessionsPerUser). End " +
-                "some with DELETE.", id).ConfigureAwait(false);
+            await refusals.TooManyAsync(context, $"{_limits.SessionsPerUser} sessions of one user", $"{LimitOptions.SectionName}:SessionsPerUser", id,
+                advice: " End some with DELETE.").ConfigureAwait(false);
         else
             return false;
         return true;
@@ -30,21 +30,21 @@ internal sealed class SessionLimits(SessionHost host, IOptions<LimitOptions>? op
     {
         var (subscriptions, bytes) = session.RecordedWith(request);
         if (session.Calls.Count >= _limits.CallsPerSession && !IsKnown())
-            await HttpAnswers.TooManyAsync(context, $"{_limits.CallsPerSession} calls of one session in flight ({LimitOptions.SectionName}:CallsPerSession).",
-                request.Id).ConfigureAwait(false);
+            await refusals.TooManyAsync(context, $"{_limits.CallsPerSession} calls of one session in flight", $"{LimitOptions.SectionName}:CallsPerSession",
+                request.Id, session.Id).ConfigureAwait(false);
         else if (session.Calls.Count > 0 && session.Calls.Bytes + length > _limits.CallBytesPerSession && !IsKnown())
-            await HttpAnswers.TooManyAsync(context, $"{_limits.CallBytesPerSession} bytes of requests of one session in flight " +
-                $"({LimitOptions.SectionName}:CallBytesPerSession).", request.Id).ConfigureAwait(false);
+            await refusals.TooManyAsync(context, $"{_limits.CallBytesPerSession} bytes of requests of one session in flight",
+                $"{LimitOptions.SectionName}:CallBytesPerSession", request.Id, session.Id).ConfigureAwait(false);
         else if (session.IsBehind && !IsKnown())
             await HttpAnswers.UnavailableAsync(context, "too many answers of this session wait for the store (HighAvailability:PendingEntries, " +
                 "HighAvailability:Sessions:JournalBytes). This request has not run.", request.Id).ConfigureAwait(false);
         else if (subscriptions > _limits.SubscriptionsPerSession)
-            await HttpAnswers.TooManyAsync(context, $"{_limits.SubscriptionsPerSession} subscriptions of one session " +
-                $"({LimitOptions.SectionName}:SubscriptionsPerSession).", request.Id).ConfigureAwait(false);
+            await refusals.TooManyAsync(context, $"{_limits.SubscriptionsPerSession} subscriptions of one session",
+                $"{LimitOptions.SectionName}:SubscriptionsPerSession", request.Id, session.Id).ConfigureAwait(false);
         else if (bytes > _limits.HandshakeBytesPerSession)
-            await HttpAnswers.TooManyAsync(context, $"{bytes} bytes would be recorded of the session with this request, more than " +
-                $"{_limits.HandshakeBytesPerSession} ({LimitOptions.SectionName}:HandshakeBytesPerSession). Unsubscribe from some resources.", request.Id)
-                .ConfigureAwait(false);
+            await refusals.TooManyAsync(context, $"{bytes} bytes would be recorded of the session with this request, more than " +
+                $"{_limits.HandshakeBytesPerSession}", $"{LimitOptions.SectionName}:HandshakeBytesPerSession", request.Id, session.Id,
+                advice: " Unsubscribe from some resources.").ConfigureAwait(false);
         else
             return false;
         return true;
@@ -69,8 +69,8 @@ internal sealed class SessionLimits(SessionHost host, IOptions<LimitOptions>? op
     {
         if (session.ReaderCount < _limits.StreamsPerSession)
             return false;
-        await HttpAnswers.TooManyAsync(context, $"{_limits.StreamsPerSession} open streams of one session ({LimitOptions.SectionName}:StreamsPerSession).")
-            .ConfigureAwait(false);
+        await refusals.TooManyAsync(context, $"{_limits.StreamsPerSession} open streams of one session", $"{LimitOptions.SectionName}:StreamsPerSession",
+            sessionId: session.Id).ConfigureAwait(false);
         return true;
     }
 }

@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Threading.RateLimiting;
-using Mcp.HighAvailability.Protocol;
 using Mcp.HighAvailability.Security;
 using Microsoft.AspNetCore.Http;
 
@@ -15,8 +14,9 @@ namespace Mcp.HighAvailability.Limits;
 /// <param name="perSecond">Requests per second of one client; 0: no limit; <see langword="null"/>: the default.</param>
 /// <param name="burst">Requests that may come at once; default: twice as many.</param>
 /// <param name="setting">The setting that the answer at the limit names.</param>
+/// <param name="refusals">Answers and logs what is refused.</param>
 /// <param name="time">When clients that are silent are forgotten.</param>
-internal sealed class RequestRate(int? perSecond, int? burst, string setting, TimeProvider? time = null)
+internal sealed class RequestRate(int? perSecond, int? burst, string setting, Refusals refusals, TimeProvider? time = null)
 {
     /// <summary>Requests per second of one client if nothing else is said: no agent comes near.</summary>
     public const int Default = 1_000;
@@ -38,9 +38,10 @@ internal sealed class RequestRate(int? perSecond, int? burst, string setting, Ti
 
         // What the lease holds comes back with time alone.
         using var lease = buckets.Take(client);
-        return lease.IsAcquired ? next(context) : HttpAnswers.TooManyAsync(
+        return lease.IsAcquired ? next(context) : refusals.TooManyAsync(
             context,
-            $"more than {_perSecond.ToString(CultureInfo.InvariantCulture)} requests per second ({setting}).",
+            $"more than {_perSecond.ToString(CultureInfo.InvariantCulture)} requests per second",
+            setting,
             retryAfter: lease.TryGetMetadata(MetadataName.RetryAfter, out var wait) ? wait : TimeSpan.FromSeconds(1));
     };
 

@@ -7,7 +7,7 @@ using ModelContextProtocol.Protocol;
 namespace Mcp.HighAvailability.Limits;
 
 /// <summary>How many requests without a session are served at the same time, in all and of one user.</summary>
-internal sealed class StatelessCalls(IOptions<LimitOptions>? options = null)
+internal sealed class StatelessCalls(Refusals refusals, IOptions<LimitOptions>? options = null)
 {
     private readonly LimitOptions _limits = options?.Value ?? new();
     private readonly ConcurrentDictionary<string, int> _users = new(StringComparer.Ordinal);
@@ -30,8 +30,8 @@ internal sealed class StatelessCalls(IOptions<LimitOptions>? options = null)
         if (user.Length > 0 && _users.AddOrUpdate(user, 1, static (_, count) => count + 1) > _limits.StatelessCallsPerUser)
         {
             Exit(user);
-            await HttpAnswers.TooManyAsync(context, $"{_limits.StatelessCallsPerUser} requests of one user without a session " +
-                $"({LimitOptions.SectionName}:StatelessCallsPerUser).", id).ConfigureAwait(false);
+            await refusals.TooManyAsync(context, $"{_limits.StatelessCallsPerUser} requests of one user without a session",
+                $"{LimitOptions.SectionName}:StatelessCallsPerUser", id).ConfigureAwait(false);
             return false;
         }
 

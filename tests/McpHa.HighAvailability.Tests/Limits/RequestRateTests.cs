@@ -3,6 +3,7 @@ using System.Net;
 using System.Security.Claims;
 using Mcp.HighAvailability.Limits;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 
 namespace McpHa.Tests;
@@ -13,6 +14,8 @@ public sealed class RequestRateTests
     // More than may come at once, several times over.
     private const int Many = 5 * 2 * RequestRate.Default;
 
+    private static readonly Refusals Unheard = new(TimeProvider.System, NullLogger<Refusals>.Instance);
+
     [Theory]
     [InlineData("8.8.8.8", null)]
     [InlineData("2001:db8::1", null)]
@@ -20,7 +23,7 @@ public sealed class RequestRateTests
     [InlineData("127.0.0.1", "ada")]
     public async Task By_default_an_address_of_the_Internet_and_a_user_have_a_limit(string address, string? user)
     {
-        var rate = new RequestRate(null, null, "Here:RequestsPerSecond");
+        var rate = new RequestRate(null, null, "Here:RequestsPerSecond", Unheard);
         var asked = Stopwatch.StartNew();
         HttpContext context;
         do
@@ -47,7 +50,7 @@ public sealed class RequestRateTests
     [InlineData("8.8.8.8", 0)]
     public async Task Nobody_has_one_who_may_be_a_proxy_or_when_it_is_turned_off(string address, int? perSecond)
     {
-        var rate = new RequestRate(perSecond, null, "x");
+        var rate = new RequestRate(perSecond, null, "x", Unheard);
         for (var i = 0; i < Many; i++)
             Assert.Equal(200, (await AskAsync(rate, address, null)).Response.StatusCode);
     }
@@ -62,7 +65,7 @@ public sealed class RequestRateTests
     [Fact]
     public async Task A_limit_that_is_set_holds_for_every_address()
     {
-        var rate = new RequestRate(1, 1, "x");
+        var rate = new RequestRate(1, 1, "x", Unheard);
         var asked = Stopwatch.StartNew();
         var status = 200;
         while (status == 200 && asked.Elapsed < Wait.Limit)
@@ -75,7 +78,7 @@ public sealed class RequestRateTests
     {
         var time = new FakeTimeProvider();
         var timers = Timer.ActiveCount;
-        var rates = Enumerable.Range(0, 500).Select(_ => new RequestRate(10, 100, "x", time)).ToList();
+        var rates = Enumerable.Range(0, 500).Select(_ => new RequestRate(10, 100, "x", Unheard, time)).ToList();
         foreach (var rate in rates)
             await AskAsync(rate, "8.8.8.8", null);
         Assert.InRange(Timer.ActiveCount, 0, timers + 100); // other tests have some of their own
