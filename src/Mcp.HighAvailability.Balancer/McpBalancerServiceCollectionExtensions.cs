@@ -4,6 +4,7 @@ using Mcp.HighAvailability.Balancer.Operations;
 using Mcp.HighAvailability.Balancer.Routing;
 using Mcp.HighAvailability.Balancer.Status;
 using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.Diagnostics;
 using Mcp.HighAvailability.Http;
 using Mcp.HighAvailability.Limits;
 using Mcp.HighAvailability.Relay;
@@ -54,6 +55,7 @@ public static class McpBalancerServiceCollectionExtensions
             return new RequestBodies(new BodyBudget(balancer.MaxBodyBytes, balancer.MaxRequestBodySize, "Balancer:MaxBodyBytes",
                 provider.GetService<IMeterFactory>()));
         });
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IStartsAtZero, BodyBudget>(static p => p.GetRequiredService<RequestBodies>().Budget));
         services.TryAddSingleton<Timeline>();
         services.TryAddSingleton<ReplicaRoster>();
         services.TryAddSingleton<ErrorResponses>();

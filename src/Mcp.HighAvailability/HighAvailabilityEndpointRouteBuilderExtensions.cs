@@ -4,6 +4,7 @@ using Mcp.HighAvailability.Cluster;
 using Mcp.HighAvailability.Diagnostics;
 using Mcp.HighAvailability.Http;
 using Mcp.HighAvailability.Limits;
+using Mcp.HighAvailability.Relay;
 using Mcp.HighAvailability.Security;
 using Mcp.HighAvailability.Sessions;
 using Microsoft.AspNetCore.Http;
@@ -43,7 +44,8 @@ public static class HighAvailabilityEndpointRouteBuilderExtensions
         var gate = services.GetRequiredService<SessionGate>();
         self.Load = () => (host.SessionCount, host.CallCount);
         var metrics = services.GetRequiredService<SessionMetrics>();
-        self.Faults = () => new(metrics.Faults.MayHaveRun, metrics.Faults.FencedWrites, metrics.Faults.UnjournaledEvents);
+        var relayed = services.GetRequiredService<RelayMetrics>();
+        self.Faults = () => new(metrics.Faults.MayHaveRun + relayed.MayHaveRun, metrics.Faults.FencedWrites, metrics.Faults.UnjournaledEvents);
         self.Rerun = () => RerunPolicy.Publish(services.GetRequiredService<IOptions<McpServerOptions>>().Value);
         metrics.Observe(() => host.SessionCount, () => host.CallCount, () => gate.Held);
 

@@ -47,6 +47,7 @@ public static class HighAvailabilityMcpServerBuilderExtensions
         services.TryAddSingleton<IReplicaContext, ReplicaContext>();
         services.TryAddSingleton<ISessionState, SessionState>();
         services.TryAddSingleton(static p => new SessionMetrics(p.GetRequiredService<IMeterFactory>()));
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IStartsAtZero, SessionMetrics>(static p => p.GetRequiredService<SessionMetrics>()));
         services.TryAddSingleton<LazyFlusher>();
         services.TryAddSingleton<CommitContext>();
         services.TryAddSingleton<BroadcastFollower>();
@@ -78,6 +79,7 @@ public static class HighAvailabilityMcpServerBuilderExtensions
             p.GetRequiredService<IOptions<HighAvailabilityOptions>>().Value.MaxRequestBodySize,
             $"{LimitOptions.SectionName}:BodyBytes",
             p.GetRequiredService<IMeterFactory>())));
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IStartsAtZero, BodyBudget>(static p => p.GetRequiredService<RequestBodies>().Budget));
         services.TryAddSingleton<McpEndpoint>();
         services.TryAddSingleton<LegacySseEndpoint>();
         services.TryAddSingleton<UnheardSessions>();

@@ -4,6 +4,7 @@ using Mcp.HighAvailability.Limits;
 using Mcp.HighAvailability.Relay;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
@@ -21,8 +22,11 @@ public static class RelayServiceCollectionExtensions
         services.AddDescriptorLimit();
         services.AddOptions<RelayOptions>().ValidateOnStart();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<RelayOptions>, RelayOptionsValidator>());
-        services.TryAddSingleton<RelayMetrics>();
         services.TryAddSingleton<Refusals>();
+        services.TryAddSingleton<RelayMetrics>();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IStartsAtZero, RelayMetrics>(static p => p.GetRequiredService<RelayMetrics>()));
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IStartsAtZero, Descriptors>(static p => p.GetRequiredService<Descriptors>()));
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, CounterStart>());
         services.TryAddSingleton(static provider => new Relay.Relay(
             provider.GetRequiredService<ReplicaDirectory>(),
             provider.GetRequiredService<IOptions<RelayOptions>>().Value,

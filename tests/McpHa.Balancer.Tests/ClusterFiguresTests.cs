@@ -69,6 +69,27 @@ public sealed class ClusterFiguresTests
     public async Task Every_tile_leads_to_a_section_of_the_runbook()
     {
         await using var bench = await BalancerBench.StartAsync();
+    [Fact]
+    public async Task A_call_that_may_have_run_counts_once_and_not_as_a_5xx_response_too()
+    {
+        await using var bench = await BalancerBench.StartAsync();
+        var replica = await bench.AddAsync("a");
+        replica.Answer = (context, _) =>
+        {
+            context.Abort();
+            return Task.CompletedTask;
+        };
+        var call = new StringContent("""{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"deliver"}}""");
+
+        using var failed = await bench.SendAsync(BalancerBench.Post(version: "2026-07-28", body: call));
+
+        Assert.Equal(HttpStatusCode.BadGateway, failed.StatusCode);
+        Assert.Contains("may have run", await failed.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        var status = await StatusAsync(bench);
+        Assert.Equal((1, 0, 0, 0, 0), Errors(status));
+        Assert.Equal(1, status.GetProperty("history").GetProperty("errors").EnumerateArray().Sum(minute => minute.GetInt64()));
+    }
+
         var page = await PageAsync(bench);
         var runbook = await bench.Client.GetStringAsync("/status/runbook");
 

@@ -37,6 +37,14 @@ public class MetricsTests
         Assert.Matches(@"(?m)^mcp_ha_cluster_sessions\{[^}]*mcp_ha_replica_id=""server-1""[^}]*\} 7\b", text);
         Assert.Matches(@"(?m)^mcp_ha_cluster_replicas\{[^}]*mcp_ha_replica_state=""alive""[^}]*\} 1\b", text);
         Assert.Matches(@"(?m)^mcp_ha_directory_reachable[^ ]* 1\b", text);
+
+        // Counters begin with 0: a first event is an increase.
+        Assert.All(
+            new[]
+            {
+                "relay_refused", "relay_given_up", "bodies_refused", "descriptors_refused", "balancer_too_many_requests", "balancer_server_errors",
+            },
+            counter => Assert.Matches($@"(?m)^mcp_ha_{counter}_total[^ ]* 0\b", text));
     }
 
     [Fact]
@@ -48,7 +56,7 @@ public class MetricsTests
             InstrumentPublished = (instrument, _) =>
             {
                 if (instrument.Meter.Name == "Mcp.HighAvailability" && (instrument.Name.Contains(".balancer.", StringComparison.Ordinal) || instrument.Name.Contains(".cluster.", StringComparison.Ordinal)
-                    || instrument.Name.Contains(".directory.", StringComparison.Ordinal)))
+                    || instrument.Name.Contains(".directory.", StringComparison.Ordinal) || instrument.Name.Contains(".store.", StringComparison.Ordinal)))
                 {
                     lock (made)
                         made.Add($"{instrument.Name} {instrument.Unit} {instrument.Description!.TrimEnd('.')}");

@@ -7,8 +7,8 @@ using Mcp.HighAvailability.Storage;
 namespace Mcp.HighAvailability.Balancer.Status;
 
 /// <summary>The figures of the page as metrics. Computed only when they are collected.</summary>
-internal sealed class ClusterMetrics(ReplicaDirectory directory, BalancerEndpoint balancer, RoutingState state, FailoverLog failovers, IMeterFactory meters)
-    : IHostedService
+internal sealed class ClusterMetrics(ReplicaDirectory directory, BalancerEndpoint balancer, RoutingState state, FailoverLog failovers,
+    ErrorResponses responses, StoreReader store, IMeterFactory meters) : IHostedService
 {
     public Task StartAsync(CancellationToken cancellationToken)
     {
@@ -30,6 +30,14 @@ internal sealed class ClusterMetrics(ReplicaDirectory directory, BalancerEndpoin
         meter.CreateObservableUpDownCounter("mcp.ha.balancer.held", () => state.Held.Count, "{exchange}",
             "Requests that this balancer holds while no replica can serve them.");
         meter.CreateObservableUpDownCounter("mcp.ha.balancer.held.size", () => state.Held.Bytes, "By", "Body bytes of the requests that this balancer holds.");
+        meter.CreateObservableCounter("mcp.ha.balancer.too_many_requests", () => responses.TooManyRequests, "{response}",
+            "Responses of this balancer with status 429.");
+        meter.CreateObservableCounter("mcp.ha.balancer.server_errors", () => responses.ServerErrors, "{response}",
+            "Responses of this balancer with status 500 or more, without those that say \"may have run\".");
+        meter.CreateObservableUpDownCounter("mcp.ha.store.memory.used", () => OfStore(static figures => figures.MemoryUsed), "By",
+            "Memory that the store uses, as it says.");
+        meter.CreateObservableUpDownCounter("mcp.ha.store.memory.limit", () => OfStore(static figures => figures.MemoryLimit), "By",
+            "Memory that the store may use; missing without a limit.");
         return Task.CompletedTask;
     }
 
@@ -41,6 +49,10 @@ internal sealed class ClusterMetrics(ReplicaDirectory directory, BalancerEndpoin
         foreach (var name in new[] { ReplicaStates.Alive, ReplicaStates.Draining, ReplicaStates.Lost })
             yield return new(states.Count(other => other == name), new KeyValuePair<string, object?>(AttributeNames.ReplicaState, name));
     }
+
+    // As of the collection before: reading the store would hold up this one.
+    private IEnumerable<Measurement<long>> OfStore(Func<StoreFigures, long?> figure) =>
+        store.Last is { } figures && figure(figures) is { } bytes ? [new(bytes)] : [];
 
     private IEnumerable<Measurement<int>> OfEach(Func<ReplicaInfo, int> figure) =>
         directory.Alive.Select(replica => new Measurement<int>(figure(replica), new KeyValuePair<string, object?>(AttributeNames.Replica, replica.Id)));

@@ -32,7 +32,7 @@ internal sealed record StatusTotals(
 /// <summary>Errors of the last hour, since this balancer started at most.</summary>
 /// <param name="MayHaveRun">Calls that ended with "may have run", in all replicas and at this balancer.</param>
 /// <param name="TooManyRequests">Responses of this balancer with status 429.</param>
-/// <param name="ServerErrors">Responses of this balancer with status 500 or more.</param>
+/// <param name="ServerErrors">Responses of this balancer with status 500 or more, without those that say "may have run".</param>
 /// <param name="FencedWrites">Writes that the store refused, in all replicas.</param>
 /// <param name="UnjournaledEvents">Notifications dropped while the store was away, in all replicas.</param>
 internal sealed record ErrorStatus(long MayHaveRun, long TooManyRequests, long ServerErrors, long FencedWrites, long UnjournaledEvents);

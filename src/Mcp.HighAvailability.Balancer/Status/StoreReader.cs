@@ -2,7 +2,7 @@ using Mcp.HighAvailability.Storage;
 
 namespace Mcp.HighAvailability.Balancer.Status;
 
-/// <summary>Reads the figures of the store while a cluster page is open, at most once in two seconds. Thread-safe.</summary>
+/// <summary>Reads the figures of the store when a cluster page or a collection of metrics asks, at most once in two seconds. Thread-safe.</summary>
 internal sealed partial class StoreReader(TimeProvider time, ILogger<StoreReader> logger, IStoreFigures? figures = null)
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(2);

@@ -3,7 +3,7 @@ using System.Diagnostics.Metrics;
 namespace Mcp.HighAvailability.Diagnostics;
 
 /// <summary>Counters of what happens to sessions in this replica.</summary>
-internal sealed class SessionMetrics
+internal sealed class SessionMetrics : IStartsAtZero
 {
     private readonly Meter _meter;
     private readonly Counter<long> _created;
@@ -44,7 +44,7 @@ internal sealed class SessionMetrics
         _journaled = _meter.CreateCounter<long>("mcp.ha.events.journaled", "{event}", "Messages written to the journal.");
         _replayed = _meter.CreateCounter<long>("mcp.ha.events.replayed", "{event}", "Messages sent again from the journal.");
         _trimmed = _meter.CreateCounter<long>("mcp.ha.events.trimmed", "{event}", "Messages removed from the journal by its limits.");
-        _overdue = _meter.CreateCounter<long>("mcp.ha.calls.overdue", "{call}", "Answers that could not be stored in time because the store was away.");
+        _overdue = _meter.CreateCounter<long>("mcp.ha.calls.overdue", "{call}", "Calls ended with \"may have run\" because the store was away.");
         _givenUp = _meter.CreateCounter<long>("mcp.ha.events.given_up", "{event}", "Notifications dropped because too many messages of their session waited " +
             "for the store.");
         _forwards = _meter.CreateCounter<long>("mcp.ha.forwards", "{request}", "Requests forwarded to the session's owner.");
@@ -71,6 +71,12 @@ internal sealed class SessionMetrics
     public (long MayHaveRun, long FencedWrites, long UnjournaledEvents) Faults =>
         (Volatile.Read(ref _callsThatMayHaveRun), Volatile.Read(ref _fencedWrites), Volatile.Read(ref _unjournaledEvents));
 
+    public void PublishZeros()
+    {
+        foreach (var counter in (ReadOnlySpan<Counter<long>>)[_refused, _overdue, _givenUp, _fenced, _writtenBack, _broadcastGaps])
+            counter.Add(0);
+    }
+
     public void Created() => _created.Add(1);
 
     public void Ended(string reason) => _ended.Add(1, new KeyValuePair<string, object?>(AttributeNames.Reason, reason));
@@ -91,6 +97,7 @@ internal sealed class SessionMetrics
             _trimmed.Add(events);
     }
 
+    /// <summary>The client gets "may have run".</summary>
     public void Overdue()
     {
         _overdue.Add(1);

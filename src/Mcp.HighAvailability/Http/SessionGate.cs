@@ -179,9 +179,14 @@ internal sealed class SessionGate(
     }
 
     // What has begun to run here is never said to be safe to send again.
-    private Task RefuseAsync(HttpContext context, string reason, RequestId id) => ClientExchange.Of(context).HasBegun
-        ? HttpAnswers.MayHaveRunAsync(context, reason, self.Id, id)
-        : HttpAnswers.UnavailableAsync(context, reason, id);
+    private Task RefuseAsync(HttpContext context, string reason, RequestId id)
+    {
+        if (!ClientExchange.Of(context).HasBegun)
+            return HttpAnswers.UnavailableAsync(context, reason, id);
+        if (!context.Request.Headers.ContainsKey(HaHeaders.Relay))
+            metrics.Overdue();
+        return HttpAnswers.MayHaveRunAsync(context, reason, self.Id, id);
+    }
 
     // A store that goes away under a request is no answer: what has begun is cut, so that the client resumes; the rest is tried again.
     // Null: served; otherwise why the store is away, or empty when the session has moved.

@@ -107,8 +107,7 @@ internal sealed class StreamPump(HttpContext context, LiveSession session, Strea
                         await _response.FlushAsync(gone).ConfigureAwait(false);
                         return true;
                     case StreamItemKind.Overdue:
-                        // The gate answers, or a relay comes back for the answer.
-                        metrics.Overdue();
+                        // The gate tries again before it answers, or a relay comes back for the answer.
                         throw new StoreUnavailableException(Unstored);
                     case StreamItemKind.Moved:
                         return Moved();

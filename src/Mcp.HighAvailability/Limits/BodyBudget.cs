@@ -6,7 +6,7 @@ namespace Mcp.HighAvailability.Limits;
 /// <summary>
 /// Counts the bytes of request bodies that this process holds, from their arrival to the end of their requests, and refuses more than the limit.
 /// </summary>
-internal sealed class BodyBudget
+internal sealed class BodyBudget : IStartsAtZero
 {
     private const long MaxDefault = 1024L * 1024 * 1024;
 
@@ -48,6 +48,8 @@ internal sealed class BodyBudget
         _refused?.Add(1);
         return false;
     }
+
+    public void PublishZeros() => _refused?.Add(0);
 
     /// <summary>Gives back what <see cref="TryTake"/> has counted.</summary>
     public void Release(long bytes) => Interlocked.Add(ref _held, -bytes);

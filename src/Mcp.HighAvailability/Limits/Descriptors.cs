@@ -17,7 +17,7 @@ namespace Mcp.HighAvailability.Limits;
 /// </para>
 /// <para>Connections of clients and to replicas are counted one by one; all other descriptors are counted now and then.</para>
 /// </remarks>
-internal sealed partial class Descriptors
+internal sealed partial class Descriptors : IStartsAtZero
 {
     private const string Folder = "/proc/self/fd";
     private static readonly TimeSpan MinCountInterval = TimeSpan.FromSeconds(1);
@@ -90,6 +90,8 @@ internal sealed partial class Descriptors
 
     /// <summary>A counted connection has closed.</summary>
     public void Closed() => Interlocked.Decrement(ref _connections);
+
+    public void PublishZeros() => _refused?.Add(0);
 
     /// <summary>Counts and logs a refusal.</summary>
     public void Refused()

@@ -1,4 +1,5 @@
 using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.Diagnostics;
 using Mcp.HighAvailability.Limits;
 using Mcp.HighAvailability.Relay.Upstream;
 using Microsoft.AspNetCore.Http;
@@ -17,7 +18,7 @@ namespace Mcp.HighAvailability.Relay;
 /// exchange is repeatable.</para>
 /// <para>A client that reads slowly slows its replica down; memory per exchange is bounded by <see cref="RelayOptions.MaxMessageBytes"/>.</para>
 /// </remarks>
-public sealed class Relay : IDisposable
+public sealed partial class Relay : IDisposable
 {
     private readonly RelayKeepAlive _keepAlive;
     private volatile Ends _ends = new(new(), new());
@@ -28,6 +29,7 @@ public sealed class Relay : IDisposable
         _keepAlive = new RelayKeepAlive(options.KeepAlive, time, logger);
         Shared = new SharedConnections(directory);
         Client = new ReplicaClient(directory, options, descriptors, time);
+        Refusals = new(time, (lost, calls, _) => LogRefused(Logger, lost, calls));
     }
 
     internal ReplicaDirectory Directory { get; }
@@ -41,6 +43,9 @@ public sealed class Relay : IDisposable
     internal ReplicaClient Client { get; }
 
     internal SharedConnections Shared { get; }
+
+    /// <summary>Requests that ended with "may have run", by the replica that was lost with them.</summary>
+    internal LogGathering<string, int> Refusals { get; }
 
     internal SessionRoutes Routes { get; } = new();
 
@@ -88,4 +93,9 @@ public sealed class Relay : IDisposable
     }
 
     private sealed record Ends(CancellationTokenSource Listening, CancellationTokenSource Calls);
+
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "Replica {ReplicaId} was lost with requests that must not be sent twice. Their clients were told that they may have run. Requests: {Count}.")]
+    private static partial void LogRefused(ILogger logger, string replicaId, int count);
 }

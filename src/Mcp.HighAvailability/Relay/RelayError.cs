@@ -12,6 +12,8 @@ namespace Mcp.HighAvailability.Relay;
 /// <param name="Message">For people.</param>
 internal sealed record RelayError(int Status, int Code, string Reason, string Message)
 {
+    private static readonly object MayHaveRunMark = new();
+
     /// <summary>No replica could serve the request within the hold time; it was not run.</summary>
     public static readonly RelayError NoReplica = new(
         StatusCodes.Status503ServiceUnavailable, JsonRpc.Unavailable, "unavailable", "No replica can serve this request now. Send it again later.");
@@ -42,12 +44,17 @@ internal sealed record RelayError(int Status, int Code, string Reason, string Me
         StatusCodes.Status503ServiceUnavailable, JsonRpc.Unavailable, "bodies-full",
         $"This balancer holds {limit} bytes of request bodies, its limit. Send the request again later, or raise {option}.");
 
+    /// <summary>Whether the response of a request is this error: "may have run".</summary>
+    public static bool IsMayHaveRun(HttpContext context) => context.Items.ContainsKey(MayHaveRunMark);
+
     /// <summary>Answers a request whose response has not begun; a relay is told whether it passes by itself.</summary>
     public async Task AnswerAsync(HttpResponse response, ReadOnlyMemory<byte> request, bool transient = false, IReadOnlyList<string>? begunAt = null)
     {
         response.Clear();
         response.StatusCode = Status;
         response.ContentType = "application/json";
+        if (Code == JsonRpc.MayHaveRun)
+            response.HttpContext.Items[MayHaveRunMark] = null;
         if (Status == StatusCodes.Status503ServiceUnavailable)
             response.Headers.RetryAfter = "1";
         if (transient)

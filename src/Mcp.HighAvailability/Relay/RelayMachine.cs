@@ -232,9 +232,9 @@ internal sealed class RelayMachine(RelayExchange exchange, string? lastEventId, 
         var broke = kind is RelayFailureKind.Broken or RelayFailureKind.Lost;
         Count(failure, broke, now - _attemptBegan > LongAttempt, now);
         if (IsAbandoned)
-            return new(RelayAction.Fail) { Error = RelayError.LostRepeatedly(BegunAt.Count), IsGivenUp = true, Failure = failure };
+            return new(RelayAction.Fail) { Error = RelayError.LostRepeatedly(BegunAt.Count), Failure = failure };
         if (MayHaveRun && !CanResume && !MayRepeat)
-            return new(RelayAction.Fail) { Error = RelayError.MayHaveRun, IsGivenUp = true, Failure = failure };
+            return new(RelayAction.Fail) { Error = RelayError.MayHaveRun, Failure = failure };
         if ((_broken?.Count > MaxBreaksWithoutProgress && !Listens) || now - _heldSince >= exchange.HoldTime)
             return GiveUp() with { Failure = failure };
         var behind = broke && _failures == 1 && IsGetStream;

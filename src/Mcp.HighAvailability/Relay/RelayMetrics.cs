@@ -1,13 +1,14 @@
 using System.Diagnostics.Metrics;
 using Mcp.HighAvailability.Diagnostics;
-using Mcp.HighAvailability.Protocol;
 
 namespace Mcp.HighAvailability.Relay;
 
 /// <summary>Metrics of relays.</summary>
-internal sealed class RelayMetrics
+internal sealed class RelayMetrics : IStartsAtZero
 {
     private readonly Counter<long> _abandoned;
+    private readonly Counter<long> _refused;
+    private readonly Counter<long> _givenUp;
     private long _mayHaveRun;
 
     public RelayMetrics(IMeterFactory meters)
@@ -20,7 +21,9 @@ internal sealed class RelayMetrics
         Held = meter.CreateUpDownCounter<long>("mcp.ha.relay.held", "{request}", "Requests that wait for a replica.");
         _abandoned = meter.CreateCounter<long>("mcp.ha.relay.abandoned", "{request}", "Requests without a session that ended with an error because too many " +
             "replicas were lost while they ran.");
-        GivenUp = meter.CreateCounter<long>("mcp.ha.relay.given_up", "{request}", "Requests that the relay ended with an error.");
+        _refused = meter.CreateCounter<long>("mcp.ha.relay.refused", "{request}", "Requests that the relay ended with \"may have run\".");
+        _givenUp = meter.CreateCounter<long>("mcp.ha.relay.given_up", "{request}", "Requests that the relay ended with an error because no replica could " +
+            "serve them in time.");
     }
 
     public Counter<long> Attempts { get; }
@@ -33,19 +36,31 @@ internal sealed class RelayMetrics
 
     public UpDownCounter<long> Held { get; }
 
-    public Counter<long> GivenUp { get; }
-
     /// <summary>Requests that this process has answered with "may have run", since its start.</summary>
     public long MayHaveRun => Volatile.Read(ref _mayHaveRun);
 
-    /// <summary>The client got an error of the relay.</summary>
-    public void Answered(RelayError error)
+    /// <summary>The client gets "may have run".</summary>
+    public void Refused()
     {
-        if (error.Code == JsonRpc.MayHaveRun)
-            Interlocked.Increment(ref _mayHaveRun);
+        _refused.Add(1);
+        Interlocked.Increment(ref _mayHaveRun);
     }
 
-    public void Abandoned(string call) => _abandoned.Add(1, new KeyValuePair<string, object?>(AttributeNames.Tool, call));
+    /// <summary>The client gets "may have run", because too many replicas were lost with the request.</summary>
+    public void Abandoned(string call)
+    {
+        _abandoned.Add(1, new KeyValuePair<string, object?>(AttributeNames.Tool, call));
+        Interlocked.Increment(ref _mayHaveRun);
+    }
+
+    /// <summary>The client gets an error, or its stream breaks off: no replica could serve the request in time, and it has not run.</summary>
+    public void GivenUp() => _givenUp.Add(1);
+
+    public void PublishZeros()
+    {
+        _refused.Add(0);
+        _givenUp.Add(0);
+    }
 
     public void Failed(string kind) => Failures.Add(1, new KeyValuePair<string, object?>(AttributeNames.ErrorType, kind));
 }

@@ -52,8 +52,6 @@ internal sealed partial class RelayRun(
         finally
         {
             _trace.Finish(_error, _goesOn);
-            if (_error is { } error)
-                relay.Metrics.Answered(error);
             await client.EndAsync();
             CountAsHeld(false);
         }
@@ -255,16 +253,19 @@ internal sealed partial class RelayRun(
         switch (step.Action)
         {
             case RelayAction.Fail:
-                await client.FailAsync(_error = step.Error!, exchange.Body);
+                Count(_error = step.Error!);
+                await client.FailAsync(_error, exchange.Body);
                 break;
             case RelayAction.Refuse:
                 _error = exchange.ForRelay ? null : _machine.BegunAt.Count == 0 ? RelayError.NoReplica : RelayError.MayHaveRun;
+                GiveUp(step);
                 await client.RefuseAsync(exchange.ForRelay, exchange.Body, _machine.BegunAt);
                 break;
             case RelayAction.EndElsewhere:
                 client.EndElsewhere(exchange.ForRelay);
                 break;
             case RelayAction.Abort:
+                GiveUp(step);
                 client.Abort();
                 break;
         }
@@ -279,18 +280,29 @@ internal sealed partial class RelayRun(
             LogFailed(relay.Logger, failure.Target.ReplicaId, failure.Kind);
             CountAsHeld(true);
         }
-
-        if (!step.IsGivenUp)
-            return;
-        relay.Metrics.GivenUp.Add(1);
-        if (step.Error is null)
-            LogGivenUp(relay.Logger, exchange.HoldTime);
-        else if (step.Error != RelayError.MayHaveRun)
-            Abandon();
     }
 
-    private void Abandon()
+    // Only what a client gets counts: another relay asks elsewhere. One answer counts in one metric.
+    private void GiveUp(RelayStep step)
     {
+        if (!step.IsGivenUp || exchange.ForRelay)
+            return;
+        LogGivenUp(relay.Logger, exchange.HoldTime);
+        if (_error == RelayError.MayHaveRun)
+            relay.Metrics.Refused();
+        else
+            relay.Metrics.GivenUp();
+    }
+
+    private void Count(RelayError error)
+    {
+        if (error == RelayError.MayHaveRun)
+        {
+            relay.Metrics.Refused();
+            relay.Refusals.Add(_machine.BegunAt is [.., var lost] ? lost : "", 1);
+            return;
+        }
+
         relay.Metrics.Abandoned(exchange.CallName);
         LogAbandoned(relay.Logger, exchange.CallName, _machine.BegunAt.Count);
     }

@@ -64,7 +64,7 @@ internal readonly record struct RelayStep(RelayAction Action)
     /// <summary>The error; for <see cref="RelayAction.Fail"/>.</summary>
     public RelayError? Error { get; init; }
 
-    /// <summary>The exchange was given up; for metrics.</summary>
+    /// <summary>No replica could serve the exchange in time; for metrics.</summary>
     public bool IsGivenUp { get; init; }
 
     /// <summary>Nothing follows.</summary>

@@ -88,7 +88,7 @@ public class RelayMachineTests
         Assert.Equal(RelayAction.Ask, machine.NotAnswered(RelayFailureKind.Broken, TimeSpan.Zero).Action);
         machine.Chosen(Target("b"), TimeSpan.Zero);
         var end = machine.NotAnswered(RelayFailureKind.Lost, TimeSpan.Zero);
-        Assert.Equal(("replicas-lost", true), (end.Error!.Reason, end.IsGivenUp));
+        Assert.Equal("replicas-lost", end.Error!.Reason);
     }
 
     private static RelayMachine Machine(HttpMethod method, bool repeatable) => new(Exchange(method, repeatable), null, maxReplicaLosses: 2);

@@ -64,6 +64,28 @@ public sealed class StoreOutageTests
     }
 
     [Fact]
+    public async Task A_relay_that_has_to_come_back_for_an_answer_counts_no_call_that_may_have_run()
+    {
+        await using var cluster = await InProcessCluster.StartAsync(1, o => o.DurableTimeout = TimeSpan.FromMilliseconds(150));
+        using var client = await cluster.ConnectAsync();
+        using var overdue = new Counted(cluster[0], "mcp.ha.calls.overdue");
+        cluster.Tool.Body = run =>
+        {
+            cluster[0].Store.Away = true;
+            return Task.FromResult("done");
+        };
+        using var call = await client.PostAsync(cluster[0], client.Call("once"), h => h.TryAddWithoutValidation("Mcp-Ha-Relay", "1"));
+        await Assert.ThrowsAnyAsync<Exception>(call.MessagesAsync);
+        Assert.Equal(0, overdue.Value);
+
+        cluster[0].Store.Away = false;
+        using var resumed = await client.GetAsync(cluster[0], call.LastId);
+
+        Assert.Equal("done", RawClient.TextOf(Assert.Single(await resumed.MessagesAsync())));
+        Assert.Equal(0, overdue.Value);
+    }
+
+    [Fact]
     public async Task A_session_that_the_store_has_lost_is_written_back_with_its_state_and_goes_on()
     {
         await using var cluster = await InProcessCluster.StartAsync();
