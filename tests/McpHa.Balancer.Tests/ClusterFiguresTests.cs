@@ -42,6 +42,7 @@ public sealed class ClusterFiguresTests
         await bench.AddAsync("c", replica => replica.Info with { Started = DateTimeOffset.UtcNow.AddMinutes(1) });
 
         Assert.Equal(0, Total(await StatusAsync(bench), "unreplaced"));
+        Assert.DoesNotContain("notable figure", await PageAsync(bench), StringComparison.Ordinal);
         var page = await PageAsync(bench);
         Assert.Contains("class=\"good\">All 2 replicas take sessions.", page, StringComparison.Ordinal);
         Assert.Contains("<td class=\"lost\">lost</td>", page, StringComparison.Ordinal);
@@ -62,13 +63,12 @@ public sealed class ClusterFiguresTests
         Assert.Equal(HttpStatusCode.InternalServerError, failed.StatusCode);
 
         Assert.Equal((2, 1, 1, 2, 3), Errors(await StatusAsync(bench)));
+        Assert.Contains(
+            "class=\"warn\">All 2 replicas take sessions. Redis answers. 4 notable figures below: Calls &quot;may have run&quot;, 429 responses, 5xx responses, " +
+                "Unjournaled events.", await PageAsync(bench), StringComparison.Ordinal);
         Assert.Equal(2, (await StatusAsync(bench)).GetProperty("history").GetProperty("calls").EnumerateArray().Sum(minute => minute.GetInt64()));
     }
 
-    [Fact]
-    public async Task Every_tile_leads_to_a_section_of_the_runbook()
-    {
-        await using var bench = await BalancerBench.StartAsync();
     [Fact]
     public async Task A_call_that_may_have_run_counts_once_and_not_as_a_5xx_response_too()
     {
@@ -90,6 +90,10 @@ public sealed class ClusterFiguresTests
         Assert.Equal(1, status.GetProperty("history").GetProperty("errors").EnumerateArray().Sum(minute => minute.GetInt64()));
     }
 
+    [Fact]
+    public async Task Every_tile_leads_to_a_section_of_the_runbook()
+    {
+        await using var bench = await BalancerBench.StartAsync();
         var page = await PageAsync(bench);
         var runbook = await bench.Client.GetStringAsync("/status/runbook");
 
@@ -99,9 +103,13 @@ public sealed class ClusterFiguresTests
             Assert.Contains($"<a href=\"/status/runbook#{tile.Section}\">", page, StringComparison.Ordinal);
             Assert.Contains($"<h2 id=\"{tile.Section}\">", runbook, StringComparison.Ordinal);
         });
+        Assert.All(Tile.All, tile => Assert.Contains($"<em>{tile.Name}</em>", SectionOf(runbook, tile.Section), StringComparison.Ordinal));
         Assert.DoesNotContain("](", runbook, StringComparison.Ordinal);
         Assert.Contains("<code>mcp.ha.writes.fenced</code>", runbook, StringComparison.Ordinal);
     }
+
+    private static string SectionOf(string runbook, string section) =>
+        WebUtility.HtmlDecode(runbook.Split($"<h2 id=\"{section}\">")[1].Split("<h2")[0]);
 
     private static int Total(JsonElement status, string name) => status.GetProperty("totals").GetProperty(name).GetInt32();
 

@@ -7,13 +7,15 @@ using Mcp.HighAvailability.Storage;
 namespace Mcp.HighAvailability.Balancer.Status;
 
 /// <summary>The figures of the page as metrics. Computed only when they are collected.</summary>
-internal sealed class ClusterMetrics(ReplicaDirectory directory, BalancerEndpoint balancer, RoutingState state, FailoverLog failovers,
+internal sealed class ClusterMetrics(ReplicaDirectory directory, BalancerEndpoint balancer, RoutingState state, FailoverLog failovers, ReplicaRoster roster,
     ErrorResponses responses, StoreReader store, IMeterFactory meters) : IHostedService
 {
     public Task StartAsync(CancellationToken cancellationToken)
     {
         var meter = meters.Create(HighAvailabilityDiagnostics.MeterName);
         meter.CreateObservableUpDownCounter("mcp.ha.cluster.replicas", Replicas, "{replica}", "Replicas in the directory, by state.");
+        meter.CreateObservableUpDownCounter("mcp.ha.cluster.unreplaced", roster.CountUnreplaced, "{replica}",
+            "Lost replicas that no other one has replaced, each for an hour at most.");
         meter.CreateObservableUpDownCounter("mcp.ha.cluster.sessions", () => OfEach(static replica => replica.Sessions), "{session}",
             "Sessions of each replica, by its last heartbeat.");
         meter.CreateObservableUpDownCounter("mcp.ha.cluster.calls", () => OfEach(static replica => replica.Calls), "{call}",

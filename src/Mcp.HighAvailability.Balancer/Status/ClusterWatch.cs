@@ -74,14 +74,14 @@ internal sealed partial class ClusterWatch(
                 continue;
             }
 
-            timeline.AddLost(gone.Id, LastHeard(gone.Id));
+            timeline.AddLost(gone.Id, LastHeard(gone.Id), gone.Sessions);
             _lost[gone.Id] = time.GetUtcNow();
         }
 
         // Ids are new at every start: a replica that has not come back by now does not come back.
         foreach (var id in _lost.Where(pair => time.GetUtcNow() - pair.Value > ReplicaSilence.RemovedAfter).Select(pair => pair.Key).ToList())
             _lost.Remove(id);
-        roster.Trim();
+        roster.CountUnreplaced();
     }
 
     private DateTimeOffset LastHeard(string id) =>

@@ -18,7 +18,7 @@ internal sealed record BalancerStatus(string Instance, int ProcessId, DateTimeOf
 /// <param name="Replicas">Replicas in the directory, lost ones included.</param>
 /// <param name="Alive">Replicas that are alive.</param>
 /// <param name="Serving">Replicas that take sessions.</param>
-/// <param name="Unreplaced">Lost replicas for which no other one has joined.</param>
+/// <param name="Unreplaced">Lost replicas for which no other one has joined, see <see cref="ReplicaRoster"/>.</param>
 /// <param name="Sessions">Sessions that have a record in the store.</param>
 /// <param name="Waiting">Those of them that no live replica owns: the next request of their client moves them.</param>
 /// <param name="Calls">Calls in progress in all replicas.</param>

@@ -29,7 +29,7 @@ internal sealed class StatusReport(
         return new Status(
             time.GetUtcNow(),
             _self,
-            TotalsOf(replicas, roster.Unreplaced(known), figures),
+            TotalsOf(replicas, roster.CountUnreplaced(), figures),
             new TrafficStatus(calls.PerSecond, calls.Count, Milliseconds(calls.P50), Milliseconds(calls.P99)),
             history.Errors(),
             new RedisStatus(!directory.RegistryAway, directory.AwaySince, Milliseconds(directory.ReadTook), figures?.MemoryUsed, figures?.MemoryLimit),

@@ -37,11 +37,12 @@ internal sealed class Timeline(TimeProvider time)
     /// <summary>Notes the loss of a replica, with what had been noticed of it before.</summary>
     /// <param name="replica">The replica.</param>
     /// <param name="lastHeard">Its last heartbeat. A replica that joined after it takes the place of the lost one.</param>
-    public void AddLost(string replica, DateTimeOffset lastHeard)
+    /// <param name="sessions">Sessions that it had then.</param>
+    public void AddLost(string replica, DateTimeOffset lastHeard, int? sessions = null)
     {
         lock (_gate)
         {
-            var item = new TimelineItem(TimelineKind.Lost, time.GetUtcNow(), replica);
+            var item = new TimelineItem(TimelineKind.Lost, time.GetUtcNow(), replica) { Sessions = sessions };
             if (IncidentOf(replica) is { IsOver: false } incident)
             {
                 incident.Follow(item);

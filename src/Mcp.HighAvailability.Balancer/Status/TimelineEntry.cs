@@ -64,6 +64,9 @@ internal sealed record TimelineEntry(
     DateTimeOffset Time, TimelineKind Kind, string Replica = "", string To = "", string Reason = "", int Count = 1,
     double? TypicalMs = null, double? LongestMs = null)
 {
+    /// <summary>Of a lost replica: sessions that it had, by its last heartbeat.</summary>
+    public int? Sessions { get; init; }
+
     /// <summary>What followed from it, oldest first.</summary>
     public IReadOnlyList<TimelineEntry> Followed { get; init; } = [];
 }

@@ -19,6 +19,8 @@ internal sealed class TimelineItem(TimelineKind kind, DateTimeOffset at, string 
 
     public string Replica => replica;
 
+    public int? Sessions { get; init; }
+
     public IEnumerable<TimelineItem> Followed => _followed;
 
     /// <summary>Other events follow from it.</summary>
@@ -63,6 +65,7 @@ internal sealed class TimelineItem(TimelineKind kind, DateTimeOffset at, string 
     {
         var entry = new TimelineEntry(_followed.Select(item => item.At).Append(at).Min(), kind, replica, to, reason)
         {
+            Sessions = Sessions,
             Followed = [.. _followed.OrderBy(item => item.At).Select(item => item.ToEntry())],
         };
         return _count == 0

@@ -9,8 +9,9 @@ internal sealed class LivePart(bool operations)
     public void Render(StringBuilder page, Status status)
     {
         page.Append("<div id=\"live\">");
-        RenderState(page, status);
-        Tile.Render(page, status);
+        var figures = Tile.FiguresOf(status);
+        RenderState(page, status, figures);
+        Tile.Render(page, figures);
         page.Append("<div class=\"columns\"><div>");
         ReplicaPart.Render(page, status, operations);
         SessionBars.Render(page, status);
@@ -22,12 +23,13 @@ internal sealed class LivePart(bool operations)
     }
 
     // Changes only when something has happened: it is read out then.
-    private static void RenderState(StringBuilder page, Status status)
+    private static void RenderState(StringBuilder page, Status status, IReadOnlyList<Tile.Figure> figures)
     {
         var (totals, redis) = (status.Totals, status.Redis);
         var draining = totals.Alive - totals.Serving;
         var expected = totals.Alive + totals.Unreplaced;
-        var state = !redis.Reachable || totals.Serving == 0 ? "bad" : totals.Unreplaced > 0 || draining > 0 ? "warn" : "good";
+        var notable = figures.Where(figure => figure.IsNotable && figure.Tile != Tile.Replicas && figure.Tile != Tile.Redis).ToList();
+        var state = !redis.Reachable || totals.Serving == 0 ? "bad" : totals.Unreplaced > 0 || draining > 0 || notable.Count > 0 ? "warn" : "good";
         page.Append("<p id=\"state\" role=\"status\" class=\"").Append(state).Append("\">");
         if (expected == 0)
             page.Append("There is no replica. Requests wait for the first one. ");
@@ -40,11 +42,20 @@ internal sealed class LivePart(bool operations)
         }
 
         if (redis.Reachable)
-            page.Append("Redis answers.</p>");
+            page.Append("Redis answers.");
         else
         {
             page.Append("Redis cannot be reached since ").Time(redis.AwaySince ?? status.Time, status.Time)
-                .Append(" UTC: owners keep serving, and no session is taken over.</p>");
+                .Append(" UTC: owners keep serving, and no session is taken over.");
         }
+
+        // The sentences above have told of replicas and Redis.
+        if (notable.Count > 0)
+        {
+            page.Append(' ').Append(Html.Plural(notable.Count, "notable figure")).Append(" below: ")
+                .Text(string.Join(", ", notable.Select(figure => figure.Tile.Name))).Append('.');
+        }
+
+        page.Append("</p>");
     }
 }

@@ -9,9 +9,9 @@ namespace Mcp.HighAvailability.Balancer.Status.Page;
 internal sealed record Tile(string Name, string Section)
 {
     public static readonly Tile Replicas = new("Replicas", "a-replica-is-lost");
-    public static readonly Tile Sessions = new("Sessions", "uneven-load");
-    public static readonly Tile Calls = new("Calls in progress", "what-to-watch");
-    public static readonly Tile Rate = new("Calls per second", "what-to-watch");
+    public static readonly Tile Sessions = new("Sessions", "load");
+    public static readonly Tile Calls = new("Calls in progress", "load");
+    public static readonly Tile Rate = new("Calls per second", "load");
     public static readonly Tile Duration = new("Call duration, p99", "is-redis-the-bottleneck");
     public static readonly Tile Held = new("Held requests", "requests-are-held");
     public static readonly Tile Resumed = new("Resumed requests", "a-replica-is-lost");
@@ -27,35 +27,51 @@ internal sealed record Tile(string Name, string Section)
     public static IReadOnlyList<Tile> All { get; } =
         [Replicas, Sessions, Calls, Rate, Duration, Held, Resumed, MayHaveRun, TooManyRequests, ServerErrors, FencedWrites, UnjournaledEvents, Redis, Memory];
 
-    public static void Render(StringBuilder page, Status status)
+    /// <summary>The figures of all tiles.</summary>
+    public static IReadOnlyList<Figure> FiguresOf(Status status)
     {
         var (totals, traffic, errors, redis) = (status.Totals, status.Traffic, status.Errors, status.Redis);
+        return
+        [
+            new(Replicas, $"{totals.Serving} / {totals.Alive + totals.Unreplaced}", "take sessions", totals.Unreplaced > 0),
+            new(Sessions, Number(totals.Sessions), totals.Waiting == 0 ? "in the store" : $"{Number(totals.Waiting)} of them " +
+                $"{(totals.Waiting == 1 ? "waits for its client" : "wait for their clients")}"),
+            new(Calls, Number(totals.Calls), "in all replicas"),
+            new(Rate, traffic.CallsPerSecond.ToString("N1", CultureInfo.InvariantCulture), "this balancer, last 10 s"),
+            new(Duration, traffic.CallsInLastMinute == 0 ? "–" : Html.Duration(traffic.P99Ms), "this balancer, last 60 s; the tools' own time included"),
+            new(Held, Number(totals.Held), "wait at this balancer", totals.Held > 0),
+            new(Resumed, Number(totals.Failovers), "at other replicas, this balancer"),
+            new(MayHaveRun, Number(errors.MayHaveRun), "last hour", errors.MayHaveRun > 0),
+            new(TooManyRequests, Number(errors.TooManyRequests), "this balancer, last hour", errors.TooManyRequests > 0),
+            new(ServerErrors, Number(errors.ServerErrors), "this balancer, last hour", errors.ServerErrors > 0),
+            new(FencedWrites, Number(errors.FencedWrites), "last hour"),
+            new(UnjournaledEvents, Number(errors.UnjournaledEvents), "notifications dropped, last hour", errors.UnjournaledEvents > 0),
+            new(Redis, redis.Reachable ? Html.Duration(redis.ReadMs) : "away",
+                redis.Reachable ? "to read the directory" : $"for {Html.Age(status.Time - (redis.AwaySince ?? status.Time))}", !redis.Reachable),
+            new(Memory, redis.MemoryUsed is { } used ? Html.Bytes(used) : "–", redis.MemoryLimit is { } limit ? $"of {Html.Bytes(limit)}" : "no limit known",
+                redis.MemoryUsed > redis.MemoryLimit * 0.8),
+        ];
+    }
+
+    public static void Render(StringBuilder page, IReadOnlyList<Figure> figures)
+    {
         page.Append("<section aria-labelledby=\"now\"><h2 id=\"now\" class=\"unseen\">At this moment</h2><dl class=\"tiles\">");
-        Replicas.Render(page, $"{totals.Serving} / {totals.Alive + totals.Unreplaced}", "take sessions", totals.Unreplaced > 0);
-        Sessions.Render(page, Number(totals.Sessions), totals.Waiting == 0 ? "in the store" : $"{Number(totals.Waiting)} of them " +
-            $"{(totals.Waiting == 1 ? "waits for its client" : "wait for their clients")}");
-        Calls.Render(page, Number(totals.Calls), "in all replicas");
-        Rate.Render(page, traffic.CallsPerSecond.ToString("N1", CultureInfo.InvariantCulture), "this balancer, last 10 s");
-        Duration.Render(page, traffic.CallsInLastMinute == 0 ? "–" : Html.Duration(traffic.P99Ms), "this balancer, last 60 s; the tools' own time included");
-        Held.Render(page, Number(totals.Held), "wait at this balancer", totals.Held > 0);
-        Resumed.Render(page, Number(totals.Failovers), "at other replicas, this balancer");
-        MayHaveRun.Render(page, Number(errors.MayHaveRun), "last hour", errors.MayHaveRun > 0);
-        TooManyRequests.Render(page, Number(errors.TooManyRequests), "this balancer, last hour", errors.TooManyRequests > 0);
-        ServerErrors.Render(page, Number(errors.ServerErrors), "this balancer, last hour", errors.ServerErrors > 0);
-        FencedWrites.Render(page, Number(errors.FencedWrites), "last hour");
-        UnjournaledEvents.Render(page, Number(errors.UnjournaledEvents), "notifications dropped, last hour", errors.UnjournaledEvents > 0);
-        Redis.Render(
-            page, redis.Reachable ? Html.Duration(redis.ReadMs) : "away",
-            redis.Reachable ? "to read the directory" : $"for {Html.Age(status.Time - (redis.AwaySince ?? status.Time))}", !redis.Reachable);
-        Memory.Render(
-            page, redis.MemoryUsed is { } used ? Html.Bytes(used) : "–", redis.MemoryLimit is { } limit ? $"of {Html.Bytes(limit)}" : "no limit known",
-            redis.MemoryUsed > redis.MemoryLimit * 0.8);
+        foreach (var (tile, value, note, isNotable) in figures)
+        {
+            page.Append(isNotable ? "<div class=\"notable\">" : "<div>").Append("<dt><a href=\"/status/runbook#").Append(tile.Section).Append("\">")
+                .Text(tile.Name).Append("<span class=\"unseen\"> (runbook)</span></a></dt><dd><b>").Append(value).Append("</b> <span>").Text(note)
+                .Append("</span></dd></div>");
+        }
+
         page.Append("</dl></section>");
     }
 
-    private void Render(StringBuilder page, string value, string note, bool isNotable = false) =>
-        page.Append(isNotable ? "<div class=\"notable\">" : "<div>").Append("<dt><a href=\"/status/runbook#").Append(Section).Append("\">").Text(Name)
-            .Append("<span class=\"unseen\"> (runbook)</span></a></dt><dd><b>").Append(value).Append("</b> <span>").Text(note).Append("</span></dd></div>");
-
     private static string Number(long number) => number.ToString("N0", CultureInfo.InvariantCulture);
+
+    /// <summary>What a tile shows.</summary>
+    /// <param name="Tile">The tile.</param>
+    /// <param name="Value">Its figure.</param>
+    /// <param name="Note">What is counted.</param>
+    /// <param name="IsNotable">It needs a look.</param>
+    internal sealed record Figure(Tile Tile, string Value, string Note, bool IsNotable = false);
 }

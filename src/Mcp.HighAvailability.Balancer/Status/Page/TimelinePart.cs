@@ -86,6 +86,8 @@ internal static class TimelinePart
                 break;
             default:
                 page.Append(Deed(entry.Kind));
+                if (entry.Sessions is { } sessions)
+                    page.Append(" with ").Append(Html.Plural(sessions, "session"));
                 break;
         }
     }
