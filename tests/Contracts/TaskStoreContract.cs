@@ -127,15 +127,16 @@ public abstract class TaskStoreContract
     }
 
     [Fact]
-    public async Task A_write_back_enters_a_task_again_that_is_missing_with_its_owner()
+    public async Task A_task_that_has_not_ended_stays_with_its_owner()
     {
         var store = Store();
         var task = await CreatedAsync(store);
+
+        // The look of another replica, to which this owner was lost while it claimed the task.
         await store.ForgetAsync(task.Id, task.Owner);
 
-        Assert.Equal(TaskCommit.Committed, await store.WriteBackAsync(Snapshot(task)));
-
         Assert.Equal([task.Id], await store.OwnedAsync(task.Owner));
+        Assert.Contains(task.Owner, await store.OwnersAsync());
     }
 
     [Fact]
@@ -400,7 +401,7 @@ public abstract class TaskStoreContract
         (await store.CommitAsync(taskId, epoch, change)).Outcome;
 
     // As the first owner of a new task knows it.
-    private static TaskSnapshot Snapshot(NewTask task, long epoch = 1, McpTaskStatus status = McpTaskStatus.InputRequired) => new(
+    protected static TaskSnapshot Snapshot(NewTask task, long epoch = 1, McpTaskStatus status = McpTaskStatus.InputRequired) => new(
         new()
         {
             Id = task.Id, Status = status, Message = "half", Created = Now, Updated = Now, TimeToLive = task.TimeToLive, PollInterval = task.PollInterval,
@@ -411,7 +412,7 @@ public abstract class TaskStoreContract
         Losses: 1,
         new Dictionary<string, ReadOnlyMemory<byte>> { ["k"] = Utf8("v") });
 
-    private static async Task<NewTask> CreatedAsync(ITaskStore store)
+    protected static async Task<NewTask> CreatedAsync(ITaskStore store)
     {
         var task = NewTask();
         Assert.IsType<TaskCreation.Created>(await store.CreateAsync(task, Plenty));

@@ -215,9 +215,22 @@ public class RedisTaskStoreTests(RedisBackend redis) : TaskStoreContract
     }
 
     [Fact]
-    public async Task Nothing_is_left_after_many_tasks()
+    public async Task A_write_back_enters_a_task_again_that_is_missing_with_its_owner()
     {
         var store = Store();
+        var task = await CreatedAsync(store);
+        await redis.Database.KeyDeleteAsync(RedisBackend.Keys.TasksOf(task.Owner));
+
+        Assert.Equal(TaskCommit.Committed, await store.WriteBackAsync(Snapshot(task)));
+
+        Assert.Equal([task.Id], await store.OwnedAsync(task.Owner));
+    }
+
+    [Fact]
+    public async Task Nothing_is_left_after_many_tasks()
+    {
+        redis.Server.SkipIfUnavailable();
+        var store = new RedisTaskStore(redis.Connection()) { EntryGrace = TimeSpan.Zero };
         await redis.WipeAsync();
         await Parallel.ForAsync(0, Tasks, async (n, cancellation) =>
         {

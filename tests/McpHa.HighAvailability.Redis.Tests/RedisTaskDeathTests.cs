@@ -9,9 +9,8 @@ using static McpHa.Tests.SessionSamples;
 namespace McpHa.Tests;
 
 /// <summary>
-/// A replica dies before or after each command that it sends to Redis for a task. A task that has not ended is always found with its owner
-/// afterwards, so that it can be taken over, and one
-/// that has ended leaves nothing behind.
+/// A replica dies before or after each command that it sends to Redis for a task, or another replica looks for tasks of lost owners between two of them.
+/// A task that has not ended is always found with its owner afterwards, so that it can be taken over, and one that has ended leaves nothing behind.
 /// </summary>
 [Collection(RedisCollection.Name)]
 public sealed class RedisTaskDeathTests(RedisBackend redis)
@@ -22,6 +21,7 @@ public sealed class RedisTaskDeathTests(RedisBackend redis)
     private static readonly Dictionary<string, Func<ITaskStore, NewTask, Task>> Steps = new()
     {
         ["create"] = async (store, task) => await store.CreateAsync(task with { Exchange = "made-" + task.Id }, Plenty),
+        ["create for others"] = async (store, task) => await store.CreateAsync(task with { Owner = TaskOwners.None }, Plenty),
         ["change"] = async (store, task) => await store.CommitAsync(task.Id, 1, new() { Message = "half", Inputs = [new("a", Utf8("{}"))],
             State = [Set("k", "v")] }),
         ["answer"] = async (store, task) => await store.AnswerAsync(task.Id, task.User, [new("a", Utf8("1"))]),
@@ -39,15 +39,14 @@ public sealed class RedisTaskDeathTests(RedisBackend redis)
     public async Task A_task_is_found_with_its_owner_after_a_death_between_any_two_commands(string step)
     {
         redis.Server.SkipIfUnavailable();
-        var store = new RedisTaskStore(redis.Connection());
+        var store = new RedisTaskStore(redis.Connection()) { EntryGrace = TimeSpan.Zero };
         var commands = 0;
         for (var at = 1; at <= MaxCommands; at++)
         {
             foreach (var afterwards in (bool[])[false, true])
             {
                 var task = NewTask();
-                if (step is not ("create" or "write back"))
-                    await store.CreateAsync(task, Plenty);
+                await PrepareAsync(step, store, task);
                 var deaths = new Death(at, afterwards);
                 await Assert.ThrowsAnyAsync<Exception>(async () =>
                 {
@@ -62,6 +61,48 @@ public sealed class RedisTaskDeathTests(RedisBackend redis)
         Assert.InRange(commands, 1, MaxCommands - 1);
     }
 
+    [Theory, MemberData(nameof(Names))]
+    public async Task A_task_is_found_with_its_owner_after_a_look_between_any_two_commands(string step)
+    {
+        redis.Server.SkipIfUnavailable();
+        var store = new RedisTaskStore(redis.Connection());
+        foreach (var ownerSeemsLost in (bool[])[false, true])
+        {
+            Interruption look;
+            var at = 0;
+            do
+            {
+                var task = NewTask();
+                await PrepareAsync(step, store, task);
+                look = new Interruption(++at, () => LookAsync(store, task, ownerSeemsLost));
+                await Steps[step](new RedisTaskStore(RedisBackend.Connection(look.Around(redis.Client))), task);
+                await AssertFoundAsync(new RedisTaskStore(redis.Connection()) { EntryGrace = TimeSpan.Zero }, task);
+            }
+            while (look.Commands > at);
+
+            Assert.InRange(look.Commands, 1, MaxCommands - 1);
+        }
+    }
+
+    private static async Task PrepareAsync(string step, RedisTaskStore store, NewTask task)
+    {
+        if (step is not ("create" or "create for others" or "write back"))
+            await store.CreateAsync(task, Plenty);
+    }
+
+    // As every replica looks at the owners that it takes for lost.
+    private static async Task LookAsync(RedisTaskStore store, NewTask task, bool ownerSeemsLost)
+    {
+        foreach (var owner in Owners(task).Where(owner => ownerSeemsLost || owner != task.Owner))
+        {
+            if ((await store.OwnedAsync(owner)).Contains(task.Id) && await store.ClaimAsync(task.Id, owner, "other-" + task.Id) is null)
+                await store.ForgetAsync(task.Id, owner);
+        }
+    }
+
+    private static string[] Owners(NewTask task) =>
+        [task.Owner, "next-" + task.Id, "former-" + task.Id, TaskOwners.None, "other-" + task.Id, "last-" + task.Id];
+
     private static async Task AssertFoundAsync(RedisTaskStore store, NewTask task)
     {
         var view = await store.ReadAsync(task.Id);
@@ -71,8 +112,8 @@ public sealed class RedisTaskDeathTests(RedisBackend redis)
             Assert.Contains(view.Owner, await store.OwnersAsync());
         }
 
-        // Whoever looks at an entry too many removes it, and harms nobody.
-        foreach (var owner in (string[])[task.Owner, "next-" + task.Id, "former-" + task.Id, TaskOwners.None])
+        // A look removes an entry too many, and changes nothing else.
+        foreach (var owner in Owners(task))
         {
             if (owner == view?.Owner || !(await store.OwnedAsync(owner)).Contains(task.Id))
                 continue;
@@ -91,7 +132,7 @@ public sealed class RedisTaskDeathTests(RedisBackend redis)
             await store.ForgetAsync(task.Id, view.Owner);
         }
 
-        foreach (var owner in (string[])[task.Owner, "next-" + task.Id, "former-" + task.Id, "last-" + task.Id, TaskOwners.None])
+        foreach (var owner in Owners(task))
             Assert.DoesNotContain(task.Id, await store.OwnedAsync(owner));
     }
 
@@ -117,10 +158,7 @@ public sealed class RedisTaskDeathTests(RedisBackend redis)
     {
         public int Commands { get; private set; }
 
-        public IConnectionMultiplexer Around(IConnectionMultiplexer client) => Proxy<IConnectionMultiplexer>.Of((method, arguments) =>
-            method.Name == nameof(IConnectionMultiplexer.GetDatabase)
-                ? Proxy<IDatabase>.Of(Run, (IDatabase)method.Invoke(client, arguments)!)
-                : method.Invoke(client, arguments), client);
+        public IConnectionMultiplexer Around(IConnectionMultiplexer client) => Wrap(client, Run);
 
         private object? Run(MethodInfo method, object?[]? arguments, IDatabase database)
         {
@@ -138,6 +176,32 @@ public sealed class RedisTaskDeathTests(RedisBackend redis)
 
         private sealed class DeadException : Exception;
     }
+
+    /// <summary>Something that happens after one of the commands that a process sends, and before the next.</summary>
+    private sealed class Interruption(int at, Func<Task> happen)
+    {
+        public int Commands { get; private set; }
+
+        public IConnectionMultiplexer Around(IConnectionMultiplexer client) => Wrap(client, Run);
+
+        private object? Run(MethodInfo method, object?[]? arguments, IDatabase database)
+        {
+            if (!typeof(Task).IsAssignableFrom(method.ReturnType) || ++Commands != at)
+                return method.Invoke(database, arguments);
+            var sent = (Task)method.Invoke(database, arguments)!;
+            Task.Run(async () =>
+            {
+                await sent;
+                await happen();
+            }).GetAwaiter().GetResult();
+            return sent;
+        }
+    }
+
+    private static IConnectionMultiplexer Wrap(IConnectionMultiplexer client, Func<MethodInfo, object?[]?, IDatabase, object?> run) =>
+        Proxy<IConnectionMultiplexer>.Of((method, arguments) => method.Name == nameof(IConnectionMultiplexer.GetDatabase)
+            ? Proxy<IDatabase>.Of(run, (IDatabase)method.Invoke(client, arguments)!)
+            : method.Invoke(client, arguments), client);
 
     private class Proxy<T> : DispatchProxy where T : class
     {

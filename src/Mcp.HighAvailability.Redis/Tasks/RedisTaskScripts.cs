@@ -224,7 +224,7 @@ internal static class RedisTaskScripts
           redis.call('HINCRBY',KEYS[2],ARGV[2],1)
         end
         redis.call('ZADD',KEYS[1],stamp(now+tonumber(ARGV[4])),ARGV[1]..' '..ARGV[2])
-        redis.call('HSET',KEYS[4],ARGV[1],'1')
+        redis.call('HSET',KEYS[4],ARGV[1],stamp(now))
         redis.call('HSET',KEYS[3],ARGV[3],'1')
         if ARGV[7]~='0' then redis.call('SET',KEYS[5],ARGV[1],'PX',ARGV[7]) end
         return {1}
@@ -238,22 +238,23 @@ internal static class RedisTaskScripts
           redis.call('ZADD',KEYS[1],stamp(now+tonumber(ARGV[4])),member)
           if ARGV[2]~='-' then redis.call('HINCRBY',KEYS[2],ARGV[2],1) end
         end
-        redis.call('HSET',KEYS[4],ARGV[1],'1')
+        redis.call('HSET',KEYS[4],ARGV[1],stamp(now))
         redis.call('HSET',KEYS[3],ARGV[3],'1')
         return 1
         """;
 
-    /// <summary>A task is entered with its next owner before it becomes its.</summary>
+    /// <summary>A task is entered with its next owner before it becomes its. An entry holds the time at which it was made.</summary>
     /// <remarks>KEYS: 1 owners, 2 the owner's tasks. ARGV: 1 owner, 2 task.</remarks>
-    public const string Own = """
-        redis.call('HSET',KEYS[2],ARGV[2],'1')
+    public const string Own = Now + """
+        redis.call('HSET',KEYS[2],ARGV[2],stamp(now))
         redis.call('HSET',KEYS[1],ARGV[1],'1')
         return 1
         """;
 
-    /// <summary>An owner without tasks is none.</summary>
-    /// <remarks>KEYS: 1 owners, 2 the owner's tasks. ARGV: 1 owner, 2 task.</remarks>
-    public const string Disown = """
+    /// <summary>An entry stays while the step that it was made for may be on its way. An owner without tasks is none.</summary>
+    /// <remarks>KEYS: 1 owners, 2 the owner's tasks. ARGV: 1 owner, 2 task, 3 milliseconds that an entry stays ('0': none).</remarks>
+    public const string Disown = Now + """
+        if ARGV[3]~='0' and tonumber(redis.call('HGET',KEYS[2],ARGV[2]) or '0')>now-tonumber(ARGV[3]) then return 0 end
         redis.call('HDEL',KEYS[2],ARGV[2])
         if redis.call('EXISTS',KEYS[2])==0 then redis.call('HDEL',KEYS[1],ARGV[1]) end
         return 1

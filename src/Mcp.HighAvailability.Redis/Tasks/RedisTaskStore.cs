@@ -8,7 +8,7 @@ namespace Mcp.HighAvailability.Redis;
 /// <summary>Keeps tasks in Redis: the keys of each task in its own hash slot, and one index of all tasks in another.</summary>
 /// <remarks>
 /// Invariant: a task that has not ended is in the index. It is entered before it is written, and removed after it has ended. A process that dies in between
-/// leaves an entry too many, which the next look removes.
+/// leaves an entry too many. A look removes it, but not before <see cref="EntryGrace"/>: until then the write may still follow.
 /// </remarks>
 internal sealed class RedisTaskStore(RedisConnection redis) : ITaskStore
 {
@@ -16,6 +16,9 @@ internal sealed class RedisTaskStore(RedisConnection redis) : ITaskStore
     private const int HashBytes = 12;
 
     private RedisKeys Keys => redis.Keys;
+
+    /// <summary>How long an entry stays whose task is missing or another owner's.</summary>
+    public TimeSpan EntryGrace { get; init; } = TaskStoreLimits.EntryGrace;
 
     public async ValueTask<TaskCreation> CreateAsync(NewTask task, TaskQuota quota, CancellationToken cancellationToken = default)
     {
@@ -90,7 +93,7 @@ internal sealed class RedisTaskStore(RedisConnection redis) : ITaskStore
         {
             case 1:
                 if (change.Release || change.End is not null)
-                    await ForgetAsync(taskId, result[1]!, cancellationToken);
+                    await DisownAsync(taskId, result[1]!, cancellationToken);
                 return new(TaskCommit.Committed, result[2] == 1);
             case 0:
                 return new(TaskCommit.Fenced, false);
@@ -113,13 +116,13 @@ internal sealed class RedisTaskStore(RedisConnection redis) : ITaskStore
         if (OwnerIn(answer) is { } actual)
         {
             if (actual != owner)
-                await ForgetAsync(id, owner, cancellationToken);
+                await DisownAsync(id, owner, cancellationToken);
             return TaskCommit.Fenced;
         }
 
         if ((int)answer == 1)
             return TaskCommit.Committed;
-        await ForgetAsync(id, owner, cancellationToken);
+        await DisownAsync(id, owner, cancellationToken);
         return TaskCommit.Ended;
     }
 
@@ -142,20 +145,23 @@ internal sealed class RedisTaskStore(RedisConnection redis) : ITaskStore
         var keys = Keys.WholeTask(taskId);
         var view = RedisTaskRecord.ReadView(taskId, keys[0], await redis.EvaluateAsync(RedisTaskScripts.Cancel, keys, [user], cancellationToken));
         if (view is not null)
-            await ForgetAsync(taskId, view.Owner, cancellationToken);
+            await DisownAsync(taskId, view.Owner, cancellationToken);
         return view;
     }
 
     public async ValueTask<TaskSnapshot?> ClaimAsync(string taskId, string from, string owner, CancellationToken cancellationToken = default)
     {
         var keys = Keys.WholeTask(taskId);
-        await OwnAsync(taskId, owner, cancellationToken);
+
+        // The entry that leads a replica to a task of its own keeps its age.
+        if (from != owner)
+            await OwnAsync(taskId, owner, cancellationToken);
         var answer = await redis.EvaluateAsync(RedisTaskScripts.Claim, keys, [from, owner], cancellationToken);
         var claimed = RedisTaskRecord.ReadSnapshot(taskId, keys[0], answer);
 
         // The entry of this claim goes when it is refused, unless the task is the replica's anyway: an earlier claim got no answer.
         if (from != owner && OwnerIn(answer) != owner)
-            await ForgetAsync(taskId, claimed is null ? owner : from, cancellationToken);
+            await DisownAsync(taskId, claimed is null ? owner : from, cancellationToken);
         return claimed;
     }
 
@@ -165,8 +171,13 @@ internal sealed class RedisTaskStore(RedisConnection redis) : ITaskStore
     public async ValueTask<IReadOnlyList<string>> OwnedAsync(string owner, CancellationToken cancellationToken = default) =>
         Texts(await redis.RunAsync(static (database, key) => database.HashKeysAsync(key), Keys.TasksOf(owner), cancellationToken));
 
-    public async ValueTask ForgetAsync(string taskId, string owner, CancellationToken cancellationToken = default) =>
-        await redis.EvaluateAsync(RedisTaskScripts.Disown, [Keys.TaskOwners, Keys.TasksOf(owner)], [owner, taskId], cancellationToken);
+    public async ValueTask ForgetAsync(string taskId, string owner, CancellationToken cancellationToken = default)
+    {
+        var view = await ReadAsync(taskId, cancellationToken);
+        var ended = view?.Status.IsTerminal() == true;
+        if (ended || view?.Owner != owner)
+            await DisownAsync(taskId, owner, cancellationToken, ended ? TimeSpan.Zero : EntryGrace);
+    }
 
     public async ValueTask<int> SweepAsync(CancellationToken cancellationToken = default)
     {
@@ -192,6 +203,10 @@ internal sealed class RedisTaskStore(RedisConnection redis) : ITaskStore
 
     private async ValueTask OwnAsync(string taskId, string owner, CancellationToken cancellationToken) =>
         await redis.EvaluateAsync(RedisTaskScripts.Own, [Keys.TaskOwners, Keys.TasksOf(owner)], [owner, taskId], cancellationToken);
+
+    private async ValueTask DisownAsync(string taskId, string owner, CancellationToken cancellationToken, TimeSpan grace = default) =>
+        await redis.EvaluateAsync(
+            RedisTaskScripts.Disown, [Keys.TaskOwners, Keys.TasksOf(owner)], [owner, taskId, (long)grace.TotalMilliseconds], cancellationToken);
 
     // A script that is refused answers with the name of the owner.
     private static string? OwnerIn(RedisResult answer) => answer.Resp2Type is ResultType.BulkString or ResultType.SimpleString ? (string?)answer : null;

@@ -8,7 +8,8 @@ namespace Mcp.HighAvailability.Tasks;
 /// </para>
 /// <para>
 /// The store also knows the tasks of each owner that have not ended. A task that has not ended is always among them. One that has ended, or has moved,
-/// may be for a while, when a process dies in between; <see cref="ForgetAsync"/> removes it.
+/// may be for a while, when a process dies in between; <see cref="ForgetAsync"/> removes it. Replicas look at all times, also between the parts of a step:
+/// a task that is missing, or another owner's, may be about to become this owner's.
 /// </para>
 /// <para>When the backend is away all methods throw <see cref="Storage.StoreUnavailableException"/>; every method may be repeated. Thread-safe.</para>
 /// </remarks>
@@ -71,7 +72,10 @@ public interface ITaskStore
     /// <summary>Tasks of an owner that may not have ended.</summary>
     ValueTask<IReadOnlyList<string>> OwnedAsync(string owner, CancellationToken cancellationToken = default);
 
-    /// <summary>Removes a task from those of an owner, because it has ended or is another one's.</summary>
+    /// <summary>
+    /// Removes a task from those of an owner, because it has ended or is another one's. Does nothing while the task is the owner's, or may be about to
+    /// become so; then a later call removes it.
+    /// </summary>
     ValueTask ForgetAsync(string taskId, string owner, CancellationToken cancellationToken = default);
 
     /// <summary>Gives the places of expired tasks free. Looks at a bounded number of tasks.</summary>

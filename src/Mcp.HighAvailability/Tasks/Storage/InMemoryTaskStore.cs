@@ -158,7 +158,11 @@ internal sealed class InMemoryTaskStore(TimeProvider time) : ITaskStore
     public ValueTask ForgetAsync(string taskId, string owner, CancellationToken cancellationToken = default)
     {
         lock (_gate)
-            Disown(owner, taskId);
+        {
+            if (!TryGet(taskId, out var task) || task.Status.IsTerminal() || task.Owner != owner)
+                Disown(owner, taskId);
+        }
+
         return ValueTask.CompletedTask;
     }
 

@@ -11,4 +11,7 @@ internal static class TaskStoreLimits
 
     /// <summary>How long one replica has for what it found in a sweep before others find it too.</summary>
     public static readonly TimeSpan SweepLease = TimeSpan.FromMinutes(1);
+
+    /// <summary>How long a task stays with an owner that is about to get it: longer than any command is on its way.</summary>
+    public static readonly TimeSpan EntryGrace = TimeSpan.FromMinutes(1);
 }
