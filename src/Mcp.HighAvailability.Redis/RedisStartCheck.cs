@@ -111,7 +111,9 @@ internal sealed partial class RedisStartCheck(
         Message = "Redis connected at {Address}. Key prefix: '{KeyPrefix}'. Servers and balancers of one application need the same prefix.")]
     private partial void Ready(string address, string keyPrefix);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Store: Garnet {Version}. Option that it needs: --lua-transaction-mode.")]
+    [LoggerMessage(
+        Level = LogLevel.Information,
+        Message = "Store: Garnet {Version}. Make sure that it runs with --lua-transaction-mode; the start check cannot see that.")]
     private partial void OnGarnet(string version);
 
     private sealed record Problem(string What, string Cure)

@@ -53,9 +53,9 @@ internal sealed class McpEndpoint(
         // Within a session its own revision counts.
         var sessionId = request.Headers[McpHeaders.SessionId].ToString();
         var free = sessionId.Length == 0 || version == McpHeaders.Stateless;
-        if (free && !MessageMembers.AreThereOnce(message, levels: 3))
+        if (free && MessageMembers.Problem(message, levels: 3) is { } duplicate)
         {
-            await HttpAnswers.BadRequestAsync(context, MessageMembers.Problem, (int)McpErrorCode.InvalidRequest, id).ConfigureAwait(false);
+            await HttpAnswers.BadRequestAsync(context, duplicate, (int)McpErrorCode.InvalidRequest, id).ConfigureAwait(false);
             return;
         }
 

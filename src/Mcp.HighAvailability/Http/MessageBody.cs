@@ -67,9 +67,9 @@ internal static class MessageBody
         RequestId id = default;
         if (TryParse(ref body, out var message, out var code, out var problem))
         {
-            if (MessageMembers.AreThereOnce(message))
+            if (MessageMembers.Problem(message) is not { } duplicate)
                 return (message, body);
-            (problem, id) = (MessageMembers.Problem, (message as JsonRpcRequest)?.Id ?? default);
+            (problem, id) = (duplicate, (message as JsonRpcRequest)?.Id ?? default);
         }
 
         await HttpAnswers.BadRequestAsync(context, problem, (int)code, id).ConfigureAwait(false);

@@ -25,7 +25,7 @@ internal sealed class SessionGate(
 
     private readonly TimeSpan _holdTime = options.Value.HoldTime;
     private readonly TimeSpan _storeTime = options.Value.DurableTimeout < options.Value.HoldTime ? options.Value.DurableTimeout : options.Value.HoldTime;
-    private readonly int _mostHeld = (limits?.Value ?? new()).HeldRequests;
+    private readonly int _maxHeld = (limits?.Value ?? new()).HeldRequests;
     private int _held;
 
     /// <summary>Requests that wait here now.</summary>
@@ -164,10 +164,10 @@ internal sealed class SessionGate(
             return false;
         }
 
-        if (Interlocked.Increment(ref _held) > _mostHeld)
+        if (Interlocked.Increment(ref _held) > _maxHeld)
         {
             Interlocked.Decrement(ref _held);
-            await RefuseAsync(context, $"{reason} As many requests wait for that as may ({LimitOptions.SectionName}:HeldRequests).", id).ConfigureAwait(false);
+            await RefuseAsync(context, $"{reason} The limit of held requests is reached ({LimitOptions.SectionName}:HeldRequests).", id).ConfigureAwait(false);
             return false;
         }
 

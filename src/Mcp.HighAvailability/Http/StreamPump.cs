@@ -13,7 +13,8 @@ namespace Mcp.HighAvailability.Http;
 internal sealed class StreamPump(HttpContext context, LiveSession session, StreamSubscription reader, KeepAliveClock keepAlive,
     Diagnostics.SessionMetrics metrics)
 {
-    private const string Unstored = "The call has run, and the store is away: its answer could not be stored in time (HighAvailability:DurableTimeout).";
+    private const string Unstored = "The store is away, and the answer could not be stored in time (HighAvailability:DurableTimeout).";
+    private const string MayHaveRun = Unstored + " The request may have run. Check its effect before you repeat it.";
     private const int BroadcastsAtOnce = 32;
 
     private readonly EventStreamResponse _response = new(context);
@@ -103,7 +104,7 @@ internal sealed class StreamPump(HttpContext context, LiveSession session, Strea
                     case StreamItemKind.Overdue when _response.Started && !context.Request.Headers.ContainsKey(HaHeaders.Relay):
                         metrics.Overdue();
                         _response.WriteEvent(new SseEventId(reader.Stream!.Id, _position),
-                            JsonRpc.Serialize(JsonRpc.Error(_requestId, JsonRpc.MayHaveRun, Unstored)));
+                            JsonRpc.Serialize(JsonRpc.Error(_requestId, JsonRpc.MayHaveRun, MayHaveRun)));
                         await _response.FlushAsync(gone).ConfigureAwait(false);
                         return true;
                     case StreamItemKind.Overdue:

@@ -33,7 +33,8 @@ internal static class HttpAnswers
             "a new one with 'initialize'.", id);
 
     public static Task ForbiddenAsync(HttpContext context, RequestId id = default) =>
-        ErrorAsync(context, StatusCodes.Status403Forbidden, JsonRpc.BadRequest, "Forbidden: the session belongs to another user.", id);
+        ErrorAsync(context, StatusCodes.Status403Forbidden, JsonRpc.BadRequest, "Forbidden: the session belongs to another user. Open " +
+            "a new one with 'initialize'.", id);
 
     /// <summary>The client is at one of its limits.</summary>
     public static Task TooManyAsync(HttpContext context, string limit, RequestId id = default, TimeSpan? retryAfter = null)
@@ -67,7 +68,7 @@ internal static class HttpAnswers
     {
         if (!context.Request.Headers.ContainsKey(HaHeaders.Relay))
             return ErrorAsync(context, StatusCodes.Status502BadGateway, JsonRpc.MayHaveRun, $"The server lost the session during this request: {reason} The " +
-                "request may have run, and its answer is not known.", id);
+                "request may have run, and its answer is not known. Check its effect before you repeat it.", id);
         context.Response.Headers[HaHeaders.Begun] = string.Join(',', ClientExchange.Of(context).BegunAt.Append(replicaId));
         return UnavailableAsync(context, reason, id);
     }

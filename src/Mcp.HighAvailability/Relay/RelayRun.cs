@@ -151,7 +151,7 @@ internal sealed partial class RelayRun(
             if (reading is WholeReading.Broke)
                 return Observe(_machine).Broke(lost.IsCancellationRequested, Now);
             if (reading is WholeReading.TooLarge)
-                throw new InvalidDataException($"it is larger than {relay.Options.MaxMessageBytes} bytes.");
+                throw new InvalidDataException($"It is larger than {relay.Options.MaxMessageBytes} bytes.");
             var step = _machine.Whole(call.Status, call.IsJson && !answer.Body.IsEmpty, resumes);
             if (step.Action is RelayAction.Answer)
                 await client.AnswerAsync(call, step.Status, answer.Body);
@@ -247,7 +247,7 @@ internal sealed partial class RelayRun(
         }
     }
 
-    // Answers that have arrived whole were given where they are.
+    // Whole answers were already sent.
     private async ValueTask EndAsync(RelayStep step)
     {
         switch (step.Action)
@@ -346,6 +346,8 @@ internal sealed partial class RelayRun(
         Message = "'{Call}' ended with an error and is not sent again. Replicas lost while they ran it: {Losses}. Find out in their logs why they ended.")]
     private static partial void LogAbandoned(ILogger logger, string call, int losses);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "An answer was not passed on: {Reason}")]
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "An answer was not passed on. {Reason} Raise Relay:MaxMessageBytes of balancers and replicas, or let the tool return less.")]
     private static partial void LogTooLarge(ILogger logger, string reason);
 }

@@ -50,6 +50,9 @@ internal sealed partial class KeptIdentity(IDataProtectionProvider protection, I
         return copy;
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Claims of the user of {Id} cannot be read. It runs with issuer and subject alone.")]
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "Claims of the user of {Id} cannot be decrypted. It runs with issuer and subject alone. Give all replicas the same data protection keys, " +
+            "and keep old keys.")]
     private partial void LogUnreadable(Exception exception, string id);
 }

@@ -47,7 +47,7 @@ internal sealed partial class DueTimer<T> : IDisposable where T : class
             }
             catch (Exception e)
             {
-                LogFailed(e);
+                LogFailed(e, typeof(T).Name);
             }
 
             _queue.Again(due, next);
@@ -70,6 +70,8 @@ internal sealed partial class DueTimer<T> : IDisposable where T : class
             _timer.Change(_period, Timeout.InfiniteTimeSpan);
     }
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "A callback of a timer failed. Others are not affected.")]
-    private partial void LogFailed(Exception exception);
+    [LoggerMessage(
+        Level = LogLevel.Error,
+        Message = "The timer callback of a {Kind} failed. It is called again. Other callbacks are not affected. Report the exception if it returns.")]
+    private partial void LogFailed(Exception exception, string kind);
 }

@@ -48,11 +48,11 @@ public sealed class EndpointTests
     }
 
     [Theory]
-    [InlineData("""{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"once","name":"again"}}""")]
-    [InlineData("""{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"once","_meta":{"traceparent":"a","traceparent":"b"}}}""")]
-    [InlineData("""{"jsonrpc":"2.0","id":7,"method":"resources/subscribe","params":{"uri":"test://one","uri":"test://two"}}""")]
-    [InlineData("""{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1,"requestId":2}}""")]
-    public async Task A_message_of_a_session_that_says_something_twice_is_refused(string message)
+    [InlineData("""{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"once","name":"again"}}""", "name")]
+    [InlineData("""{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"once","_meta":{"traceparent":"a","traceparent":"b"}}}""", "traceparent")]
+    [InlineData("""{"jsonrpc":"2.0","id":7,"method":"resources/subscribe","params":{"uri":"test://one","uri":"test://two"}}""", "uri")]
+    [InlineData("""{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1,"requestId":2}}""", "requestId")]
+    public async Task A_message_of_a_session_that_says_something_twice_is_refused(string message, string member)
     {
         await using var cluster = await InProcessCluster.StartAsync();
         using var client = await cluster.ConnectAsync();
@@ -62,6 +62,7 @@ public sealed class EndpointTests
             Assert.Equal(400, (int)refused.Status);
             var answer = await refused.JsonAsync();
             Assert.Equal(-32600, (int)answer["error"]!["code"]!);
+            Assert.Equal($"The message repeats the member '{member}'. Send each member once.", (string?)answer["error"]!["message"]);
             Assert.Equal(message.Contains("\"id\"", StringComparison.Ordinal) ? 7 : null, (int?)answer["id"]);
         }
 

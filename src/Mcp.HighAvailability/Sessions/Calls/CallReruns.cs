@@ -46,7 +46,7 @@ internal sealed partial class CallReruns(LiveSession session)
         _ = session.Outgoing.AnswerAsync(call, MayHaveRun(
             call,
             $"The server that worked on this request was lost. It may have run, wholly or in part, and was not run again because " +
-                $"'{Describe(call.Request)}' is not marked as safe to repeat.",
+                $"'{Describe(call.Request)}' is not marked as safe to repeat. Check its effect before you repeat it.",
             new JsonObject { ["reason"] = "replica-lost" }));
         return false;
     }

@@ -85,8 +85,8 @@ internal sealed partial class ReplicaDrain(
         var sessions = host.SessionCount;
         if (sessions > 0)
             LogDraining(sessions, host.CallCount);
-        using var patience = new CancellationTokenSource(options.Value.DrainTimeout, time);
-        using var overdue = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
+        using var timeout = new CancellationTokenSource(options.Value.DrainTimeout, time);
+        using var overdue = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
         using var hurry = new CancellationTokenSource(options.Value.DrainTimeout / Quarters, time);
         using var late = new CancellationTokenSource(options.Value.DrainTimeout - LateFor(options.Value.DrainTimeout), time);
         var when = new HandOverTimes(hurry.Token, late.Token, overdue.Token, CalledOff: default);
@@ -161,7 +161,8 @@ internal sealed partial class ReplicaDrain(
             {
                 empty = true;
                 relay.EndOpenStreams();
-                LogDrained(sessions, time.GetElapsedTime(begun).TotalMilliseconds);
+                if (sessions > 0)
+                    LogDrained(sessions, time.GetElapsedTime(begun).TotalMilliseconds);
             }
 
             await Task.Delay(empty ? LazyPoll : Poll, time, calledOff).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

@@ -59,7 +59,7 @@ internal sealed partial class SessionHost
         set => _rule.Ending = value;
     }
 
-    /// <summary>Nothing is left here: what still waits in this replica for another one keeps it from ending.</summary>
+    /// <summary>The replica ends and has no session left. Requests that still wait here for another replica delay the end.</summary>
     public bool Drained => Ending && _table.IsEmpty;
 
     /// <summary>The session if this replica serves it.</summary>
@@ -214,7 +214,10 @@ internal sealed partial class SessionHost
         LogOpened(record.Id, session.ProtocolVersion);
     }
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "Session {SessionId}: its record in the store is damaged. Other sessions are not affected.")]
+    [LoggerMessage(
+        Level = LogLevel.Error,
+        Message = "Session {SessionId}: its record in the store is damaged. Its client is told to open a new session. Delete the record, or let it expire " +
+            "(HighAvailability:Sessions:IdleTimeout).")]
     private partial void LogDamaged(Exception exception, string sessionId);
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "Session {SessionId} opened, protocol {ProtocolVersion}.")]

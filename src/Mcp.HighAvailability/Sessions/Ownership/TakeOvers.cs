@@ -181,7 +181,10 @@ internal sealed partial class TakeOvers(
         return span;
     }
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "Session {SessionId}: its record in the store is damaged. Other sessions are not affected.")]
+    [LoggerMessage(
+        Level = LogLevel.Error,
+        Message = "Session {SessionId}: its record in the store is damaged, or comes from another version of this server. Run one version on all replicas. " +
+            "If it fails there, too, delete the record, or let it expire (HighAvailability:Sessions:IdleTimeout).")]
     private partial void LogDamaged(Exception exception, string sessionId);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Session {SessionId} could not be restored on this replica. Its next request tries again.")]

@@ -88,6 +88,7 @@ internal sealed partial class CommitWriter(SessionRunner runner, SessionRecord r
 
     [LoggerMessage(
         Level = LogLevel.Error,
-        Message = "Session {SessionId} closed on this replica: its record in the store is damaged. Other sessions are not affected.")]
+        Message = "Session {SessionId} closed on this replica: the store cannot write its record. The next request restores the session. If that fails, " +
+            "delete the record, or let it expire (HighAvailability:Sessions:IdleTimeout).")]
     private partial void LogBroken(Exception exception, string sessionId);
 }

@@ -25,7 +25,7 @@ internal sealed partial class LazyFlusher : IDisposable
     private readonly TimeProvider _time;
     private readonly ITimer _timer;
     private readonly ILogger _logger;
-    private readonly long _most;
+    private readonly long _maxTicks;
     private int _armed;
     private long _typical;
 
@@ -33,7 +33,7 @@ internal sealed partial class LazyFlusher : IDisposable
     {
         _time = time;
         _logger = logger ?? NullLogger<LazyFlusher>.Instance;
-        _most = (long)(MaxDelay.TotalSeconds * time.TimestampFrequency);
+        _maxTicks = (long)(MaxDelay.TotalSeconds * time.TimestampFrequency);
         _timer = time.CreateTimer(static s => ((LazyFlusher)s!).Tick(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
@@ -48,7 +48,7 @@ internal sealed partial class LazyFlusher : IDisposable
     {
         var taken = _time.GetTimestamp() - beginning.Opened;
         // Two that come at the same time may overwrite each other: it is an average.
-        if (taken < _most)
+        if (taken < _maxTicks)
             Volatile.Write(ref _typical, Volatile.Read(ref _typical) + ((taken - Volatile.Read(ref _typical)) / Smoothing));
     }
 
@@ -91,11 +91,13 @@ internal sealed partial class LazyFlusher : IDisposable
             }
             catch (Exception e)
             {
-                LogFailed(e);
+                LogFailed(e, next.Session.SessionId);
             }
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "The start of a call could not be journaled. Other sessions are not affected.")]
-    private partial void LogFailed(Exception exception);
+    [LoggerMessage(
+        Level = LogLevel.Error,
+        Message = "Session {SessionId}: the start of a call could not be journaled. It is written with the session's next commit.")]
+    private partial void LogFailed(Exception exception, string sessionId);
 }

@@ -16,6 +16,8 @@ internal sealed partial class SessionRunner(SessionCore core, CommitContext cont
     private CommitWriter? _writer;
     private bool _showing;
 
+    public string SessionId => core.Record.Id;
+
     /// <summary>Ends when the session writes no more.</summary>
     public CancellationToken Stopped => _stopped.Token;
 

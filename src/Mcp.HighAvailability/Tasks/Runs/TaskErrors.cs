@@ -12,7 +12,7 @@ internal static class TaskErrors
     {
         Code = JsonRpc.MayHaveRun,
         Message = $"The server that worked on this task was lost. The task may have run, wholly or in part, and was not run again because '{tool}' is not " +
-            "marked as safe to repeat.",
+            "marked as safe to repeat. Check its effect before you repeat it.",
         Data = new JsonObject { ["reason"] = "replica-lost", ["mayHaveRun"] = true },
     };
 
