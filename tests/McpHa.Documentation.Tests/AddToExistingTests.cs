@@ -7,12 +7,15 @@ using McpHa.Tests.Pages;
 
 namespace McpHa.Tests;
 
-/// <summary>A stock server becomes two replicas by the command and the lines of the page, and nothing else. Only the address of Redis is another one.</summary>
+/// <summary>
+/// A stock server becomes two replicas by the commands and the lines of the page, and nothing else. Only the addresses of Redis and of the packages are others,
+/// the packages have a version that no cache has, and their source goes into the folder's own configuration of NuGet.
+/// </summary>
 [Runs(PagePath, All = true)]
 public sealed partial class AddToExistingTests
 {
     private const string PagePath = "docs/add-to-existing.md";
-    private const int ScreenLines = 45;
+    private const int ScreenLines = 48;
 
     // Beside what the page says that stays: attributes, filters and a using of the SDK's package.
     private const string StockProgram = """
@@ -54,9 +57,16 @@ public sealed partial class AddToExistingTests
         </Project>
         """;
 
+    private static string Sdk => SdkVersion().Match(Page.Read("src/Directory.Packages.props")).Groups[1].Value;
+
     [Fact]
     [Trait("Category", "Quick")]
     public void The_page_fits_one_screen() => Assert.InRange(Page.Read(PagePath).TrimEnd('\n').Split('\n').Length, 1, ScreenLines);
+
+    [Fact]
+    [Trait("Category", "Quick")]
+    public void The_page_names_the_version_of_the_SDK() =>
+        Assert.Contains($"`ModelContextProtocol.AspNetCore` {Sdk}", Page.Read(PagePath), StringComparison.Ordinal);
 
     [Fact]
     public async Task A_stock_server_made_highly_available_by_the_lines_of_the_page_survives_kill()
@@ -73,7 +83,7 @@ public sealed partial class AddToExistingTests
             foreach (var block in Page.Blocks(PagePath))
             {
                 if (block.IsCommands)
-                    await shell.RunAsync(block.Text);
+                    await shell.RunAsync(Here(block.Text, folder.FullName));
                 else if (block.Language == "diff")
                     await ChangeAsync(Path.Combine(folder.FullName, "Program.cs"), block.Text.Replace("localhost:6379", redis.ConnectionString, StringComparison.Ordinal));
             }
@@ -91,20 +101,25 @@ public sealed partial class AddToExistingTests
         }
     }
 
-    // The two packages as they were built, under a version that no cache has, and caches that end with the test.
+    // The two packages alone, as they were built: eng/pack.sh itself is for McpHa.Template.Tests.
+    private static string Here(string commands, string folder) => commands
+        .Replace("../McpHa/eng/pack.sh", $"""
+            for library in Mcp.HighAvailability Mcp.HighAvailability.Redis; do
+              dotnet pack {Page.Root}/src/$library -c Release --no-build -o {folder}/feed -p:Version=99.0.0 -v quiet -nologo
+            done
+            """, StringComparison.Ordinal)
+        .Replace("../McpHa/artifacts/packages", $"{folder}/feed", StringComparison.Ordinal)
+        .Replace("dotnet nuget add source", "dotnet nuget add source --configfile nuget.config", StringComparison.Ordinal);
+
+    // Caches that end with the test.
     private static async Task WriteStockServerAsync(Shell shell, string folder)
     {
-        var sdk = SdkVersion().Match(Page.Read("src/Directory.Packages.props")).Groups[1].Value;
-        await File.WriteAllTextAsync(Path.Combine(folder, "Basket.csproj"), StockProject.Replace("SDK", sdk, StringComparison.Ordinal));
+        await File.WriteAllTextAsync(Path.Combine(folder, "Basket.csproj"), StockProject.Replace("SDK", Sdk, StringComparison.Ordinal));
         await File.WriteAllTextAsync(Path.Combine(folder, "Program.cs"), StockProgram);
         await File.WriteAllTextAsync(Path.Combine(folder, "BasketTools.cs"), StockTools);
-        await File.WriteAllTextAsync(
-            Path.Combine(folder, "nuget.config"), $"""<configuration><packageSources><add key="built" value="{folder}/feed" /></packageSources></configuration>""");
-        await shell.RunAsync($"""
+        await File.WriteAllTextAsync(Path.Combine(folder, "nuget.config"), "<configuration />");
+        await shell.RunAsync("""
             export NUGET_FALLBACK_PACKAGES=$(dotnet nuget locals global-packages --list --force-english-output | sed 's/^global-packages: *//')
-            for library in Mcp.HighAvailability Mcp.HighAvailability.Redis; do
-              dotnet pack {Page.Root}/src/$library -c Release --no-build -o feed -p:Version=99.0.0 -v quiet -nologo
-            done
             export NUGET_PACKAGES=$PWD/packages
             """);
     }
@@ -128,7 +143,7 @@ public sealed partial class AddToExistingTests
     private static async Task<(Uri Address, string ProcessId)> StartAsync(Shell shell)
     {
         var address = new Uri($"http://127.0.0.1:{RedisServer.FreePort()}");
-        var output = await shell.RunAsync($"ASPNETCORE_URLS={address.OriginalString} dotnet bin/Release/net10.0/Basket.dll > {address.Port}.log 2>&1 &\necho $!");
+        var output = await shell.RunAsync($"dotnet bin/Release/net10.0/Basket.dll --urls {address.OriginalString} > {address.Port}.log 2>&1 &\necho $!");
         using var client = new HttpClient();
         await Wait.UntilAsync(async () =>
         {
