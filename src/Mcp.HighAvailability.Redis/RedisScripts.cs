@@ -31,7 +31,7 @@ internal static class RedisScripts
 
         """;
 
-    /// <summary>A handle that exists is left as it is.</summary>
+    /// <summary>Creates a handle unless it exists.</summary>
     /// <remarks>KEYS: handle. ARGV: user, lifetime.</remarks>
     public const string CreateHandle = """
         if redis.call('EXISTS',KEYS[1])==0 then

@@ -9,7 +9,7 @@ namespace Mcp.HighAvailability;
 
 internal static class DescriptorServiceCollectionExtensions
 {
-    /// <summary>Has the process know its limit of file descriptors. May be called twice.</summary>
+    /// <summary>Monitors the file descriptor limit of the process. Can be called twice.</summary>
     public static IServiceCollection AddDescriptorLimit(this IServiceCollection services)
     {
         services.AddMetrics();

@@ -3,7 +3,7 @@ using static McpHa.Tests.SessionSamples;
 
 namespace McpHa.Tests;
 
-/// <summary>What can be found out of a session by who knows its id, in every backend: where it is, and where it was.</summary>
+/// <summary>The trail of a session by its id, in every backend: its owner and its former owners.</summary>
 public abstract class SessionLookupContract
 {
     protected abstract (ISessionStore Store, ISessionLookup Lookup) Backend();

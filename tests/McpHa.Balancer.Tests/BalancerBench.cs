@@ -34,7 +34,7 @@ internal sealed class BalancerBench : IAsyncDisposable
         builder.Services.AddSingleton<IReplicaRegistry>(_ => bench.Registry);
         builder.Services.AddMcpBalancer();
 
-        // Nobody is lost in a test by time alone.
+        // No replica is lost in a test by time alone.
         builder.Services.Configure<ClusterOptions>(options => options.Overdue = TimeSpan.FromSeconds(45));
         builder.Services.Configure(configure ?? (_ => { }));
         services?.Invoke(builder.Services);
@@ -47,7 +47,7 @@ internal sealed class BalancerBench : IAsyncDisposable
         return bench;
     }
 
-    /// <summary>An address of this machine at which nobody listens.</summary>
+    /// <summary>An address of this machine without a listener.</summary>
     public static Uri FreeAddress()
     {
         using var free = new TcpListener(IPAddress.Loopback, 0);

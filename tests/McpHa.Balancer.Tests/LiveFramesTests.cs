@@ -7,7 +7,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace McpHa.Tests;
 
-/// <summary>The page is live for everybody who looks, at the cost of one.</summary>
+/// <summary>The page is live for all viewers, at the cost of one.</summary>
 public class LiveFramesTests
 {
     [Fact]
@@ -19,7 +19,7 @@ public class LiveFramesTests
         Assert.Equal(0, rendered);
 
         var viewers = Enumerable.Range(0, 20).Select(_ => new Viewer(frames)).ToList();
-        await Wait.UntilAsync(() => viewers.TrueForAll(viewer => viewer.Text.Length > 0), "everybody to see something");
+        await Wait.UntilAsync(() => viewers.TrueForAll(viewer => viewer.Text.Length > 0), "all viewers to see something");
         Assert.True(viewers.Select(viewer => viewer.Text.Split('\n')[0]).Distinct().Count() < viewers.Count);
 
         foreach (var viewer in viewers)

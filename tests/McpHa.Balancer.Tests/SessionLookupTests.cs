@@ -8,7 +8,7 @@ using Microsoft.Extensions.Options;
 
 namespace McpHa.Tests;
 
-/// <summary>Whoever knows a session's id can see where it was.</summary>
+/// <summary>A session's id is enough to see its owners.</summary>
 public class SessionLookupTests
 {
     private const string TraceId = "0af7651916cd43dd8448eb211c80319c";

@@ -4,7 +4,7 @@ using static Microsoft.Playwright.Assertions;
 
 namespace McpHa.Tests.Browser;
 
-/// <summary>The cluster page for everybody, by day and by night.</summary>
+/// <summary>The cluster page is accessible, in its light and its dark colours.</summary>
 [Collection(PageTests.Name)]
 public sealed class AccessibilityTests(BrowserFixture browser, PageFixture fixture) : PageTest(browser, fixture)
 {

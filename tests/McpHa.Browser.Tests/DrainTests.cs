@@ -58,7 +58,7 @@ public sealed partial class DrainTests(BrowserFixture browser, PageFixture fixtu
         Assert.Empty(complaints);
     }
 
-    // By Tab alone, as somebody does who has no mouse.
+    // By Tab alone, as users without a mouse do.
     private static async Task ReachAsync(IPage page, ILocator wanted)
     {
         for (var presses = 0; presses < 80; presses++)

@@ -21,7 +21,7 @@ public sealed class LiveTests(BrowserFixture browser, PageFixture fixture) : Pag
         Cluster.Kill(owner);
         var next = await OwnerOf(client);
 
-        // Everything by itself: nobody loads the page again, and whoever types keeps the focus.
+        // The page updates without a reload, and a field keeps the focus while its user types.
         var timeline = page.GetByRole(AriaRole.Region, new() { Name = "Table of what happened" });
         var kill = timeline.GetByRole(AriaRole.Row).Filter(new() { HasText = $"{owner} was lost" });
         await Expect(kill).ToHaveCountAsync(1);

@@ -49,7 +49,7 @@ internal static class NodePrograms
                 RedirectStandardError = true,
             },
         };
-        // The Inspector keeps a list of servers, and not in the home of whoever runs tests.
+        // The Inspector keeps a list of servers: not in the home of the user who runs the tests.
         process.StartInfo.Environment["MCP_CATALOG_PATH"] = Path.Combine(Path.GetTempPath(), $"inspector-{Environment.ProcessId}.json");
         var output = new StringBuilder();
         process.OutputDataReceived += Keep;

@@ -22,7 +22,7 @@ public sealed class SignInTests(SignInTests.SignedIn fixture) : IClassFixture<Si
         var session = await ada.InitializeAsync();
         await OthersAreForbiddenAsync(session);
 
-        // In the middle of a call, and the first who asks afterwards is somebody else.
+        // In the middle of a call; the first request afterwards comes from another user.
         using var call = await ada.PostAsync(RawClient.ToolCall(7, "countdown", new { seconds = 3, intervalMs = 200 }, "p"));
         var step = await call.EventAsync(e => e.Progress is not null, "a step of the countdown");
         Owner.From((await ada.CallAsync("where", "where_am_i"))["result"]!["structuredContent"]!).Kill();

@@ -146,7 +146,7 @@ public sealed class StatelessTests(ClusterFixture fixture) : ClusterTest(fixture
         Assert.Equal(1, Fixture.Deliveries(parcel));
     }
 
-    // Nobody knows which replica it is, so all die.
+    // The test cannot know which replica it is, so all die.
     private void KillWhoRunsIt()
     {
         foreach (var replica in Cluster.State.Replicas)

@@ -47,7 +47,7 @@ public sealed class TaskTakeOverTests(ClusterFixture fixture) : ClusterTest(fixt
         var asked = await client.WaitAsync(id, "input_required");
 
         Cluster.Kill(owner.Id);
-        // Answered before anybody has taken the task over, or after: both must do.
+        // The answer comes before or after the take-over of the task: both must do.
         await client.AnswerAsync(asked, new() { ["title"] = "Bees" });
 
         var ended = await client.WaitForEndAsync(id);

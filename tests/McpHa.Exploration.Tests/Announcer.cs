@@ -5,7 +5,7 @@ using ModelContextProtocol.Protocol;
 
 namespace McpHa.Tests;
 
-/// <summary>Whoever makes broadcasts, and the pushes of the log: each arrives at each replica when it is chosen, or is lost.</summary>
+/// <summary>Publishes broadcasts and delivers the pushes of the log: each arrives at each replica when it is chosen, or is lost.</summary>
 internal sealed class Announcer(InMemoryBroadcastLog log)
 {
     private readonly Dictionary<ExploredReplica, Queue<BroadcastEntry>> _pushes = [];

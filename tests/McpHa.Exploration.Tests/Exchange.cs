@@ -22,7 +22,7 @@ internal sealed class Exchange(World world, string name, string id, string metho
 
     public List<JsonNode> Messages { get; } = [];
 
-    /// <summary>Where it should go next, if somebody said so.</summary>
+    /// <summary>The replica to try next, if an answer named one.</summary>
     public string? Owner { get; private set; }
 
     public ExploredReplica? At { get; private set; }

@@ -73,7 +73,7 @@ internal sealed class Scheduler
         }
     }
 
-    /// <summary>Waits until the thread pool has nothing to do: everybody waits at a gate, for the clock or for the client.</summary>
+    /// <summary>Waits until the thread pool is idle: all work waits at a gate, for the clock or for the client.</summary>
     public static void Settle()
     {
         var spin = new SpinWait();

@@ -121,7 +121,7 @@ internal sealed class GatedBus(Scheduler scheduler)
     }
 }
 
-/// <summary>A registry in which everybody beats all the time; who is suspected is decided by the explorer.</summary>
+/// <summary>A registry in which all replicas beat all the time; the explorer decides which one is suspected.</summary>
 internal sealed class EverybodyBeats(IReadOnlyList<ReplicaInfo> replicas) : IReplicaRegistry
 {
     public HashSet<string> Silent { get; } = [];

@@ -89,7 +89,7 @@ internal sealed class Wire : Stream, IHttpResponseFeature, IHttpResponseBodyFeat
         }
         catch (OperationCanceledException) when (Broken)
         {
-            // As Kestrel has it: nobody is there any more.
+            // As with Kestrel when the client has gone.
         }
         catch (Exception e)
         {

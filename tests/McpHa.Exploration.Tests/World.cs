@@ -242,7 +242,7 @@ internal sealed class World
             wire.Cut(noticed: true);
         for (var round = 0; round < MaxFairRounds && _violations.Count == 0; round++)
         {
-            // Whoever is alive hears of the living, and finds nobody where the dead were.
+            // Live replicas hear of each other, and find no process where the dead were.
             foreach (var replica in Living.Where(_ => round % 50 == 0).Where(r => !r.Directory.Alive.Select(a => a.Id).Order().SequenceEqual(Living.Select(l => l.Id))))
             {
                 foreach (var dead in _replicas.Where(r => r.Dead))
@@ -274,7 +274,7 @@ internal sealed class World
         if (_violations.Count == 0)
         {
             Violated(
-                $"Still open in the end: {string.Join(", ", _exchanges.Where(e => !e.Done).Select(e => $"{e.Name} at {e.At?.Id ?? "nobody"}"))}; broadcasts "
+                $"Still open in the end: {string.Join(", ", _exchanges.Where(e => !e.Done).Select(e => $"{e.Name} at {e.At?.Id ?? "no replica"}"))}; broadcasts "
                 + $"due: {string.Join(",", Due())}, delivered: {string.Join(",", _delivered)}; served by {string.Join(",", Living.Where(r => Session(r) is { Serves: true }).Select(r => $"{r.Id} in epoch {Session(r)!.Epoch}"))}."
                 + $" The stream has had: {_exchanges.First(e => e.IsGet).Wire?.Text ?? "nothing"}. Journal: {string.Join(" ", Journal())}");
         }
@@ -367,7 +367,7 @@ internal sealed class World
     }
 
     // All of them, unless one may have been sent on a stream of whose existence the client never heard: it was cut off before the first byte of it
-    // arrived, and nobody can resume what has no name. That is a limit of the protocol.
+    // arrived, and a client cannot resume a stream without an id. That is a limit of the protocol.
     private IEnumerable<int> Due() => _lostNameless ? [] : Enumerable.Range(1, _announcer.Count);
 
     private void Drop(Exchange exchange)

@@ -39,7 +39,7 @@ public sealed class RunningClusterTests(RunningClusterTests.Running running) : I
         for (var request = 0; request < 4; request++)
             Assert.Equal(HttpStatusCode.OK, (await _http.GetAsync(new Uri(before.Nginx.Url, "/health"))).StatusCode);
 
-        // Whoever is asked while one is down is served by the other.
+        // While one balancer is down the other one serves.
         cluster.Kill(before.Replicas[0].Id);
         for (var request = 0; request < 4; request++)
             Assert.Equal(HttpStatusCode.OK, (await _http.GetAsync(new Uri(before.Nginx.Url, "/health"))).StatusCode);

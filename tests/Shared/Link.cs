@@ -5,7 +5,7 @@ using System.Text;
 
 namespace McpHa.Tests;
 
-/// <summary>The network before one server. A test cuts it: packets vanish, nobody is told, and when it heals they arrive late.</summary>
+/// <summary>The network before one server. A test cuts it: packets vanish without an error, and when it heals they arrive late.</summary>
 internal sealed class Link : IAsyncDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
@@ -24,7 +24,7 @@ internal sealed class Link : IAsyncDisposable
     /// <summary>Where others connect to.</summary>
     public Uri Address => new($"http://{_listener.LocalEndpoint}");
 
-    /// <summary>The server behind, asked for when somebody connects.</summary>
+    /// <summary>The server behind, asked for at each connection.</summary>
     public required Func<Uri> Target { get; set; }
 
     /// <summary>First line of everything that was sent to the server, whether it arrived or not.</summary>

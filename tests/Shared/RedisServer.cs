@@ -88,7 +88,7 @@ public class RedisServer : IAsyncLifetime
             Directory.Delete(_folder, recursive: true);
     }
 
-    /// <summary>A port of the loopback interface that nobody listens on now.</summary>
+    /// <summary>A port of the loopback interface without a listener now.</summary>
     public static int FreePort()
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);

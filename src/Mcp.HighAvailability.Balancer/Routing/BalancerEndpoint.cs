@@ -17,7 +17,7 @@ internal sealed class BalancerEndpoint(Relay.Relay relay, RoutingState state, Ba
     private const string ProtocolVersionHeader = "MCP-Protocol-Version";
     private const string FirstStatelessRevision = "2026-07-28";
 
-    // A client that is still sending reads its 413 only when it has sent on for a while.
+    // A client that still sends reads its 413 only after it has sent more.
     private const long MaxBytesDiscarded = 64 * 1024 * 1024;
     private static readonly TimeSpan MaxDiscardTime = TimeSpan.FromSeconds(5);
 
@@ -117,14 +117,14 @@ internal sealed class BalancerEndpoint(Relay.Relay relay, RoutingState state, Ba
         await RelayError.RequestTooLarge(_options.MaxRequestBodySize, "Balancer:MaxRequestBodySize").AnswerAsync(context.Response, default);
         await context.Response.CompleteAsync();
 
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
-        patience.CancelAfter(MaxDiscardTime);
+        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
+        timeout.CancelAfter(MaxDiscardTime);
         try
         {
             var buffer = new byte[16 * 1024];
             long discarded = 0;
             int read;
-            while (discarded < MaxBytesDiscarded && (read = await context.Request.Body.ReadAsync(buffer, patience.Token)) > 0)
+            while (discarded < MaxBytesDiscarded && (read = await context.Request.Body.ReadAsync(buffer, timeout.Token)) > 0)
                 discarded += read;
         }
         catch (Exception exception) when (exception is IOException or OperationCanceledException or BadHttpRequestException)

@@ -36,10 +36,7 @@ internal static class LookupStates
     public const string Damaged = "damaged";
 }
 
-/// <summary>
-/// Looks one session up, for who knows its id. That is all that is asked for: it tells where a session is and was, and nothing of its user or
-/// content.
-/// </summary>
+/// <summary>Looks a session up by its id. The id is the only permission asked for: the answer has the owners, and nothing of user or content.</summary>
 internal sealed class SessionTrails(ReplicaDirectory directory, IOptions<BalancerOptions> options, ISessionLookup? lookup = null)
 {
     // Enough to recognise it, too little to use it.

@@ -9,7 +9,7 @@ using Microsoft.Extensions.Options;
 
 namespace Mcp.HighAvailability.Balancer.Status;
 
-/// <summary>Everything that is for operators: the cluster page, its JSON, its runbook and Prometheus text, the lookup of sessions, operations.</summary>
+/// <summary>Endpoints for operators: the cluster page, its JSON, its runbook and Prometheus text, the lookup of sessions, operations.</summary>
 internal sealed class StatusEndpoints(
     StatusReport report, SessionTrails trails, OperatorKey key, OperationsEndpoint operations, TimeProvider time, IHostApplicationLifetime lifetime,
     IOptions<BalancerOptions> options, ILogger<StatusEndpoints> logger, IEventBus? bus = null)

@@ -51,16 +51,16 @@ public static class McpClusterBuilderExtensions
         var added = builder.AddResource(cluster).WithIconName("Server").WithInitialState(ClusterStatus.Initial);
         foreach (var number in Enumerable.Range(1, count.Max))
         {
-            var isSpare = number > count.Initial;
+            var startsExplicitly = number > count.Initial;
             var replica = builder.AddProject<TProject>($"{name}-{number}")
                 // The launch profile has one port for all of them.
                 .WithEndpoint(HttpEndpoint, endpoint => endpoint.Port = null)
                 .WithEnvironment(context => context.EnvironmentVariables[ReplicaId.Variable] = ReplicaId.Create($"{name}-{number}"))
-                .WithAnnotation(new McpReplicaAnnotation(cluster, number, isSpare))
+                .WithAnnotation(new McpReplicaAnnotation(cluster, number, startsExplicitly))
                 .WithParentRelationship(added)
                 .AsReplicaOf(cluster)
                 .WithReplicaCommands(cluster);
-            cluster.Add(isSpare ? replica.WithExplicitStart().Resource : replica.Resource);
+            cluster.Add(startsExplicitly ? replica.WithExplicitStart().Resource : replica.Resource);
         }
 
         ScaleCommand.AddTo(added);

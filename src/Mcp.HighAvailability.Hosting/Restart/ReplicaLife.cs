@@ -76,7 +76,7 @@ internal sealed class ReplicaLife(RestartPolicy policy, TimeProvider time)
         /// <summary>Start the replica after a delay.</summary>
         public sealed record Restart(TimeSpan Delay, int Number, int Max) : Decision;
 
-        /// <summary>It ended too often. It stays down.</summary>
+        /// <summary>The replica ended too often and stays down.</summary>
         public sealed record GiveUp(int Restarts) : Decision;
     }
 }

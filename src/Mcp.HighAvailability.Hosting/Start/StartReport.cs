@@ -49,7 +49,7 @@ internal sealed partial class StartReport(
         var started = time.GetTimestamp();
         var store = cluster.Store!;
         LogStore(store.Name, store.Annotations.OfType<McpStoreAnnotation>().First().Description);
-        List<IResource> resources = [store, .. cluster.Replicas.Where(replica => !IsSpare(replica))];
+        List<IResource> resources = [store, .. cluster.Replicas.Where(replica => !StartsExplicitly(replica))];
         if (cluster.Balancer is { } balancer)
             resources.Add(balancer);
         try
@@ -97,7 +97,8 @@ internal sealed partial class StartReport(
         return ClusterStatus.IsHealthy(now.Snapshot) || state == KnownResourceStates.Active ? null : $"{resource.Name} (not healthy yet)";
     }
 
-    private static bool IsSpare(IResource replica) => replica.Annotations.OfType<McpReplicaAnnotation>().Any(annotation => annotation.IsSpare);
+    private static bool StartsExplicitly(IResource replica) =>
+        replica.Annotations.OfType<McpReplicaAnnotation>().Any(annotation => annotation.StartsExplicitly);
 
     [LoggerMessage(LogLevel.Information, "Store '{Name}': {Description}.")]
     private partial void LogStore(string name, string description);

@@ -24,7 +24,7 @@ internal sealed record BenchOptions(
 
     private static readonly string[] Figures = [Memory, TasksPart, Kill, Crowd, Vanish, StreamsPart];
 
-    /// <summary>Everything to measure: subjects under load, and the other figures.</summary>
+    /// <summary>The parts that can be measured: subjects under load, and the other figures.</summary>
     public static IReadOnlyList<string> Parts { get; } = [.. SubjectPlan.All.Select(plan => plan.Key), .. Figures];
 
     /// <summary>Parts measured without <c>--only</c>.</summary>

@@ -74,7 +74,7 @@ internal sealed class ProcessCluster : IAsyncDisposable
 
     private Uri? Dashboard { get; }
 
-    /// <summary>Everything that runs or should run.</summary>
+    /// <summary>The processes that run or should run.</summary>
     public IReadOnlyList<MemberStatus> Members => [.. All.Select(member => member.Status)];
 
     private IEnumerable<Member> All => [.. _stores, .. _replicas, .. _balancers, .. _fronts];

@@ -7,7 +7,7 @@ namespace Mcp.HighAvailability.Lab.Up;
 /// <summary>The Redis that the user names with <c>--redis</c>.</summary>
 internal static class RedisConnection
 {
-    /// <summary>Its addresses: what may be shown of a connection string.</summary>
+    /// <summary>Returns the addresses of a connection string, which may be shown.</summary>
     public static string Addresses(string connection) => string.Join(", ", Parse(connection).EndPoints.Select(Show));
 
     /// <summary>Makes sure that it answers, before anything is started on it.</summary>

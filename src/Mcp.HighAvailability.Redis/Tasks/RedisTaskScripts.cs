@@ -190,7 +190,7 @@ internal static class RedisTaskScripts
         return view()
         """;
 
-    /// <summary>Only who names the present owner becomes the next one.</summary>
+    /// <summary>Makes a replica the owner if it names the present owner.</summary>
     /// <remarks>
     /// ARGV: 1 present owner, 2 next owner. Answers the view, the fields of the beginning, and the checkpoints; the name of the owner of a task that
     /// has another

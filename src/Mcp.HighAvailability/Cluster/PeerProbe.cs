@@ -22,7 +22,7 @@ public sealed class PeerProbe : IDisposable
     // one slice, and what has arrived meanwhile is read before the next.
     private const int Slices = 9;
 
-    private readonly TimeSpan _patience;
+    private readonly TimeSpan _timeout;
     private readonly TimeProvider _time;
     private readonly HttpMessageInvoker _http;
 
@@ -30,7 +30,7 @@ public sealed class PeerProbe : IDisposable
     public PeerProbe(IOptions<ClusterOptions> options, TimeProvider time)
     {
         ArgumentNullException.ThrowIfNull(options);
-        _patience = options.Value.AnswerTimeout;
+        _timeout = options.Value.AnswerTimeout;
         _time = time;
         _http = new HttpMessageInvoker(new SocketsHttpHandler
         {
@@ -39,7 +39,7 @@ public sealed class PeerProbe : IDisposable
             UseProxy = false,
             ActivityHeadersPropagator = null,
             // A connection attempt outlives its request otherwise, and the next request would wait for it.
-            ConnectTimeout = _patience,
+            ConnectTimeout = _timeout,
         });
     }
 
@@ -51,7 +51,7 @@ public sealed class PeerProbe : IDisposable
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var asking = SendAsync(replica, keep: false, limit.Token);
         for (var slice = 0; slice < Slices && !asking.IsCompleted; slice++)
-            await ((Task)asking).WaitAsync(_patience / Slices, _time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await ((Task)asking).WaitAsync(_timeout / Slices, _time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
         // A request that is given up takes its connection with it; the next one does not wait behind it.
         await limit.CancelAsync().ConfigureAwait(false);

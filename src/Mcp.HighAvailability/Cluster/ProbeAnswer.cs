@@ -19,7 +19,7 @@ public abstract record ProbeAnswer
     /// </summary>
     public sealed record Unclear : ProbeAnswer;
 
-    /// <summary>It cannot be reached from here, or did not answer in time, or something else answers at its address.</summary>
+    /// <summary>The replica cannot be reached, did not answer in time, or another program answers at its address.</summary>
     /// <param name="Refused">Certain: no process listens there, or another replica does.</param>
     public sealed record Unreachable(bool Refused) : ProbeAnswer;
 }

@@ -18,13 +18,13 @@ internal sealed class ReplicaEntry(ReplicaInfo info)
     /// <summary>The reading that had it last.</summary>
     public TimeSpan LastListed { get; set; }
 
-    /// <summary>Since when it is taken for lost; <see langword="null"/>: it is not.</summary>
+    /// <summary>Since when the replica is taken for lost; <see langword="null"/>: it is not.</summary>
     public TimeSpan? Suspected { get; set; }
 
-    /// <summary>Why.</summary>
+    /// <summary>Reason for the suspicion.</summary>
     public ReplicaLoss Reason { get; set; }
 
-    /// <summary>It has beaten since it was suspected.</summary>
+    /// <summary>A heartbeat has arrived since the suspicion.</summary>
     public bool HasBeaten { get; set; }
 
     /// <summary>Exchanges of this process with it.</summary>
@@ -33,7 +33,7 @@ internal sealed class ReplicaEntry(ReplicaInfo info)
     /// <summary>A connection to it took too long; written on any thread.</summary>
     public volatile bool Doubted;
 
-    /// <summary>It has left in good order.</summary>
+    /// <summary>The replica has left in good order.</summary>
     public bool Left { get; set; }
 
     public bool Alive { get; set; }

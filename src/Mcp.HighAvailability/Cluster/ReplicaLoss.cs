@@ -3,19 +3,19 @@ namespace Mcp.HighAvailability.Cluster;
 /// <summary>Why a process takes a replica for lost.</summary>
 internal enum ReplicaLoss
 {
-    /// <summary>It left the registry in good order.</summary>
+    /// <summary>The replica left the registry in good order.</summary>
     Left,
 
-    /// <summary>It refused a connection, or another program answers at its address.</summary>
+    /// <summary>The replica refused a connection, or another program answers at its address.</summary>
     Refused,
 
-    /// <summary>Its heartbeat is missing in the registry, and it did not answer a probe.</summary>
+    /// <summary>The heartbeat is missing in the registry, and the replica did not answer a probe.</summary>
     Silent,
 
-    /// <summary>Its heartbeats arrive in the registry, but it answered no probe of this process for long.</summary>
+    /// <summary>Heartbeats arrive in the registry, but the replica answered no probe of this process for long.</summary>
     Unreachable,
 
-    /// <summary>Its heartbeat is overdue (<see cref="ClusterOptions.Overdue"/>).</summary>
+    /// <summary>The heartbeat is overdue (<see cref="ClusterOptions.Overdue"/>).</summary>
     Overdue,
 }
 

@@ -99,7 +99,7 @@ internal enum LifeSign
     /// <summary>None, or none that says more than that its process runs.</summary>
     None,
 
-    /// <summary>Its process runs and has no processor time: it answers late and beats late.</summary>
+    /// <summary>The process runs without processor time: answers and heartbeats are late.</summary>
     Starved,
 
     /// <summary>Bytes, or an answer to a probe.</summary>

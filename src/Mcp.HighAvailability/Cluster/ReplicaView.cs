@@ -88,7 +88,7 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId, bool h
     public IReadOnlyList<ReplicaInfo> Suspected(bool registryAway) =>
         Where(entry => entry.Suspected is not null && !entry.Left && (registryAway || entry.HasBeaten));
 
-    /// <summary>Everything that was read last, dead replicas included, with ages as of now.</summary>
+    /// <summary>Returns the replicas of the last reading, lost ones included, with ages as of now.</summary>
     public IReadOnlyList<RegisteredReplica> Known(TimeSpan now)
     {
         lock (_lock)
@@ -205,7 +205,7 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId, bool h
         }
     }
 
-    /// <summary>Gives up who has become overdue; answers how long from now until the next one may.</summary>
+    /// <summary>Gives up overdue replicas. Returns the time until the next one may be overdue.</summary>
     public TimeSpan? Sweep(TimeSpan now)
     {
         TimeSpan? next = null;

@@ -36,19 +36,19 @@ internal sealed class SelfReplica(
     /// <summary>Set when the process begins to shut down, or while an operator wants it empty.</summary>
     public bool Draining { get; set; }
 
-    /// <summary>It drains because an operator asked, and stays up.</summary>
+    /// <summary>The replica drains because an operator asked, and stays up.</summary>
     public bool Stays { get; set; }
 
     /// <summary>The incarnation of the store in which this replica has written back its sessions.</summary>
     public string WrittenBack { get; set; } = "";
 
-    /// <summary>Tells the replica's load; set by who knows it.</summary>
+    /// <summary>Returns the replica's load. The mapping of the endpoint sets it.</summary>
     public Func<(int Sessions, int Calls)> Load { get; set; } = static () => (0, 0);
 
-    /// <summary>Tells what went wrong in this replica; set by who knows it.</summary>
+    /// <summary>Returns the faults of this replica since its start.</summary>
     public Func<ReplicaFaults> Faults { get; set; } = static () => ReplicaFaults.None;
 
-    /// <summary>Names the tools that may be run again, one per line; set by who knows them.</summary>
+    /// <summary>Returns the names of the tools that may be run again, one per line.</summary>
     public Func<string> Rerun { get; set; } = static () => "";
 
     public ReplicaInfo? Describe()

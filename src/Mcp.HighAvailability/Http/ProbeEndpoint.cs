@@ -6,7 +6,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Mcp.HighAvailability.Http;
 
-/// <summary>Answers peers and balancers who ask this replica directly whether it is there (<see cref="PeerProbe"/>).</summary>
+/// <summary>Answers probes of peers and balancers (<see cref="PeerProbe"/>).</summary>
 /// <remarks>
 /// In front of the application's own pipeline, because the callers know the replica's address but not its path base, and have no
 /// user to sign in. A request that does not name the replica by its id passes on to the application. A request that does learns two flags.

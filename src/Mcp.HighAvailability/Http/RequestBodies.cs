@@ -8,13 +8,13 @@ namespace Mcp.HighAvailability.Http;
 /// <summary>Result of reading a request body.</summary>
 internal enum BodyOutcome
 {
-    /// <summary>It was read to its end.</summary>
+    /// <summary>The body was read to its end.</summary>
     Whole,
 
-    /// <summary>It is larger than one body may be.</summary>
+    /// <summary>The body is larger than the limit of one body.</summary>
     TooLarge,
 
-    /// <summary>It does not fit into the budget of all bodies.</summary>
+    /// <summary>The body does not fit into the budget of all bodies.</summary>
     OverBudget,
 }
 

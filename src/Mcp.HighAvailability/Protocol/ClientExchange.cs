@@ -16,7 +16,7 @@ internal sealed class ClientExchange
     /// <summary>Replicas that may have begun to run it and did not answer, as the relays say (<see cref="HaHeaders.Begun"/>).</summary>
     public IReadOnlyList<string> BegunAt { get; }
 
-    /// <summary>Its call may have begun to run in this process.</summary>
+    /// <summary>The call may have begun to run in this process.</summary>
     public bool HasBegun { get; set; }
 
     /// <summary>The exchange of a request; the first call reads the headers.</summary>

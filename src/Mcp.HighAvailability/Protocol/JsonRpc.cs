@@ -26,7 +26,7 @@ internal static class JsonRpc
     /// <summary>The session is unknown or has ended (the code that the SDKs use).</summary>
     public const int SessionNotFound = -32001;
 
-    /// <summary>Everything that is wrong with a request's HTTP form (the code that the SDKs use).</summary>
+    /// <summary>The HTTP form of the request is wrong (the code that the SDKs use).</summary>
     public const int BadRequest = -32000;
 
     // Names are case-sensitive, as the protocol's are. Text is written as UTF-8.

@@ -24,7 +24,7 @@ public interface IRelayRoute
 /// <param name="Hop">Send <see cref="HaHeaders.Hop"/>: a replica forwards to its peer. Balancers do not.</param>
 public sealed record RelayTarget(string ReplicaId, Uri Address, bool Hop)
 {
-    /// <summary>It is this process itself: what has not begun to be answered yet is not sent, and left to the caller.</summary>
+    /// <summary>The target is this process: a request without an answer yet is left to the caller.</summary>
     internal bool IsHere { get; init; }
 }
 

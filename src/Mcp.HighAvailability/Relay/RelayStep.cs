@@ -67,7 +67,7 @@ internal readonly record struct RelayStep(RelayAction Action)
     /// <summary>No replica could serve the exchange in time; for metrics.</summary>
     public bool IsGivenUp { get; init; }
 
-    /// <summary>Nothing follows.</summary>
+    /// <summary>No step follows this one.</summary>
     public bool IsLast => Action >= RelayAction.Answer;
 }
 

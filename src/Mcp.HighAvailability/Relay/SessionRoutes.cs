@@ -5,7 +5,7 @@ namespace Mcp.HighAvailability.Relay;
 /// <summary>Where this process last sent the requests of a session, for its trace alone. Bounded; what was forgotten is said once more.</summary>
 internal sealed class SessionRoutes
 {
-    private const int Most = 10_000;
+    private const int MaxCount = 10_000;
 
     private readonly ConcurrentDictionary<string, string> _routes = new(StringComparer.Ordinal);
 
@@ -21,7 +21,7 @@ internal sealed class SessionRoutes
             return false;
         }
 
-        if (_routes.Count >= Most)
+        if (_routes.Count >= MaxCount)
             _routes.Clear();
         before = known ?? "";
         _routes[sessionId] = replica;

@@ -4,8 +4,8 @@ using Mcp.HighAvailability.Cluster;
 namespace Mcp.HighAvailability.Relay;
 
 /// <summary>
-/// Has streams that only listen share connections to a replica, by HTTP/2: the client's connection is then the only one that a stream takes. Calls stay
-/// with HTTP/1.1, and so does everything of a replica that does not answer by HTTP/2, because of what is between here and there.
+/// Lets streams that only listen share HTTP/2 connections to a replica, so that a stream takes the client's connection alone. Calls use HTTP/1.1.
+/// Replicas that do not answer HTTP/2 are called by HTTP/1.1; a proxy may be in between.
 /// </summary>
 internal sealed class SharedConnections(ReplicaDirectory directory)
 {

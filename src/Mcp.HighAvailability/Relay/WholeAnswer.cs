@@ -6,13 +6,13 @@ namespace Mcp.HighAvailability.Relay;
 /// <summary>How reading a response to its end went.</summary>
 internal enum WholeReading
 {
-    /// <summary>It has arrived whole.</summary>
+    /// <summary>The answer has arrived whole.</summary>
     Whole,
 
-    /// <summary>It broke off.</summary>
+    /// <summary>The answer broke off.</summary>
     Broke,
 
-    /// <summary>It is larger than allowed.</summary>
+    /// <summary>The answer is larger than allowed.</summary>
     TooLarge,
 }
 

@@ -28,7 +28,7 @@ internal sealed class PrimitiveAuthorization(IAuthorizationPolicyProvider? polic
         }
     }
 
-    /// <summary>Guards subscriptions, which the SDK's filters leave out: who may not read a resource must not hear of its changes either.</summary>
+    /// <summary>Checks <c>[Authorize]</c> on subscriptions, which the SDK's filters omit.</summary>
     public void AddTo(McpServerOptions options) => options.Filters.Request.SubscribeToResourcesFilters.Insert(0, next => async (context, cancellationToken) =>
     {
         // The SDK looks for no resource here.

@@ -11,7 +11,7 @@ public interface ISessionLookup
 /// <summary>Where a session is, and where it was.</summary>
 public sealed record SessionTrail
 {
-    /// <summary>It has ended a while ago; nothing but this and the epoch is left of it.</summary>
+    /// <summary>The session has ended; the store keeps only this and the epoch.</summary>
     public bool Ended { get; init; }
 
     /// <summary>As <see cref="SessionRecord.Owner"/>.</summary>

@@ -6,8 +6,8 @@ namespace Mcp.HighAvailability.Storage;
 public sealed class RegistryReading(IList<RegisteredReplica> replicas) : ReadOnlyCollection<RegisteredReplica>(replicas)
 {
     /// <summary>
-    /// Names a time in which the store has lost nothing. Another one begins when its data are gone, when it was restarted, and when another server has
-    /// taken its place: what was written last before that may be missing. <see langword="null"/> where nothing can be lost without this process.
+    /// Incarnation of the store: a period without data loss. Changes after a restart, a failover or a loss. <see langword="null"/>: the store lives in this
+    /// process and loses nothing before it.
     /// </summary>
     public string? Incarnation { get; init; }
 

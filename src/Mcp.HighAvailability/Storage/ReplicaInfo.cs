@@ -27,7 +27,7 @@ public sealed record ReplicaInfo(
     /// </summary>
     public string Rerun { get; init; } = "";
 
-    /// <summary>It drains because an operator asked, stays up, and can be told to take sessions again.</summary>
+    /// <summary>The replica drains because an operator asked, stays up, and can be told to take sessions again.</summary>
     public bool Stays { get; init; }
 
     /// <summary>The application that it belongs to, see <see cref="HighAvailabilityOptions.Application"/>; empty when it does not say.</summary>
@@ -50,7 +50,7 @@ public sealed record ReplicaInfo(
     /// <summary>UDP port at which it answers pings, which tell a starved process from a lost one. Zero: it does not.</summary>
     public int PingPort { get; init; }
 
-    /// <summary>It takes HTTP/2 without TLS at its address, so that the streams of a relay can share connections.</summary>
+    /// <summary>The replica accepts HTTP/2 without TLS at its address, so that the streams of a relay can share connections.</summary>
     public bool Http2 { get; init; }
 }
 

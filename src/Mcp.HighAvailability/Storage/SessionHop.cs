@@ -15,12 +15,12 @@ public sealed record SessionHop(long Epoch, string From, string To, string Reaso
 public sealed class SessionHops : IReadOnlyList<SessionHop>, IEquatable<SessionHops>
 {
     /// <summary>How many are kept.</summary>
-    public const int Most = 20;
+    public const int MaxCount = 20;
 
     private readonly SessionHop[] _hops;
 
     /// <summary>Keeps the last ones.</summary>
-    public SessionHops(IEnumerable<SessionHop> hops) => _hops = [.. hops.TakeLast(Most)];
+    public SessionHops(IEnumerable<SessionHop> hops) => _hops = [.. hops.TakeLast(MaxCount)];
 
     /// <summary>A session that has had one owner.</summary>
     public static SessionHops None { get; } = new([]);
@@ -31,10 +31,10 @@ public sealed class SessionHops : IReadOnlyList<SessionHop>, IEquatable<SessionH
     /// <inheritdoc/>
     public SessionHop this[int index] => _hops[index];
 
-    /// <summary>With one more.</summary>
+    /// <summary>Returns a copy with one more change.</summary>
     public SessionHops With(SessionHop hop) => new([.. _hops, hop]);
 
-    /// <summary>With the duration of the last one, if that began an epoch.</summary>
+    /// <summary>Returns a copy with the duration of the last change, if that began the epoch.</summary>
     public SessionHops With(long epoch, TimeSpan took) =>
         _hops is [.., var last] && last.Epoch == epoch ? new([.. _hops[..^1], last with { Took = took }]) : this;
 

@@ -1,6 +1,6 @@
 namespace Mcp.HighAvailability.Storage;
 
-/// <summary>Everything a new owner needs, read in the same step that made it the owner.</summary>
+/// <summary>The data that a new owner needs, read in the same step that made it the owner.</summary>
 /// <param name="Record">The record after the take-over (new owner, new epoch).</param>
 /// <param name="Calls">The in-flight table; see <see cref="SessionCommit.Calls"/>.</param>
 /// <param name="Journal">The whole retained journal, positions ascending.</param>

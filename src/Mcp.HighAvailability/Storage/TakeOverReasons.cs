@@ -3,13 +3,13 @@ namespace Mcp.HighAvailability.Storage;
 /// <summary>Why a session was taken over.</summary>
 public static class TakeOverReasons
 {
-    /// <summary>Its owner has handed it over.</summary>
+    /// <summary>The owner has handed the session over.</summary>
     public const string HandedOver = "handed-over";
 
-    /// <summary>Its owner was lost.</summary>
+    /// <summary>The owner was lost.</summary>
     public const string OwnerLost = "owner-lost";
 
-    /// <summary>Its owner has lost its own copy.</summary>
+    /// <summary>The owner has lost its own copy of the session.</summary>
     public const string LocalCopyLost = "local-copy-lost";
 
     /// <summary>The reason, as the record tells it.</summary>

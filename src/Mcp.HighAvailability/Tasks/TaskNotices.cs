@@ -49,7 +49,7 @@ internal sealed partial class TaskNotices(
     /// <summary>Tells that a task waits for an owner. Does not fail.</summary>
     public ValueTask FreedAsync(string taskId) => WakeAsync(FreeMark, taskId);
 
-    /// <summary>Tells those who listen to a task that it has changed. Does not fail.</summary>
+    /// <summary>Notifies listeners of a task that it has changed. Does not fail.</summary>
     public async ValueTask AnnounceAsync(string taskId)
     {
         var notification = new JsonRpcNotification { Method = TaskProtocol.Notification, Params = new JsonObject { [TaskProtocol.TaskId] = taskId } };

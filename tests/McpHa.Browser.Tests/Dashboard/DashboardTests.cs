@@ -3,7 +3,7 @@ using static Microsoft.Playwright.Assertions;
 
 namespace McpHa.Tests.Browser.Dashboard;
 
-/// <summary>What somebody finds out with the Aspire dashboard about a session that was taken over.</summary>
+/// <summary>The Aspire dashboard shows how a session was taken over.</summary>
 public sealed class DashboardTests(BrowserFixture browser, FailoverStory story) : IClassFixture<BrowserFixture>, IClassFixture<FailoverStory>
 {
     [Fact]

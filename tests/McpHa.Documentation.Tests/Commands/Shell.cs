@@ -4,7 +4,7 @@ using System.Diagnostics;
 namespace McpHa.Tests.Commands;
 
 /// <summary>
-/// A bash that runs one block after the other, as somebody does who copies them into a terminal: variables, functions, the folder and processes in the background stay.
+/// A bash that runs one block after the other, as a reader does who copies them into a terminal: variables, functions, the folder and processes in the background stay.
 /// All of them end with it, and it ends with the process of the tests.
 /// </summary>
 internal sealed class Shell : IAsyncDisposable
@@ -29,7 +29,7 @@ internal sealed class Shell : IAsyncDisposable
     {
         // A group of its own, so that everything in it can be ended at once.
         var start = new ProcessStartInfo("setsid", ["bash", "-c", Loop]) { WorkingDirectory = folder, RedirectStandardInput = true, RedirectStandardOutput = true };
-        // Nodes of the build would outlive what they are started for, or be ended under somebody else.
+        // Nodes of the build would outlive this shell, or be ended while another one uses them.
         start.Environment["MSBUILDDISABLENODEREUSE"] = "1";
         // The libraries are built beside the tests.
         start.Environment["PACK_NO_BUILD"] = "1";

@@ -9,9 +9,12 @@ internal static class Prose
     public static IReadOnlyList<string> Pages { get; } =
         [.. Page.All.Select(page => Path.Combine(Page.Root, page)), .. Files("src", "*.md"), .. Files("eng", "*.md")];
 
-    /// <summary>C# and JavaScript of the libraries, the tool and the application. Tests are free in what they call things.</summary>
+    /// <summary>C# and JavaScript of the libraries, the tool and the application.</summary>
     public static IReadOnlyList<string> Sources { get; } =
         [.. Files("src", "*.cs"), .. Files("src", "*.js"), .. Directory.GetDirectories(Page.Root, "McpHa.*").SelectMany(folder => Files(folder, "*.cs"))];
+
+    /// <summary>C# of the tests. Their comments are prose, their strings and names are data.</summary>
+    public static IReadOnlyList<string> Tests { get; } = [.. Files("tests", "*.cs")];
 
     /// <summary>A line as a reader finds it.</summary>
     public static string Place(string file, int index) => $"{Path.GetRelativePath(Page.Root, file)}:{index + 1}";

@@ -90,7 +90,7 @@ internal sealed class CaseBuilder(FuzzTarget target, Random random)
             : WithDuplicates(),
         MaybeSession()));
 
-    // Further down, where whoever looks first finds them.
+    // Further down, where a first look finds them.
     private string WithDuplicates()
     {
         var parameters = Parameters();

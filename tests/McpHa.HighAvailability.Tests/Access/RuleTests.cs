@@ -13,7 +13,7 @@ public sealed class RuleTests
     [InlineData("app.localhost:80", true)]
     [InlineData("127.0.0.1:1", true)]
     [InlineData("[::1]:8080", true)]
-    [InlineData("10.0.0.7:8080", true)] // nobody can rebind an address
+    [InlineData("10.0.0.7:8080", true)] // an address cannot be rebound
     [InlineData("server:8080", true)]
     [InlineData("known.example.com", true)]
     [InlineData("Known.Example.com.:443", true)]

@@ -215,7 +215,7 @@ public sealed class SessionTraceTests
                 Assert.Null(SessionTrace.Start(SpanNames.TakeOver, ClientParent, "session"));
                 SessionTrace.Mark(context, ClientParent, "session", "replica", 1);
                 if (SessionTrace.IsRecorded(ClientParent) || SessionTrace.Cause != default)
-                    throw new InvalidOperationException("Somebody listens.");
+                    throw new InvalidOperationException("An activity listener is there.");
             }
 
             if (round == 1)

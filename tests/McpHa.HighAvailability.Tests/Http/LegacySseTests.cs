@@ -261,7 +261,7 @@ public sealed class LegacySseTests
         await listening.AcceptedAsync(cluster[0], listening.Call("once", "still here"));
         Assert.Equal("still here", await stream.TextAsync());
 
-        // Taken over by a message, and nobody comes for the stream.
+        // Taken over by a message, and no client comes for the stream.
         await cluster.CutOffAsync(cluster[0]);
         await Wait.UntilAsync(
             async () =>

@@ -97,7 +97,7 @@ internal sealed class InProcessCluster : IAsyncDisposable
         }
     }
 
-    /// <summary>The store loses its data, and whoever looks can see that it has.</summary>
+    /// <summary>The store loses its data, and readers can see that it has.</summary>
     public void Wipe()
     {
         Sessions.Clear();

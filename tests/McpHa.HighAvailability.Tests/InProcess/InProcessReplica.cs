@@ -78,7 +78,7 @@ internal sealed class InProcessReplica : IAsyncDisposable
         });
         services.Configure<SessionStoreOptions>(o => storeOptions?.Invoke(o));
 
-        // Nor is anybody found or lost.
+        // No replica is found or lost either.
         services.Configure<ClusterOptions>(o =>
         {
             (o.HeartbeatInterval, o.Overdue) = (TimeSpan.FromSeconds(15), TimeSpan.FromSeconds(45));

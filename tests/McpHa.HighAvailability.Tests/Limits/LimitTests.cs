@@ -6,7 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace McpHa.Tests;
 
-/// <summary>Whoever is at a limit is told so, with when to come again; nobody else notices.</summary>
+/// <summary>A client at a limit is told so, with the time to come again. Other clients notice nothing.</summary>
 public sealed class LimitTests
 {
     [Fact]

@@ -3,7 +3,7 @@ using System.Text;
 
 namespace McpHa.Tests;
 
-/// <summary>A client that stops reading costs bounded memory, and delays neither its tool nor anybody else.</summary>
+/// <summary>A client that stops reading costs bounded memory, and delays neither its tool nor other clients.</summary>
 public sealed class SlowReaderTests
 {
     [Theory]
@@ -22,7 +22,7 @@ public sealed class SlowReaderTests
                 return run.Argument;
             await run.ProgressAsync(0);
             before = GC.GetTotalMemory(forceFullCollection: true);
-            for (var n = 0; n < 1_000; n++) // 64 MB, of which nobody reads a byte
+            for (var n = 0; n < 1_000; n++) // 64 MB, of which the client reads no byte
                 await run.LogAsync(large);
             return "done";
         };
@@ -35,7 +35,7 @@ public sealed class SlowReaderTests
 
         for (var n = 0; n < 20; n++)
             Assert.Equal("x", await other.CallAsync(cluster[asked], "once", "x"));
-        await Wait.UntilAsync(() => cluster[0].Session(slow.SessionId!)!.Calls.Count == 0, "the tool to finish although nobody reads");
+        await Wait.UntilAsync(() => cluster[0].Session(slow.SessionId!)!.Calls.Count == 0, "the tool to finish although the client does not read");
 
         // The journal keeps 8 MiB of a session by default, the in-memory store a copy of it.
         var grown = GC.GetTotalMemory(forceFullCollection: true) - before;

@@ -38,7 +38,7 @@ internal sealed class RelayBench : IAsyncDisposable
 
     public bool Hop { get; set; }
 
-    /// <summary>Whether whoever asks is a relay too.</summary>
+    /// <summary>Whether the caller is a relay too.</summary>
     public bool ForRelay { get; set; }
 
     public Relay Relay => _app.Services.GetRequiredService<Relay>();
@@ -55,7 +55,7 @@ internal sealed class RelayBench : IAsyncDisposable
         builder.Services.AddSingleton<IReplicaRegistry>(_ => bench.Registry);
         builder.Services.AddRelay();
 
-        // Nobody is lost in a test by time alone.
+        // No replica is lost in a test by time alone.
         builder.Services.Configure<ClusterOptions>(options => options.Overdue = TimeSpan.FromSeconds(45));
         builder.Services.Configure<RelayOptions>(options =>
         {

@@ -106,7 +106,7 @@ public sealed class CallTests
         using (var resumed = await client.GetAsync(cluster[0], running.LastId))
             Assert.Equal(HttpStatusCode.NoContent, resumed.Status);
 
-        // It kept nobody from the state, and left it as it was.
+        // It kept no other call from the state, and left it as it was.
         cluster.Tool.Body = async run => (await run.State.GetAsync<int>("n")).ToString();
         Assert.Equal("0", await client.CallAsync(cluster[0], "again", "other"));
         await cluster.CutOffAsync(cluster[0]);

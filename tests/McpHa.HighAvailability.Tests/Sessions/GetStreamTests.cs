@@ -216,7 +216,7 @@ public sealed class GetStreamTests
             return "done";
         };
         using var call = await client.PostAsync(cluster[0], client.Call("once"));
-        await Wait.UntilAsync(() => cluster.Journal(client.SessionId!).Any(e => e.Answers.Length > 0), "the call to end although nobody reads");
+        await Wait.UntilAsync(() => cluster.Journal(client.SessionId!).Any(e => e.Answers.Length > 0), "the call to end although the client does not read");
 
         var messages = await call.MessagesAsync();
 
@@ -237,7 +237,7 @@ public sealed class GetStreamTests
             return "done";
         };
         using var call = await client.PostAsync(cluster[0], client.Call("once"));
-        await Wait.UntilAsync(() => cluster.Journal(client.SessionId!).Any(e => e.Answers.Length > 0), "the call to end although nobody reads");
+        await Wait.UntilAsync(() => cluster.Journal(client.SessionId!).Any(e => e.Answers.Length > 0), "the call to end although the client does not read");
 
         List<int> got = [];
         var messages = await call.MessagesAsync();

@@ -45,7 +45,7 @@ public sealed class HandOverTurnsTests
         using var entered = await third;
     }
 
-    /// <summary>Stands still; whoever waits goes on at once, and how long he would have waited is noted.</summary>
+    /// <summary>Stands still: a wait ends at once, and its duration is noted.</summary>
     private sealed class NotedTime : TimeProvider
     {
         public TimeSpan Now { get; set; } = TimeSpan.FromDays(1);

@@ -87,7 +87,7 @@ public sealed class OperatorDrainTests
         await TellAsync(cluster, ReplicaOperation.Drain);
         await Wait.UntilAsync(() => Owner(cluster, client) == "replica-b", "the session to be handed over");
 
-        // The other one is gone, as far as anybody knows.
+        // The other one counts as lost.
         await cluster.CutOffAsync(cluster[1]);
         Assert.Equal("x", await client.CallAsync(cluster[0], "once", "x"));
         Assert.Equal("replica-a", Owner(cluster, client));

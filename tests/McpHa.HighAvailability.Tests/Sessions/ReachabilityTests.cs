@@ -116,7 +116,7 @@ public sealed class ReachabilityTests
         await Wait.UntilAsync(() => cluster.Tool.Runs == 1, "the tool to run");
         var lost = cluster[1].Get<ReplicaDirectory>().LostToken("replica-a");
 
-        // Asked over and over, for longer than it takes to give somebody up.
+        // Asked over and over, for longer than it takes to give a replica up.
         await Wait.UntilAsync(() => Probes(cluster[0]) >= 10, "ten questions");
         Assert.False(lost.IsCancellationRequested);
         finish.SetResult();

@@ -134,7 +134,7 @@ public sealed class RerunTests
         await old.MessageAsync();
         await cluster.CutOffAsync(cluster[0]);
 
-        // Whoever asks for the session causes the take-over, but gets nothing of it.
+        // Another user's request causes the take-over, but gets nothing of the session.
         client.User = "eve";
         using var foreign = await client.GetAsync(cluster[1], old.LastId);
         Assert.Equal(HttpStatusCode.Forbidden, foreign.Status);

@@ -16,7 +16,7 @@ public sealed class StoreIncarnationTests
         var looked = cluster[2].Store.StopAfter("FindAsync");
         looked.LetGo();
 
-        // Asked before anybody has noticed, and while only the one that is asked has.
+        // Asked before a replica has noticed, and while only the asked one has.
         var call = client.CallAsync(cluster[2], "again", "x");
         await looked.Reached;
         await cluster[2].Get<ReplicaDirectory>().RefreshAsync();

@@ -55,7 +55,7 @@ public sealed class WriteBackTests
         {
             await run.ProgressAsync(1);
             await cluster.Tool.UntilAsync(away.Task);
-            // Nobody waits here for the store, and the call ends before it is back: from then on its owner remembers little of it.
+            // No caller waits here for the store, and the call ends before it is back: from then on its owner remembers little of it.
             for (var step = 2; step <= Steps; step++)
                 _ = run.ProgressAsync(step);
             return "done";

@@ -12,7 +12,7 @@ using ModelContextProtocol.Server;
 
 namespace McpHa.Tests;
 
-/// <summary>Tasks in one process: which calls become tasks, for whom, and how they end.</summary>
+/// <summary>Tasks in one process: which calls become tasks, for which clients, and how they end.</summary>
 public sealed class TaskCallTests
 {
     private readonly InMemoryTaskStore _store = new(TimeProvider.System);

@@ -62,7 +62,7 @@ public sealed class TaskStoreLossTests
         await client.AnswerAsync(await client.UntilAsync(task, 0, "input_required"), "blue");
         await Wait.UntilAsync(() => _gate.Waiting == 1, "the tool to wait");
 
-        // Nobody has noticed yet.
+        // No replica has noticed yet.
         _tasks.Clear();
         _gate.Open();
         await Wait.UntilAsync(async () => await _tasks.ReadAsync(task) is { Status: McpTaskStatus.Completed }, "the task to end");

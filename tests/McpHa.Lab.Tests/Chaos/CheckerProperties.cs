@@ -3,7 +3,7 @@ using FsCheck.Fluent;
 
 namespace McpHa.Tests.Chaos;
 
-/// <summary>The checker on histories that nobody has thought of.</summary>
+/// <summary>The checker on random histories.</summary>
 [Trait("Category", "Quick")]
 public sealed class CheckerProperties
 {

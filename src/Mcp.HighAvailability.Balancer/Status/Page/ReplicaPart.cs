@@ -40,7 +40,7 @@ internal static class ReplicaPart
         page.Append("</tbody></table></div></section>");
     }
 
-    // What a lost replica had, others have now, or the clients come back for.
+    // Counts of a lost replica are out of date: its sessions move.
     private static void RenderLoad(StringBuilder page, ReplicaStatus replica, int count)
     {
         if (replica.IsLost)

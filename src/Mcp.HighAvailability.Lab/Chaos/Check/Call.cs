@@ -2,7 +2,7 @@ using Mcp.HighAvailability.Lab.Chaos.History;
 
 namespace Mcp.HighAvailability.Lab.Chaos.Check;
 
-/// <summary>Everything that was seen of one call.</summary>
+/// <summary>The events of one call.</summary>
 internal sealed class Call(CallBegun begun)
 {
     public CallBegun Begun => begun;

@@ -2,10 +2,10 @@ using Mcp.HighAvailability.Lab.Chaos.History;
 
 namespace Mcp.HighAvailability.Lab.Chaos.Check;
 
-/// <summary>Everything that was seen of one task, in order.</summary>
+/// <summary>The events of one task, in order.</summary>
 internal sealed class TaskStory
 {
-    private const int MostEventsAround = 60;
+    private const int MaxEventsAround = 60;
     private static readonly TimeSpan Near = TimeSpan.FromSeconds(5);
 
     private readonly Facts _facts;
@@ -52,7 +52,7 @@ internal sealed class TaskStory
                 ? of.Task == Asked.Task
                 : happened is FaultBegan or FaultEnded && happened.At >= Asked.At - Near && happened.At <= at + Near);
         return new(kind, at, null, null, $"{this} {text}",
-            [.. around.OrderBy(happened => (happened.At - at).Duration()).Take(MostEventsAround).OrderBy(happened => happened.At)]);
+            [.. around.OrderBy(happened => (happened.At - at).Duration()).Take(MaxEventsAround).OrderBy(happened => happened.At)]);
     }
 
     public override string ToString() => $"task {Asked.Task} ({Asked.Tool}, {Created?.Id ?? "not created"})";

@@ -57,7 +57,7 @@ internal sealed class ChaosCluster : IAsyncDisposable
     /// <summary>Endpoint of clients without the balancer.</summary>
     private Member? Nginx { get; }
 
-    /// <summary>Everything that runs.</summary>
+    /// <summary>The processes that run.</summary>
     public IEnumerable<Member> Members => [Redis.Member, .. Replicas.Select(replica => replica.Member), .. Fronts];
 
     private IEnumerable<Member> Fronts => Nginx is null ? Balancers : [Nginx];

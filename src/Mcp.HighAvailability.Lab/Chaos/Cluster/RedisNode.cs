@@ -16,10 +16,10 @@ internal sealed class RedisNode
         Member = new Member(Role.Redis, () => Launch(store, logFile), restartAfter: TimeSpan.Zero, say, static () => { }, HoldAsync);
     }
 
-    /// <summary>Its process.</summary>
+    /// <summary>The process of the store.</summary>
     public Member Member { get; }
 
-    /// <summary>Its port on the loopback address.</summary>
+    /// <summary>The port of the store on the loopback address.</summary>
     public int Port { get; } = Ports.Free();
 
     /// <summary>Whether it answers.</summary>

@@ -22,7 +22,7 @@ internal sealed class Replica : IAsyncDisposable
         Member = new Member(Role.Replica, Launch, restartAfter: TimeSpan.Zero, say, Changed, static _ => Task.CompletedTask, settings.GivesWay);
     }
 
-    /// <summary>Its process.</summary>
+    /// <summary>The process of the replica.</summary>
     public Member Member { get; }
 
     /// <summary>Where it is reached, if that stays the same.</summary>

@@ -20,7 +20,7 @@ internal enum OutcomeKind
     /// <summary>Not within its time-out.</summary>
     TimedOut,
 
-    /// <summary>It was given up by the client.</summary>
+    /// <summary>The client gave the call up.</summary>
     Cancelled,
 }
 

@@ -7,10 +7,10 @@ namespace Mcp.HighAvailability.Lab.Chaos.History;
 /// <param name="RunsLike">About how long it takes when nothing is wrong.</param>
 internal sealed record Expectation(bool MayRunAgain, TimeSpan RunsLike)
 {
-    /// <summary>Its text, exactly.</summary>
+    /// <summary>The exact text of the answer.</summary>
     public string? Text { get; init; }
 
-    /// <summary>A pattern that its text matches.</summary>
+    /// <summary>A pattern that the text of the answer matches.</summary>
     public Regex? Pattern { get; init; }
 
     /// <summary>How many progress notifications it sends, numbered from 1.</summary>
@@ -44,15 +44,15 @@ internal sealed record Expectation(bool MayRunAgain, TimeSpan RunsLike)
 /// <summary>Effect of a call on state.</summary>
 internal enum Effect
 {
-    /// <summary>Nothing.</summary>
+    /// <summary>The call changes and reads no state.</summary>
     None,
 
-    /// <summary>It adds a note and returns all.</summary>
+    /// <summary>The call adds a note and returns all.</summary>
     AddsNote,
 
-    /// <summary>It returns all notes.</summary>
+    /// <summary>The call returns all notes.</summary>
     ReadsNotes,
 
-    /// <summary>It counts and returns the value.</summary>
+    /// <summary>The call counts and returns the value.</summary>
     Counts,
 }

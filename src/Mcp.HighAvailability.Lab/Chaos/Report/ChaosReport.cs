@@ -7,7 +7,7 @@ using Mcp.HighAvailability.Lab.Chaos.History;
 
 namespace Mcp.HighAvailability.Lab.Chaos.Report;
 
-/// <summary>Everything that a run has shown.</summary>
+/// <summary>The results of a run.</summary>
 internal sealed record ChaosReport
 {
     /// <summary>Whether all that is promised held.</summary>

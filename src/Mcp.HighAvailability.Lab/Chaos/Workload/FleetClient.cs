@@ -6,7 +6,7 @@ namespace Mcp.HighAvailability.Lab.Chaos.Workload;
 /// <summary>A client of an SDK with its session. Its observer writes the history of what it sends and receives.</summary>
 internal abstract class FleetClient : IAsyncDisposable
 {
-    /// <summary>Its <c>Mcp-Session-Id</c>.</summary>
+    /// <summary>The client's <c>Mcp-Session-Id</c>.</summary>
     public abstract string Session { get; }
 
     /// <summary>Sends a request and waits for its end, whatever that is.</summary>

@@ -60,14 +60,14 @@ internal sealed class FleetSession(
         history.Add(at => new CallBegun(at, Id, call, planned.Name, planned.Parameters, planned.Expected));
         using var limit = new CancellationTokenSource((planned.Timeout ?? options.CallTimeout) + planned.Expected.RunsLike);
         using var givenUp = CancellationTokenSource.CreateLinkedTokenSource(limit.Token);
-        if (planned.CancelAfter is { } patience)
+        if (planned.CancelAfter is { } timeout)
         {
             givenUp.Token.Register(() =>
             {
                 if (!limit.IsCancellationRequested)
                     history.Add(at => new CallCancelled(at, Id, call));
             });
-            givenUp.CancelAfter(patience);
+            givenUp.CancelAfter(timeout);
         }
 
         var outcome = await client.RequestAsync(call, planned.Method, planned.ToParameters(), givenUp.Token);

@@ -72,9 +72,9 @@ internal readonly record struct PingMessage(PingKind Kind, ulong Token, long Clo
 /// <summary>Kinds of <see cref="PingMessage"/>.</summary>
 internal enum PingKind : byte
 {
-    /// <summary>Is the process there?</summary>
+    /// <summary>Asks whether the process is there.</summary>
     Question = 1,
 
-    /// <summary>It is.</summary>
+    /// <summary>The process is there.</summary>
     Answer = 2,
 }

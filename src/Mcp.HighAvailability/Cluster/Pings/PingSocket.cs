@@ -99,7 +99,7 @@ internal sealed partial class PingSocket(TimeProvider time, Func<bool> storeAway
         return _byTarget[peer.Target] = peer;
     }
 
-    // Under the gate. A process that asks others first is bound to any port.
+    // The caller holds the lock. A process that asks others first is bound to any port.
     private int Open(bool loopback, int port)
     {
         if (_disposed)

@@ -4,8 +4,8 @@ using System.Text.Json.Serialization;
 
 namespace Mcp.HighAvailability.Http;
 
-/// <summary>What a replica asks of another one.</summary>
-/// <param name="Kind">What it is about.</param>
+/// <summary>Request of one replica to another.</summary>
+/// <param name="Kind">Kind of the request.</param>
 /// <param name="Session">Id of a session; for <see cref="PeerRequestKind.Subscribers"/> empty.</param>
 /// <param name="Method">Method of the message; for <see cref="PeerRequestKind.Subscribers"/> the URI.</param>
 /// <param name="Params">Parameters of the message.</param>
@@ -23,7 +23,7 @@ internal enum PeerRequestKind
     Subscribers,
 }
 
-/// <summary>What came of it.</summary>
+/// <summary>Answer to a <see cref="PeerRequest"/>.</summary>
 internal sealed record PeerAnswer(PeerOutcome Outcome)
 {
     /// <summary>Why, for people.</summary>
@@ -41,19 +41,19 @@ internal sealed record PeerAnswer(PeerOutcome Outcome)
 
 internal enum PeerOutcome
 {
-    /// <summary>Done.</summary>
+    /// <summary>The request was carried out.</summary>
     Done,
 
     /// <summary>The session is unknown or has ended.</summary>
     Unknown,
 
-    /// <summary>Nothing was done. It may be tried again, perhaps elsewhere.</summary>
+    /// <summary>The request was not carried out. The caller may try again, perhaps at another replica.</summary>
     NotNow,
 
-    /// <summary>It was or may have been sent, and has failed.</summary>
+    /// <summary>The message was or may have been sent, and has failed.</summary>
     Failed,
 
-    /// <summary>Nothing is known: the replica was lost.</summary>
+    /// <summary>The outcome is unknown: the replica was lost.</summary>
     Lost,
 }
 

@@ -53,7 +53,7 @@ internal sealed class ListenStream(SubscriptionsListenNotifications granted, ILi
         tasks?.MarkAll();
     }
 
-    /// <summary>Nothing more comes.</summary>
+    /// <summary>Ends the stream.</summary>
     public void End() => _waiting.Writer.TryComplete();
 
     public async IAsyncEnumerable<JsonRpcNotification> ReadAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)

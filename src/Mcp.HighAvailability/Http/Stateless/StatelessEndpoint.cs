@@ -113,7 +113,7 @@ internal sealed partial class StatelessEndpoint(
         using var tasks = await taskListening.OpenAsync(listen.JsonRpcRequest, gone).ConfigureAwait(false);
         await listens.ServeAsync(listen, again: relayed && context.Request.Headers.ContainsKey(HaHeaders.Again), tasks, gone).ConfigureAwait(false);
 
-        // A relay goes on elsewhere after a break; a client would take an answer for the end, and it is meant to.
+        // A relay retries elsewhere after a break. A direct client gets the answer as the end of its stream.
         if (relayed)
         {
             context.Abort();

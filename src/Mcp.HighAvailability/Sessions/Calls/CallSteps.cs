@@ -17,16 +17,16 @@ internal readonly record struct CallRequest(
 /// <summary>Admission of a request.</summary>
 internal enum AdmissionKind
 {
-    /// <summary>Its call is in the table. Unless it is lazy it must not run before <see cref="Admission.Ticket"/> is written.</summary>
+    /// <summary>The call is in the table. Unless it is lazy it must not run before <see cref="Admission.Ticket"/> is written.</summary>
     Begun,
 
-    /// <summary>Its exchange is in flight or was answered: the reader gets the answer of the first one.</summary>
+    /// <summary>The exchange is in flight or was answered: the reader gets the answer of the first one.</summary>
     Repeated,
 
-    /// <summary>Its client has cancelled it: there is no answer.</summary>
+    /// <summary>The client has cancelled the call: there is no answer.</summary>
     Withdrawn,
 
-    /// <summary>It has to wait until calls may begin, and to ask again.</summary>
+    /// <summary>The request waits until calls may begin, and asks again.</summary>
     Waits,
 
     /// <summary>The session takes no requests here.</summary>

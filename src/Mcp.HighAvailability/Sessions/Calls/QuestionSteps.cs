@@ -13,13 +13,13 @@ internal readonly record struct Question(string Name, JsonRpcMessageWithId? Know
 /// <summary>Result of a client's answer to a server request.</summary>
 internal enum QuestionAnswer
 {
-    /// <summary>The session takes nothing here.</summary>
+    /// <summary>This replica does not accept messages of the session.</summary>
     NotServed,
 
-    /// <summary>It belongs to nothing here.</summary>
+    /// <summary>The answer belongs to no server request of the session.</summary>
     Unknown,
 
-    /// <summary>It is being written, and is to be delivered then.</summary>
+    /// <summary>The answer is being written and is delivered afterwards.</summary>
     First,
 
     /// <summary>An answer came before. That one counts.</summary>

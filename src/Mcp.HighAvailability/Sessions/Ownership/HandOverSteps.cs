@@ -66,7 +66,7 @@ internal enum DrainOutcome
     /// <summary>Calls are in flight: it stays.</summary>
     Busy,
 
-    /// <summary>It drains already, or has left.</summary>
+    /// <summary>The session drains already, or has left.</summary>
     Leaves,
 }
 

@@ -20,7 +20,7 @@ internal abstract record Ownership
     /// <param name="Reason">For the client and the log.</param>
     public sealed record Damaged(string Reason) : Ownership;
 
-    /// <summary>It cannot be told now; asking again later may help.</summary>
+    /// <summary>The owner cannot be determined now; a later attempt may succeed.</summary>
     /// <param name="Reason">For the client and the log.</param>
     public sealed record Undecided(string Reason) : Ownership;
 }

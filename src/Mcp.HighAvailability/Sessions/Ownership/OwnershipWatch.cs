@@ -7,7 +7,7 @@ namespace Mcp.HighAvailability.Sessions;
 
 /// <summary>Detects lost ownership after a pause or partition, even when a session has nothing to write, and writes back what the store has lost.</summary>
 /// <remarks>
-/// <para>The fence keeps a former owner from doing harm; this keeps clients from listening to it for nothing. A take-over is announced on the event bus.
+/// <para>The fence protects the store. This check ends streams of a former owner. A take-over is announced on the event bus.
 /// After a time in which announcements may have been missed, and when another incarnation of the store begins (<see cref="StoreIncarnation"/>), every
 /// session is checked by a commit: a fenced one ends here, one that the store has lost is written back.</para>
 /// <para>The next heartbeat then says so (<see cref="ReplicaInfo.WrittenBack"/>). Until all replicas have said it, no session counts as unknown.</para>

@@ -23,7 +23,7 @@ internal sealed partial class SessionOffers(
 
     private static readonly TimeSpan OfferTimeout = TimeSpan.FromMilliseconds(250);
 
-    // Nothing is offered for so long to who did not take the last offer: it may be ending, too.
+    // A replica that did not take the last offer gets no other one for so long: it may be ending, too.
     private static readonly TimeSpan Rest = TimeSpan.FromSeconds(10);
 
     private readonly ConcurrentDictionary<string, long> _deaf = new(StringComparer.Ordinal);

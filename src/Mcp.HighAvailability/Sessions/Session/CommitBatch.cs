@@ -19,7 +19,7 @@ internal sealed class CommitBatch
     /// <summary>Ascending number of the batch: what waits for it waits for this number.</summary>
     public required long Ticket { get; set; }
 
-    /// <summary>It is written as soon as no other commit is under way. Until then it only gathers.</summary>
+    /// <summary>The batch is to be written as soon as no other commit is under way. Otherwise it only gathers.</summary>
     public bool Due { get; set; }
 
     public int Entries => _append?.Count ?? 0;

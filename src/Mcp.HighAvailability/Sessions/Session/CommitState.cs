@@ -35,7 +35,7 @@ internal sealed class CommitState(SessionRecord record, CommitContext context, U
     /// <summary>Batches up to this ticket have waited for the store too long. They are written when it is back.</summary>
     public long Overdue { get; private set; }
 
-    /// <summary>Nothing is written any more.</summary>
+    /// <summary>The session writes no more.</summary>
     public bool Stopped { get; private set; }
 
     /// <summary>The store has no record of the session yet: what is to be written gathers until it has.</summary>

@@ -31,13 +31,13 @@ internal readonly record struct SessionWait(Func<SessionCore, bool>? Condition, 
 /// <summary>Treatment of a wait for an overdue batch.</summary>
 internal enum WaitMode
 {
-    /// <summary>It goes on.</summary>
+    /// <summary>The wait continues.</summary>
     Unlimited,
 
-    /// <summary>It fails with <see cref="StoreUnavailableException"/>.</summary>
+    /// <summary>The wait fails with <see cref="StoreUnavailableException"/>.</summary>
     Fails,
 
-    /// <summary>It ends.</summary>
+    /// <summary>The wait ends.</summary>
     Ends,
 }
 
@@ -73,7 +73,7 @@ internal sealed class SessionWaiter(SessionWait wait)
     /// <summary>Looks whether the wait is over now.</summary>
     public bool Look(SessionCore core) => (_state = wait.Look(core)) != SessionWaitState.Waits;
 
-    /// <summary>Tells who waits.</summary>
+    /// <summary>Wakes the waiting caller.</summary>
     public void Complete()
     {
         if (_state == SessionWaitState.Holds)

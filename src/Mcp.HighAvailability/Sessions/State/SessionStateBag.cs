@@ -1,9 +1,6 @@
 namespace Mcp.HighAvailability.Sessions;
 
-/// <summary>
-/// The state of one session in its owner: all of it, kept because only the owner writes it, and because a store that loses its data gets
-/// it back from here.
-/// </summary>
+/// <summary>Holds the committed state of one session in its owner. It is written back if the store loses its data.</summary>
 internal sealed class SessionStateBag
 {
     private readonly Lock _gate = new();
@@ -17,7 +14,7 @@ internal sealed class SessionStateBag
             _committed = new(stored);
     }
 
-    /// <summary>Everything that is committed.</summary>
+    /// <summary>Returns a copy of the committed state.</summary>
     public Dictionary<string, ReadOnlyMemory<byte>> Copy()
     {
         lock (_gate)

@@ -31,7 +31,7 @@ internal enum StreamItemKind
     /// <summary>The answer has waited for the store too long.</summary>
     Overdue,
 
-    /// <summary>Nothing will follow.</summary>
+    /// <summary>The stream has ended.</summary>
     Completed,
 
     /// <summary>This replica no longer owns the session: not one byte more.</summary>

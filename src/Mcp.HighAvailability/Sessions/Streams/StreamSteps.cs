@@ -15,7 +15,7 @@ internal enum ResumeKind
     /// <summary>The journal tells. A reader is attached if the stream is still open.</summary>
     Look,
 
-    /// <summary>The session takes nothing here.</summary>
+    /// <summary>This replica does not accept requests of the session.</summary>
     NotServed,
 
     /// <summary>This owner has not given that event id.</summary>
@@ -37,7 +37,7 @@ internal readonly record struct Resumed(ResumeKind Kind, StreamSubscription? Rea
 /// <summary>Steps of streams: opened, resumed, and given what waits for one.</summary>
 internal static class StreamSteps
 {
-    /// <summary>Opens a GET stream. <see langword="null"/>: the session takes nothing here.</summary>
+    /// <summary>Opens a GET stream. <see langword="null"/>: this replica does not accept requests of the session.</summary>
     public static OpenedStream? OpenGet(SessionCore core)
     {
         if (!core.IsActive)
@@ -51,7 +51,7 @@ internal static class StreamSteps
         return new(reader, core.GetStreams.StartMoving());
     }
 
-    /// <summary>Attaches to the one stream of a session at its beginning. <see langword="null"/>: the session takes nothing here.</summary>
+    /// <summary>Attaches to the only stream of a new session. <see langword="null"/>: this replica does not accept requests of the session.</summary>
     public static StreamSubscription? OpenOnly(SessionCore core)
     {
         if (!core.IsActive)
@@ -92,7 +92,7 @@ internal static class StreamSteps
     }
 
     /// <summary>Gives messages that waited to a stream, each once: one commit writes them there and removes them from where they waited.</summary>
-    /// <returns>Whether none is left.</returns>
+    /// <returns>True if no message waits any more.</returns>
     public static bool Move(SessionCore core, IReadOnlyList<JournalEntry> waiting, EventStream target)
     {
         foreach (var entry in waiting)

@@ -40,7 +40,7 @@ internal sealed partial class TaskCommits(
         return new(TaskCommit.Fenced, false);
     }
 
-    /// <summary>Sees to it that the store has the task, and has it as this replica's.</summary>
+    /// <summary>Writes the task back if the store lacks it or lists another owner.</summary>
     /// <exception cref="StoreUnavailableException">The store is away.</exception>
     public async Task<TaskCommit> WriteBackAsync()
     {
@@ -49,7 +49,7 @@ internal sealed partial class TaskCommits(
         return result;
     }
 
-    /// <summary>Tells those who listen to the task. Does not fail.</summary>
+    /// <summary>Notifies listeners of the task. Does not fail.</summary>
     public ValueTask AnnounceAsync() => notices.AnnounceAsync(task);
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "Task {TaskId}: the store refused a change ({Result}). This run ends.")]

@@ -6,13 +6,13 @@ public enum McpTaskStatus
     /// <summary>A replica works on it, or is about to.</summary>
     Working,
 
-    /// <summary>It waits for answers of the client.</summary>
+    /// <summary>The task waits for answers of the client.</summary>
     InputRequired,
 
     /// <summary>The tool has answered, with a result or with an error of its own. Terminal.</summary>
     Completed,
 
-    /// <summary>It ended with a JSON-RPC error. Terminal.</summary>
+    /// <summary>The task ended with a JSON-RPC error. Terminal.</summary>
     Failed,
 
     /// <summary>The client cancelled it. Terminal.</summary>

@@ -3,7 +3,7 @@ namespace Mcp.HighAvailability.Tasks;
 /// <summary>Record with which a task begins.</summary>
 public sealed record NewTask
 {
-    /// <summary>Its id: 128 random bits or more, which no client can guess.</summary>
+    /// <summary>Task id: 128 random bits or more, which no client can guess.</summary>
     public required string Id { get; init; }
 
     /// <summary>The replica that works on it.</summary>
@@ -60,10 +60,10 @@ public abstract record TaskCreation
 /// <summary>The parts of a task that change, and its user.</summary>
 public sealed record TaskView
 {
-    /// <summary>The task.</summary>
+    /// <summary>Task id.</summary>
     public required string Id { get; init; }
 
-    /// <summary>Its status.</summary>
+    /// <summary>Status of the task.</summary>
     public required McpTaskStatus Status { get; init; }
 
     /// <summary>Status message for people; empty: none.</summary>

@@ -3,10 +3,10 @@ using Mcp.HighAvailability.Lab.Chaos.History;
 namespace Mcp.HighAvailability.Lab.Chaos.Check.Rules;
 
 /// <summary>
-/// Every call has exactly one outcome, within its time. The only error that is promised is "may have run", for a call that must not be
-/// run again, while a fault hits its session's owner, and for any other call when a fault hits the owner and another one the replica that may have
-/// followed. Directly behind a dumb load balancer a connection may also break while a fault goes on, and in front of one of ours when that dies:
-/// clients of revisions before 2025-11-25 cannot resume a response that has sent nothing yet. A handle is unknown after Redis has lost its data.
+/// Every call has exactly one outcome, within its time. The only allowed error is "may have run": for a call that must not run again while a fault hits
+/// its session's owner, and for any other call when a fault hits the owner and another one the replica that may have followed. Behind a plain load
+/// balancer a connection may also break during a fault, and so it may when our balancer dies: clients of revisions before 2025-11-25 cannot resume a
+/// response that has sent nothing yet. A handle is unknown after Redis has lost its data.
 /// </summary>
 internal static class OutcomeRule
 {

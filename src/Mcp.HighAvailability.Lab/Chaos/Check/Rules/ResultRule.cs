@@ -2,7 +2,7 @@ using Mcp.HighAvailability.Lab.Chaos.History;
 
 namespace Mcp.HighAvailability.Lab.Chaos.Check.Rules;
 
-/// <summary>No result from nowhere: a result is what its call asked for. The epoch of a session's owner never falls.</summary>
+/// <summary>Each result belongs to its call. The epoch of a session's owner never falls.</summary>
 internal static class ResultRule
 {
     public static IEnumerable<Violation> Find(Facts facts)
