@@ -136,10 +136,10 @@ internal static class RedisScripts
         return {redis.call('ZCARD',KEYS[1]),type(info)=='string' and info or ''}
         """;
 
-    /// <summary>Runs every command that the scripts need on a key of its own, which it removes again.</summary>
+    /// <summary>Runs every command that scripts and the library itself need on a key of its own, which it removes again.</summary>
     /// <remarks>
     /// KEYS: check. ARGV: a channel. Answers what the server says of itself (empty without the right to ask) and the first command that failed, with its
-    /// error (empty: none). The script asks, because the client takes INFO for a command of administrators.
+    /// error (empty: none). The script asks, because the client takes INFO for a command of administrators. SUBSCRIBE is not tried: a script cannot.
     /// </remarks>
     public const string Check = """
         local key=KEYS[1]
@@ -149,9 +149,10 @@ internal static class RedisScripts
         end
         local failed=try('DEL',key) or try('EXISTS',key) or try('TIME')
           or try('HSET',key,'a','1','b','2') or try('HSETNX',key,'a','1') or try('HGET',key,'a') or try('HMGET',key,'a','b')
-          or try('HGETALL',key) or try('HEXISTS',key,'a') or try('HDEL',key,'a') or try('PEXPIRE',key,'60000') or try('DEL',key)
-          or try('RPUSH',key,'a','b','c') or try('LLEN',key) or try('LINDEX',key,'0') or try('LSET',key,'0','') or try('LREM',key,'0','')
-          or try('LRANGE',key,'0','-1') or try('LTRIM',key,'1','-1') or try('LPOP',key) or try('DEL',key)
+          or try('HGETALL',key) or try('HKEYS',key) or try('HEXISTS',key,'a') or try('HDEL',key,'a') or try('PEXPIRE',key,'60000')
+          or try('PTTL',key) or try('TYPE',key) or try('DEL',key)
+          or try('RPUSH',key,'a','b','c') or try('LPUSH',key,'a') or try('LLEN',key) or try('LINDEX',key,'0') or try('LSET',key,'0','')
+          or try('LREM',key,'0','') or try('LRANGE',key,'0','-1') or try('LTRIM',key,'1','-1') or try('LPOP',key) or try('DEL',key)
           or try('PUBLISH',ARGV[1],'')
           or try('HINCRBY',key,'a','1') or try('DEL',key) or try('SET',key,'a','PX','60000') or try('GET',key) or try('DEL',key)
           or try('ZADD',key,'1','a') or try('ZSCORE',key,'a') or try('ZCARD',key) or try('ZRANGEBYSCORE',key,'-inf','1','LIMIT','0','1')

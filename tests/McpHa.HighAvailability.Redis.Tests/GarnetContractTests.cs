@@ -18,6 +18,13 @@ public sealed class GarnetSessionLookupTests(GarnetBackend garnet) : RedisSessio
 
 /// <inheritdoc cref="GarnetSessionStoreTests"/>
 [Collection(GarnetCollection.Name)]
+public sealed class GarnetStoreFiguresTests(GarnetBackend garnet) : RedisStoreFiguresTests(garnet)
+{
+    protected override bool TellsMemory => false;
+}
+
+/// <inheritdoc cref="GarnetSessionStoreTests"/>
+[Collection(GarnetCollection.Name)]
 public sealed class GarnetJournalTests(GarnetBackend garnet) : RedisJournalTests(garnet);
 
 /// <inheritdoc cref="GarnetSessionStoreTests"/>
