@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
 using Mcp.HighAvailability.Sessions;
 using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.Time.Testing;
@@ -5,7 +7,7 @@ using Microsoft.Extensions.Time.Testing;
 namespace McpHa.Tests.Sessions;
 
 /// <summary>What happens to many sessions at once is one line in the log.</summary>
-public sealed class TakeOverLogTests
+public sealed partial class TakeOverLogTests
 {
     private readonly LogLines _lines = new();
     private readonly FakeTimeProvider _time = new();
@@ -23,6 +25,25 @@ public sealed class TakeOverLogTests
             && line.EndsWith("Longest take-over: 49 ms. Calls rerun: 500, refused: 0.", StringComparison.Ordinal));
         Assert.Contains(_lines.All, line => line.StartsWith("Took over from no owner (handed-over). Sessions: 1,", StringComparison.Ordinal));
         Assert.Equal(2, _lines.All.Count);
+    }
+
+    [Fact]
+    public async Task A_take_over_every_five_seconds_is_a_line_every_ten_minutes()
+    {
+        var log = new TakeOverLog(_time, _lines);
+        for (var n = 0; n < 1_000; n++)
+        {
+            log.Add($"s{n}", 2, "replica-a", TakeOverReasons.OwnerLost, TimeSpan.FromMilliseconds(3), 0, 0);
+            if (n == 0)
+                await WrittenAsync(1);
+            _time.Advance(TimeSpan.FromSeconds(5));
+        }
+
+        await WrittenAsync(1_000, Sum, TimeSpan.FromMinutes(1));
+
+        // 83 minutes: the first line, one after a minute, then every ten.
+        Assert.InRange(_lines.All.Count, 3, 12);
+        Assert.StartsWith("Took over from replica-a (owner-lost). Sessions: 1, within 0.0 s.", _lines.All[0], StringComparison.Ordinal);
     }
 
     [Fact]
@@ -44,13 +65,20 @@ public sealed class TakeOverLogTests
             _lines.All.Order());
     }
 
-    private Task WrittenAsync(int lines) => Wait.UntilAsync(
+    private Task WrittenAsync(int lines) => WrittenAsync(lines, () => _lines.All.Count, TimeSpan.FromSeconds(1));
+
+    private Task WrittenAsync(int expected, Func<int> written, TimeSpan step) => Wait.UntilAsync(
         () =>
         {
-            _time.Advance(TimeSpan.FromSeconds(1));
-            return _lines.All.Count >= lines;
+            _time.Advance(step);
+            return written() >= expected;
         },
-        $"{lines} lines");
+        $"{expected} lines or sessions");
+
+    private int Sum() => _lines.All.Sum(line => int.Parse(SessionCount().Match(line).Groups[1].ValueSpan, CultureInfo.InvariantCulture));
+
+    [GeneratedRegex("Sessions: ([0-9]+),")]
+    private static partial Regex SessionCount();
 
     private static SessionRecord Record(int number) =>
         new() { Id = $"s{number}", Owner = "a", Epoch = 1, ProtocolVersion = "2025-11-25", Created = DateTimeOffset.UnixEpoch };

@@ -4,7 +4,8 @@ using Microsoft.Extensions.Logging;
 
 namespace Mcp.HighAvailability.Sessions;
 
-/// <summary>Logs take-overs: one line for all that one replica's loss or drain causes, and each session at Debug. Thread-safe.</summary>
+/// <summary>Logs take-overs: a few lines for all that one replica's loss or drain causes, and each session at Debug. Thread-safe.</summary>
+/// <remarks>Clients may come back over hours, and a session moves when its client does. So the lines after the first one are spaced out.</remarks>
 internal sealed partial class TakeOverLog
 {
     private readonly ILogger _logger;
@@ -13,7 +14,7 @@ internal sealed partial class TakeOverLog
     public TakeOverLog(TimeProvider time, ILogger logger)
     {
         _logger = logger;
-        _gathering = new(time, Write);
+        _gathering = new(time, Write, TimeSpan.FromMinutes(1), TimeSpan.FromMinutes(10));
     }
 
     /// <summary>Notes a take-over.</summary>
