@@ -20,6 +20,9 @@ public interface IStateBag
     ValueTask RemoveAsync(string key, CancellationToken cancellationToken = default);
 
     /// <summary>Reads, changes and sets a value, and returns what was set.</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="update">Computes the new value from the old one. Runs again if the same call has written the key meanwhile.</param>
+    /// <param name="cancellationToken">Gives up waiting.</param>
     ValueTask<T> UpdateAsync<T>(string key, Func<T?, T> update, CancellationToken cancellationToken = default);
 }
 

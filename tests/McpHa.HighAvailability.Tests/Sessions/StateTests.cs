@@ -27,6 +27,64 @@ public sealed class StateTests
     }
 
     [Fact]
+    public async Task An_update_that_outlives_its_call_holds_up_nothing()
+    {
+        await using var cluster = await InProcessCluster.StartAsync(1);
+        using var client = await cluster.ConnectAsync();
+        using var release = new ManualResetEventSlim();
+        var updating = new TaskCompletionSource();
+        Task? update = null;
+        cluster.Tool.Body = async run =>
+        {
+            update = Task.Run(async () => await run.State.UpdateAsync<int>("n", _ =>
+            {
+                updating.TrySetResult();
+                release.Wait();
+                return 100;
+            }));
+            await cluster.Tool.UntilAsync(updating.Task);
+            return "done";
+        };
+        try
+        {
+            Assert.Equal("done", await client.CallAsync(cluster[0], "once").WaitAsync(Wait.Limit));
+            cluster.Tool.Body = run => Task.FromResult("next");
+            Assert.Equal("next", await client.CallAsync(cluster[0], "once").WaitAsync(Wait.Limit));
+        }
+        finally
+        {
+            release.Set();
+        }
+
+        // The call has ended without it.
+        await update!;
+        Assert.Null(Stored(cluster, client, "n"));
+    }
+
+    [Fact]
+    public async Task Updates_that_one_call_makes_at_once_all_count()
+    {
+        await using var cluster = await InProcessCluster.StartAsync(1);
+        using var client = await cluster.ConnectAsync();
+        cluster.Tool.Body = async run =>
+        {
+            using var both = new Barrier(2);
+            var runs = 0;
+            await Task.WhenAll(Enumerable.Range(0, 2).Select(_ => Task.Factory.StartNew(async () => await run.State.UpdateAsync<int>("n", n =>
+            {
+                // Both have read the value before either has set it.
+                if (Interlocked.Increment(ref runs) <= 2)
+                    both.SignalAndWait(Wait.Limit);
+                return n + 1;
+            }), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).Unwrap()));
+            return $"{runs} runs";
+        };
+
+        Assert.Equal("3 runs", await client.CallAsync(cluster[0], "once"));
+        Assert.Equal("2", Stored(cluster, client, "n"));
+    }
+
+    [Fact]
     public async Task A_call_that_fails_leaves_the_state_as_it_was()
     {
         await using var cluster = await InProcessCluster.StartAsync(1);

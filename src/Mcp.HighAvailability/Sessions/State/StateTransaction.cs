@@ -27,7 +27,7 @@ internal abstract class StateTransaction : IStateBag
     {
         Check(key);
         var committed = await ReadAsync(cancellationToken).ConfigureAwait(false);
-        return Value<T>(key, committed);
+        return Parse<T>(Find(key, committed));
     }
 
     public async ValueTask SetAsync<T>(string key, T value, CancellationToken cancellationToken = default)
@@ -49,11 +49,20 @@ internal abstract class StateTransaction : IStateBag
         ArgumentNullException.ThrowIfNull(update);
         Check(key);
         var committed = await ReadAsync(cancellationToken).ConfigureAwait(false);
-        lock (_writes)
+        while (true)
         {
-            var value = update(Value<T>(key, committed));
-            Write(key, JsonSerializer.SerializeToUtf8Bytes(value, Json));
-            return value;
+            // Outside the lock: the function may take long, and the session's turn reads the writes when the call is answered.
+            var before = Find(key, committed);
+            var value = update(Parse<T>(before));
+            var bytes = JsonSerializer.SerializeToUtf8Bytes(value, Json);
+            lock (_writes)
+            {
+                // The memory itself tells: each write has its own.
+                if (!Nullable.Equals(Find(key, committed), before))
+                    continue;
+                _writes[key] = bytes;
+                return value;
+            }
         }
     }
 
@@ -71,16 +80,18 @@ internal abstract class StateTransaction : IStateBag
         }
     }
 
-    private T? Value<T>(string key, IReadOnlyDictionary<string, ReadOnlyMemory<byte>> committed)
+    private ReadOnlyMemory<byte>? Find(string key, IReadOnlyDictionary<string, ReadOnlyMemory<byte>> committed)
     {
         lock (_writes)
         {
             if (_writes.TryGetValue(key, out var own))
-                return own is { } written ? JsonSerializer.Deserialize<T>(written.Span, Json) : default;
+                return own;
         }
 
-        return committed.TryGetValue(key, out var value) ? JsonSerializer.Deserialize<T>(value.Span, Json) : default;
+        return committed.TryGetValue(key, out var value) ? value : default(ReadOnlyMemory<byte>?);
     }
+
+    private static T? Parse<T>(ReadOnlyMemory<byte>? value) => value is { } bytes ? JsonSerializer.Deserialize<T>(bytes.Span, Json) : default;
 
     private void Write(string key, ReadOnlyMemory<byte>? value)
     {
