@@ -68,7 +68,7 @@ public sealed class RedisSessionTests : IAsyncLifetime
         try
         {
             _gate.Open.SetResult();
-            await Wait.UntilAsync(() => Live(session).Calls.Count == 0, "all calls to end");
+            await Wait.UntilAsync(() => Live(session).CallsInFlight.Count == 0, "all calls to end");
             Assert.All(calls, call => Assert.False(call.IsCompleted));
         }
         finally

@@ -29,10 +29,11 @@ internal sealed class SessionLimits(SessionHost host, Refusals refusals, IOption
     public async ValueTask<bool> RefuseCallAsync(HttpContext context, LiveSession session, JsonRpcRequest request, int length)
     {
         var (subscriptions, bytes) = session.RecordedWith(request);
-        if (session.Calls.Count >= _limits.CallsPerSession && !IsKnown())
+        var calls = session.CallsInFlight;
+        if (calls.Count >= _limits.CallsPerSession && !IsKnown())
             await refusals.TooManyAsync(context, $"{_limits.CallsPerSession} calls of one session in flight", $"{LimitOptions.SectionName}:CallsPerSession",
                 request.Id, session.Id).ConfigureAwait(false);
-        else if (session.Calls.Count > 0 && session.Calls.Bytes + length > _limits.CallBytesPerSession && !IsKnown())
+        else if (calls.Count > 0 && calls.Bytes + length > _limits.CallBytesPerSession && !IsKnown())
             await refusals.TooManyAsync(context, $"{_limits.CallBytesPerSession} bytes of requests of one session in flight",
                 $"{LimitOptions.SectionName}:CallBytesPerSession", request.Id, session.Id).ConfigureAwait(false);
         else if (session.IsBehind && !IsKnown())

@@ -293,7 +293,7 @@ public sealed class EndpointTests
         }
 
         var session = cluster[0].Session(client.SessionId!)!;
-        await Wait.UntilAsync(() => !session.GetStreams.HasReader && session.Calls.Open.All(c => !c.Stream.HasReader), "all readers to be gone");
+        await Wait.UntilAsync(() => session.ReaderCount == 0, "all readers to be gone");
     }
 
     private static void Accept(HttpRequestHeaders headers, string value)

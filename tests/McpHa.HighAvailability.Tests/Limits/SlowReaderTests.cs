@@ -35,7 +35,7 @@ public sealed class SlowReaderTests
 
         for (var n = 0; n < 20; n++)
             Assert.Equal("x", await other.CallAsync(cluster[asked], "once", "x"));
-        await Wait.UntilAsync(() => cluster[0].Session(slow.SessionId!)!.Calls.Count == 0, "the tool to finish although the client does not read");
+        await Wait.UntilAsync(() => cluster[0].Session(slow.SessionId!)!.CallsInFlight.Count == 0, "the tool to finish although the client does not read");
 
         // The journal keeps 8 MiB of a session by default, the in-memory store a copy of it.
         var grown = GC.GetTotalMemory(forceFullCollection: true) - before;

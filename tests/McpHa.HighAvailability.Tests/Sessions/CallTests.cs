@@ -129,7 +129,7 @@ public sealed class CallTests
         var running = client.PostAsync(cluster[0], call);
         await beginning.Reached;
         var cancelling = client.PostAsync(cluster[0], RawClient.Cancel(call));
-        await Wait.UntilAsync(() => cluster[0].Session(client.SessionId!)!.Calls.Count == 0, "the call to be withdrawn");
+        await Wait.UntilAsync(() => cluster[0].Session(client.SessionId!)!.CallsInFlight.Count == 0, "the call to be withdrawn");
         beginning.LetGo();
 
         using var accepted = await cancelling;
@@ -179,7 +179,7 @@ public sealed class CallTests
         var running = await client.PostAsync(cluster[0], client.Call("once", progress: true));
         await running.MessageAsync();
         running.Dispose();
-        await Wait.UntilAsync(() => !cluster[0].Session(client.SessionId!)!.Calls.Open.Single().Stream.HasReader, "the connection to be gone");
+        await Wait.UntilAsync(() => cluster[0].Session(client.SessionId!)!.ReaderCount == 0, "the connection to be gone");
         finish.SetResult();
 
         using var resumed = await client.GetAsync(cluster[0], running.LastId);

@@ -5,7 +5,7 @@ using Mcp.HighAvailability.Storage;
 namespace McpHa.Tests;
 
 /// <summary>The order of what is written and of what is shown.</summary>
-public sealed class CommitQueueTests
+public sealed class CommitOrderTests
 {
     [Fact]
     public async Task Fast_shows_before_the_store_has_answered()

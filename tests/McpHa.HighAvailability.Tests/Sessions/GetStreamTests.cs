@@ -45,7 +45,7 @@ public sealed class GetStreamTests
         await Task.WhenAll(sending);
 
         Assert.Equal(Enumerable.Range(1, 40), await NumbersAsync(stream, 40));
-        Assert.Equal(0, session.GetStreams.WaitingCount);
+        Assert.Equal(0, session.Runner.Read(static core => core.GetStreams.WaitingCount));
         Assert.Equal(40, cluster.Journal(client.SessionId!).Count);
     }
 
@@ -57,7 +57,7 @@ public sealed class GetStreamTests
         for (var n = 1; n <= 10; n++)
             await SendAsync(cluster[0], client, n);
         var streams = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => client.GetAsync(cluster[0])));
-        await Wait.UntilAsync(() => cluster[0].Session(client.SessionId!)!.GetStreams.WaitingCount == 0, "the messages to be moved");
+        await Wait.UntilAsync(() => cluster[0].Session(client.SessionId!)!.Runner.Read(static core => core.GetStreams.WaitingCount) == 0, "the messages to be moved");
         await SendAsync(cluster[0], client, 11);
 
         // Which stream got them does not matter. Each is read up to the first number that says that no more can come.
@@ -92,7 +92,7 @@ public sealed class GetStreamTests
         Assert.Equal([1], await NumbersAsync(newer, 1));
         newer.Dispose();
         var session = cluster[0].Session(client.SessionId!)!;
-        await Wait.UntilAsync(() => session.GetStreams.Known.Count(s => s.HasReader) == 1, "the newer stream to be gone");
+        await Wait.UntilAsync(() => session.ReaderCount == 1, "the newer stream to be gone");
 
         await SendAsync(cluster[0], client, 2);
 

@@ -33,7 +33,7 @@ public sealed class PressureTests
 
         cluster[0].Store.Away = true;
         finish.SetResult();
-        await Wait.UntilAsync(() => cluster[0].Session(client.SessionId!)!.Calls.Count == 0, "all calls to end");
+        await Wait.UntilAsync(() => cluster[0].Session(client.SessionId!)!.CallsInFlight.Count == 0, "all calls to end");
         cluster[0].Store.Away = false;
 
         List<string> answers = [];
@@ -76,7 +76,7 @@ public sealed class PressureTests
         await Wait.UntilAsync(() => session.ReaderCount == calls.Count / 2, "the responses to be lost");
         cluster[0].Store.Away = true;
         finish.SetResult();
-        await Wait.UntilAsync(() => session.Calls.Count == 0, "all calls to end");
+        await Wait.UntilAsync(() => session.CallsInFlight.Count == 0, "all calls to end");
         cluster[0].Store.Away = false;
 
         for (var n = 0; n < calls.Count; n++)
@@ -151,7 +151,7 @@ public sealed class PressureTests
         for (var n = 0; n < 3; n++)
             _ = session.Unrelated.SendAsync(new ModelContextProtocol.Protocol.JsonRpcNotification { Method = "notifications/tools/list_changed" }, CancellationToken.None);
         go.SetResult();
-        await Wait.UntilAsync(() => session.Calls.Count == 0, "the call to end");
+        await Wait.UntilAsync(() => session.CallsInFlight.Count == 0, "the call to end");
         committing.LetGo();
 
         // 3 notifications of the other kind and the answer leave room for 4 of 20.
@@ -192,7 +192,7 @@ public sealed class PressureTests
 
         await Wait.UntilAsync(() => cluster[0].Session(client.SessionId!)!.ReaderCount == 0, "the response to be lost");
         go.SetResult();
-        await Wait.UntilAsync(() => cluster[0].Session(client.SessionId!)!.Calls.Count == 0, "the call to end");
+        await Wait.UntilAsync(() => cluster[0].Session(client.SessionId!)!.CallsInFlight.Count == 0, "the call to end");
         for (var n = 0; n < 10; n++)
             Assert.Equal("x", await client.CallAsync(cluster[0], "again", "x"));
         await cluster.CutOffAsync(cluster[0]);

@@ -69,7 +69,7 @@ public sealed class WriteBackTests
 
         cluster[0].Store.Away = true;
         away.SetResult();
-        await Wait.UntilAsync(() => cluster[0].Session(client.SessionId!)!.Calls.Count == 0, "the call to end");
+        await Wait.UntilAsync(() => cluster[0].Session(client.SessionId!)!.CallsInFlight.Count == 0, "the call to end");
         cluster.Sessions.Clear();
         cluster[0].Store.Away = false;
         await cluster[0].Session(client.SessionId!)!.VerifyAsync();
@@ -95,7 +95,7 @@ public sealed class WriteBackTests
             Assert.Equal(Enumerable.Range(1, 50), await NumbersAsync(stream, 50));
         }
 
-        await Wait.UntilAsync(() => cluster[0].Session(client.SessionId!)!.GetStreams.HasReader is false, "the stream to end");
+        await Wait.UntilAsync(() => cluster[0].Session(client.SessionId!)!.ReaderCount == 0, "the stream to end");
         await SendAsync(cluster[0], client, 51);
         cluster.Sessions.Clear();
         await cluster[0].Session(client.SessionId!)!.VerifyAsync();
@@ -145,7 +145,7 @@ public sealed class WriteBackTests
         session.Check();
         await verifying.Reached;
         var call = client.PostAsync(cluster[0], client.Call("again"));
-        await Wait.UntilAsync(() => cluster.Tool.Runs == 2 && session.Calls.Count == 0, "the answer to wait for the store");
+        await Wait.UntilAsync(() => cluster.Tool.Runs == 2 && session.CallsInFlight.Count == 0, "the answer to wait for the store");
         var writtenBack = cluster[0].Store.StopAfter("WriteBackAsync");
         cluster.Sessions.Clear();
         verifying.LetGo();

@@ -99,7 +99,7 @@ internal static class SessionRestore
             if (JsonRpc.Parse(call.Body.Span) is JsonRpcRequest request)
             {
                 CallTrace.Rejoin(request, cause);
-                open.Add(stream, new OpenCall(session, new EventStream(stream, session.GetStreams.Only), call.Exchange, request, call.Body)
+                open.Add(stream, new OpenCall(session, new EventStream(stream, session.OneStream), call.Exchange, request, call.Body)
                 {
                     History = new(),
                     EarlierLosses = call.Losses,

@@ -85,9 +85,8 @@ internal sealed partial class LiveSession
 
     public SessionStateBag State => _core.State;
 
-    public CallTable Calls => _core.Calls;
-
-    public GetStreams GetStreams => _core.GetStreams;
+    /// <inheritdoc cref="GetStreams.Only"/>
+    public EventStream? OneStream => _core.GetStreams.Only;
 
     /// <inheritdoc cref="SessionCore.HasOneStream"/>
     public bool HasOneStream => _core.HasOneStream;
@@ -118,6 +117,9 @@ internal sealed partial class LiveSession
 
     /// <summary>Whether so much waits for the store that no new call may begin.</summary>
     public bool IsBehind => Runner.Read(static core => core.Commits.IsFull);
+
+    /// <summary>Calls in flight, and the bytes of their requests.</summary>
+    public (int Count, long Bytes) CallsInFlight => Runner.Read(static core => (core.Calls.Count, core.Calls.Bytes));
 
     /// <summary>How many responses read streams of the session now.</summary>
     public int ReaderCount => Runner.Read(static core => core.GetStreams.Known.Sum(s => s.ReaderCount) + core.Calls.Open.Sum(c => c.Stream.ReaderCount));
@@ -213,7 +215,7 @@ internal sealed partial class LiveSession
     {
         if (_core.Unread.Any)
         {
-            Runner.Read(entry.Position, static (core, position) =>
+            Runner.Run(entry.Position, static (core, position) =>
             {
                 core.Unread.Remove(position);
                 return true;

@@ -1,9 +1,12 @@
 namespace Mcp.HighAvailability.Sessions;
 
 /// <summary>Holds the committed state of one session in its owner. It is written back if the store loses its data.</summary>
+/// <remarks>
+/// Steps alone change and copy what is committed, so the session's turn guards it. The call that has touched the state reads it until the call
+/// ends; no step changes it meanwhile, except that of the call's own answer.
+/// </remarks>
 internal sealed class SessionStateBag
 {
-    private readonly Lock _gate = new();
     private SemaphoreSlim? _turn;
     private Dictionary<string, ReadOnlyMemory<byte>>? _committed;
 
@@ -14,30 +17,23 @@ internal sealed class SessionStateBag
             _committed = new(stored);
     }
 
-    /// <summary>Returns a copy of the committed state.</summary>
-    public Dictionary<string, ReadOnlyMemory<byte>> Copy()
-    {
-        lock (_gate)
-            return _committed is { } committed ? new(committed) : [];
-    }
+    /// <summary>Returns a copy of the committed state. Call in a step.</summary>
+    public Dictionary<string, ReadOnlyMemory<byte>> Copy() => _committed is { } committed ? new(committed) : [];
 
     public StateTransaction Begin() => new Transaction(this);
 
     /// <summary>
-    /// Takes a call's writes over into what is committed. The store gets the same writes with the commit that is being enqueued; commits keep their
+    /// Takes a call's writes over into what is committed. Call in a step. The store gets the same writes with the commit that gathers; commits keep their
     /// order, so the next call may go on at once.
     /// </summary>
     public void Apply(IReadOnlyList<KeyValuePair<string, ReadOnlyMemory<byte>?>> writes)
     {
-        lock (_gate)
+        foreach (var (key, value) in writes)
         {
-            foreach (var (key, value) in writes)
-            {
-                if (value is { } bytes)
-                    (_committed ??= [])[key] = bytes;
-                else
-                    _committed?.Remove(key);
-            }
+            if (value is { } bytes)
+                (_committed ??= [])[key] = bytes;
+            else
+                _committed?.Remove(key);
         }
     }
 

@@ -20,7 +20,7 @@ internal sealed class EventStream(string id, EventStream? carrier = null)
 
     public string Id { get; } = id;
 
-    /// <summary>Position of the last entry on this stream; guarded by the session's commit queue.</summary>
+    /// <summary>Position of the last entry on this stream; changed by steps alone.</summary>
     public long LastPosition { get; set; }
 
     /// <summary>The stream whose readers get what is sent on this one, and whose order counts: itself, unless it has a carrier.</summary>

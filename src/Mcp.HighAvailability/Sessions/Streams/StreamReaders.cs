@@ -83,7 +83,7 @@ internal sealed partial class StreamReaders(LiveSession session)
         // session is still ours to be read from.
         var ticket = session.Runner.Run(static core => core.Commits.Flush());
         await session.Runner.WrittenAsync(ticket, mode).WaitAsync(cancellationToken).ConfigureAwait(false);
-        var ofAll = stream == session.GetStreams.Only?.Id;
+        var ofAll = stream == session.OneStream?.Id;
         await foreach (var entry in session.Runtime.Journal.ReadAsync(session.Id, ofAll ? "" : stream, after, cancellationToken).ConfigureAwait(false))
             yield return entry;
     }
