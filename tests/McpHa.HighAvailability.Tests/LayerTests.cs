@@ -1,12 +1,14 @@
+using System.Text.RegularExpressions;
 using Mcp.HighAvailability;
 using NetArchTest.Rules;
 
 namespace McpHa.Tests;
 
 /// <summary>The folders of the library are layers: lower ones never use higher ones.</summary>
-public sealed class LayerTests
+public sealed partial class LayerTests
 {
-    // From the lowest to the highest. The library's own namespace puts them together and stands above all.
+    // From the lowest to the highest. The library's own namespace is no layer of this list: its options, attributes and contracts are a base that all may use,
+    // its extension methods put the layers together.
     private static readonly string[] _layers =
         ["Timing", "Protocol", "Diagnostics", "Security", "Storage", "Limits", "Affinity", "Cluster", "Broadcast", "Relay", "Sessions", "Tasks", "Http"];
 
@@ -28,6 +30,20 @@ public sealed class LayerTests
         Assert.True(found.IsSuccessful, $"{layer} uses a layer above it: {string.Join(", ", found.FailingTypeNames ?? [])}");
     }
 
+    // Also for what the compiler leaves no trace of: constants, and references of comments.
+    [Theory]
+    [MemberData(nameof(Layers))]
+    public void A_layer_names_no_layer_above_it(string layer)
+    {
+        var higher = _layers.SkipWhile(name => name != layer).Skip(1).ToHashSet();
+        var files = Directory.GetFiles(Path.Combine(Library(), layer), "*.cs", SearchOption.AllDirectories);
+
+        Assert.NotEmpty(files);
+        Assert.Empty(files.SelectMany(file => Using().Matches(File.ReadAllText(file))
+            .Where(match => higher.Contains(match.Groups[1].Value))
+            .Select(match => $"{Path.GetFileName(file)}: {match.Value}")));
+    }
+
     [Fact]
     public void Every_folder_is_a_layer()
     {
@@ -39,6 +55,17 @@ public sealed class LayerTests
 
         Assert.Equal(_layers.Order(), namespaces);
     }
+
+    private static string Library()
+    {
+        var folder = AppContext.BaseDirectory;
+        while (!Directory.Exists(Path.Combine(folder, "src", "Mcp.HighAvailability")))
+            folder = Path.GetDirectoryName(folder) ?? throw new InvalidOperationException("The library is in no folder above the tests.");
+        return Path.Combine(folder, "src", "Mcp.HighAvailability");
+    }
+
+    [GeneratedRegex(@"^(?:global )?using (?:static |\w+ = )?Mcp\.HighAvailability\.(\w+)", RegexOptions.Multiline)]
+    private static partial Regex Using();
 
     private static string Namespace(string layer) => $"Mcp.HighAvailability.{layer}";
 }

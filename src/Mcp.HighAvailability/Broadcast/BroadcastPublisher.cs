@@ -1,4 +1,3 @@
-using Mcp.HighAvailability.Sessions;
 using Mcp.HighAvailability.Storage;
 using Microsoft.Extensions.Options;
 
@@ -14,7 +13,7 @@ internal sealed class BroadcastPublisher(IBroadcastLog log, BroadcastFollower fo
     /// <see cref="HighAvailabilityOptions.DurableTimeout"/> for a store that is away.
     /// </summary>
     /// <param name="kind">See <see cref="BroadcastPublication.Kind"/>.</param>
-    /// <param name="id">See <see cref="BroadcastPublication.Id"/>. Inside a call: <see cref="CallScope.NamePublication"/>, so that a rerun does not
+    /// <param name="id">See <see cref="BroadcastPublication.Id"/>. Inside a call: <c>CallScope.NamePublication</c>, so that a rerun does not
     /// publish it again.</param>
     /// <param name="payload">The content.</param>
     /// <param name="cancellationToken">Gives up waiting; the broadcast may have been published.</param>

@@ -1,4 +1,3 @@
-using Mcp.HighAvailability.Relay;
 using Microsoft.AspNetCore.Http;
 
 namespace Mcp.HighAvailability.Protocol;

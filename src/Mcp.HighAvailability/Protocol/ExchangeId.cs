@@ -3,7 +3,6 @@ using System.Buffers.Binary;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
-using Mcp.HighAvailability.Relay;
 using Microsoft.AspNetCore.Http;
 
 namespace Mcp.HighAvailability.Protocol;

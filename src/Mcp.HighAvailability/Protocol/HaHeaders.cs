@@ -1,5 +1,3 @@
-using Mcp.HighAvailability.Relay;
-
 namespace Mcp.HighAvailability.Protocol;
 
 /// <summary>Headers that replicas and balancers exchange. None reaches a client through a relay, and none but <see cref="Key"/> is believed.</summary>

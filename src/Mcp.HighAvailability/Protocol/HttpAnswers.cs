@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using Mcp.HighAvailability.Relay;
 using Microsoft.AspNetCore.Http;
 using ModelContextProtocol;
 using ModelContextProtocol.Protocol;

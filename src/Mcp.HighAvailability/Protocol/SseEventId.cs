@@ -19,6 +19,9 @@ public readonly record struct SseEventId(string Stream, long Position, Broadcast
     /// <summary>First letter of GET streams.</summary>
     public const char GetStream = 'g';
 
+    /// <summary>Stream name under which messages wait in the journal until a GET stream takes them. In no event id.</summary>
+    internal const string WaitingStream = "w";
+
     private const int MaxLength = 112;
 
     /// <summary>Whether the stream answers a client request; otherwise it is a GET stream.</summary>

@@ -1,4 +1,4 @@
-using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Protocol;
 
 namespace Mcp.HighAvailability.Storage;
 
@@ -81,7 +81,7 @@ internal sealed class InMemorySession(SessionRecord record)
             _calls[call.Key] = call.Value;
         foreach (var value in state)
             _state[value.Key] = value.Value;
-        foreach (var moved in _journal.Where(e => e.Stream == GetStreams.WaitingStream).Select(e => e.Position).Except(snapshot.Journal.Select(e => e.Position))
+        foreach (var moved in _journal.Where(e => e.Stream == SseEventId.WaitingStream).Select(e => e.Position).Except(snapshot.Journal.Select(e => e.Position))
             .ToList())
             Remove(moved);
         Append([.. snapshot.Journal.Where(entry => entry.Position > _top)]);

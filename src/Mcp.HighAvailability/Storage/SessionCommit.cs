@@ -1,5 +1,3 @@
-using Mcp.HighAvailability.Sessions;
-
 namespace Mcp.HighAvailability.Storage;
 
 /// <summary>All writes of a session that must happen together, under the owner's epoch. Applied wholly or not at all.</summary>

@@ -1,5 +1,3 @@
-using Mcp.HighAvailability.Sessions;
-
 namespace Mcp.HighAvailability.Storage;
 
 /// <summary>Record of a session: its owner, and the data that a new owner needs to restore it.</summary>
@@ -69,7 +67,7 @@ public static class HandshakeKeys
 
     /// <summary>
     /// How far the session has come in the broadcast log, as far as was written: a position, and where streams began if there were several. No message of the
-    /// client. See <see cref="SessionBroadcasts"/>.
+    /// client.
     /// </summary>
     public const string Broadcast = "broadcast";
 

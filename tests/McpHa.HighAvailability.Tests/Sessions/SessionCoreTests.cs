@@ -302,7 +302,7 @@ public sealed class SessionCoreTests
                         {
                             // As a read of the journal does, which begins with a commit.
                             WriteAll();
-                            waiting = [.. _journal.Values.Where(entry => entry.Stream == GetStreams.WaitingStream)];
+                            waiting = [.. _journal.Values.Where(entry => entry.Stream == SseEventId.WaitingStream)];
                         }
                         while (!StreamSteps.Move(Core, waiting, opened.Reader.Stream!));
                     }
@@ -378,7 +378,7 @@ public sealed class SessionCoreTests
                 Assert.Equal(begun.Fate == Fate.Written ? 1 : 0, answers);
             }
 
-            foreach (var entry in _journal.Values.Where(entry => entry.Stream != GetStreams.WaitingStream))
+            foreach (var entry in _journal.Values.Where(entry => entry.Stream != SseEventId.WaitingStream))
                 Assert.True(_shown.GetValueOrDefault(entry.Stream) >= entry.Position, $"{entry.Stream}-{entry.Position} was not shown.");
         }
 
@@ -527,7 +527,7 @@ public sealed class SessionCoreTests
                 if (effect.Kind != EffectKind.Publish)
                     continue;
                 var entry = effect.Entry!;
-                Assert.True(_durability == Durability.Fast || _journal.ContainsKey(entry.Position) || entry.Stream == GetStreams.WaitingStream, $"{entry.Position} was shown before the store had it.");
+                Assert.True(_durability == Durability.Fast || _journal.ContainsKey(entry.Position) || entry.Stream == SseEventId.WaitingStream, $"{entry.Position} was shown before the store had it.");
                 Assert.True(entry.Position > _shown.GetValueOrDefault(entry.Stream), $"{entry.Position} was shown twice, or too late.");
                 _shown[entry.Stream] = entry.Position;
             }

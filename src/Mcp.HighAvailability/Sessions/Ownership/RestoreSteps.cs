@@ -26,7 +26,7 @@ internal static class RestoreSteps
                 call.Stream.LastPosition = entry.Position;
                 asked = call.History!.AddSent(entry.Payload);
             }
-            else if (entry.Stream == GetStreams.WaitingStream)
+            else if (entry.Stream == SseEventId.WaitingStream)
             {
                 core.GetStreams.Waiting.LastPosition = entry.Position;
                 core.GetStreams.AddWaiting(entry.Position);

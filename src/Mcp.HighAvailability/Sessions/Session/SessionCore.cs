@@ -1,3 +1,4 @@
+using Mcp.HighAvailability.Protocol;
 using Mcp.HighAvailability.Storage;
 using ModelContextProtocol.Protocol;
 
@@ -159,5 +160,5 @@ internal sealed class SessionCore
 
     // Entries that a later owner needs: to go on with open calls, for GET streams to come, and to notice a gap.
     private bool IsNeeded(JournalEntry entry) =>
-        Calls.Find(entry.Stream) is not null || Unread.Contains(entry.Position) || entry.Stream == GetStreams.WaitingStream || GetStreams.IsLast(entry);
+        Calls.Find(entry.Stream) is not null || Unread.Contains(entry.Position) || entry.Stream == SseEventId.WaitingStream || GetStreams.IsLast(entry);
 }

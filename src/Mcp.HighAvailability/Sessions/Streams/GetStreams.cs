@@ -6,9 +6,6 @@ namespace Mcp.HighAvailability.Sessions;
 /// <summary>The GET streams of a session, and the messages that wait for one. Plain data, part of <see cref="SessionCore"/>.</summary>
 internal sealed class GetStreams
 {
-    /// <summary>Stream name under which messages wait in the journal until a GET stream takes them.</summary>
-    public const string WaitingStream = "w";
-
     /// <summary>Name of the one stream of a session that has one stream for everything.</summary>
     public static readonly string OnlyStream = SseEventId.NameStream(SseEventId.GetStream, 1, 1);
 
@@ -38,7 +35,7 @@ internal sealed class GetStreams
     /// <summary>The one stream that carries everything, answers too, if the session has one. Nothing waits for it: a late reader reads the journal.</summary>
     public EventStream? Only { get; }
 
-    public EventStream Waiting { get; } = new(WaitingStream);
+    public EventStream Waiting { get; } = new(SseEventId.WaitingStream);
 
     public int WaitingCount => _waiting.Count;
 

@@ -130,7 +130,7 @@ internal sealed partial class StreamReaders(LiveSession session)
             do
             {
                 waiting = [];
-                await foreach (var entry in ReadJournalAsync(GetStreams.WaitingStream, 0, CancellationToken.None, WaitMode.Unlimited).ConfigureAwait(false))
+                await foreach (var entry in ReadJournalAsync(SseEventId.WaitingStream, 0, CancellationToken.None, WaitMode.Unlimited).ConfigureAwait(false))
                     waiting.Add(entry);
             }
             while (!session.Runner.Run((waiting, target), static (core, moved) => StreamSteps.Move(core, moved.waiting, moved.target)));
