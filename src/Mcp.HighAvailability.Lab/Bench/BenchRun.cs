@@ -52,7 +52,6 @@ internal static class BenchRun
             report.WriteTo(file);
         BenchTable.Write(report, Wide());
         return 0;
-
     }
 
     // One cluster for all of it, in which each lost replica is replaced.

@@ -5,8 +5,10 @@ using Microsoft.AspNetCore.Http;
 
 namespace Mcp.HighAvailability.Relay;
 
-/// <summary>Decides what becomes of one exchange: plain state, and one method per input that returns the next step. No I/O, no clock, no threads.</summary>
+/// <summary>Decides what becomes of one exchange: plain state, and one method per input that returns the next step. No I/O and no clock.</summary>
 /// <remarks>
+/// Inputs come one at a time. Only <see cref="CanEndHere"/> may be read on any thread meanwhile, so what it reads is volatile. The delay of a stream that goes
+/// on behind calls is random.
 /// Invariants: a request that may have run is sent again only if it may be repeated. A client gets each event once and in order: a stream that broke goes on
 /// after the last event. Nothing but events follows the beginning of a stream. Times are those of one monotonic clock.
 /// </remarks>

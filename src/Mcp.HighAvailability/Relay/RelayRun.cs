@@ -33,6 +33,7 @@ internal sealed partial class RelayRun(
             while (!step.IsLast)
             {
                 var target = await AskAsync(step);
+                NoteEnds();
                 step = _machine.Chosen(target, Now);
                 if (!step.IsLast)
                     step = await AttemptAsync(target!, resumes: step.Action is RelayAction.Resume);
@@ -63,7 +64,7 @@ internal sealed partial class RelayRun(
         using var hold = new CancellationTokenSource();
         var pending = step.Failure is null ? route.NextAsync(null, hold.Token) : AskAgainAsync(step, hold.Token);
         if (pending.IsCompletedSuccessfully)
-            return Observe(pending.Result);
+            return pending.Result;
 
         CountAsHeld(true);
         using var end = _ending.UnsafeRegister(static state => ((Interruption)state!).Run(), new Interruption(_machine, hold.Cancel));
@@ -72,11 +73,11 @@ internal sealed partial class RelayRun(
         hold.CancelAfter(left > TimeSpan.Zero ? left : TimeSpan.Zero);
         try
         {
-            return Observe(await pending);
+            return await pending;
         }
         catch (OperationCanceledException) when (hold.IsCancellationRequested)
         {
-            return Observe<RelayTarget?>(null);
+            return null;
         }
     }
 
@@ -94,7 +95,10 @@ internal sealed partial class RelayRun(
     {
         var lost = relay.Directory.LostToken(target.ReplicaId);
         if (lost.IsCancellationRequested)
-            return Observe(_machine).NotAnswered(RelayFailureKind.Refused, Now);
+        {
+            NoteEnds();
+            return _machine.NotAnswered(RelayFailureKind.Refused, Now);
+        }
 
         using var use = relay.Directory.Use(target.ReplicaId);
         var shared = _machine.Listens && relay.Shared.Takes(target.ReplicaId);
@@ -115,7 +119,8 @@ internal sealed partial class RelayRun(
         _trace.Answered(call.Status, _machine.Listens);
         var mayHaveRun = _machine.MayHaveRun;
         var head = RelayRequest.HeadOf(call);
-        var step = Observe(_machine).Answered(head, resumes, Now);
+        NoteEnds();
+        var step = _machine.Answered(head, resumes, Now);
         if (step.Action is not (RelayAction.ReadWhole or RelayAction.StartStream or RelayAction.ReadEvents))
             return step;
 
@@ -140,7 +145,8 @@ internal sealed partial class RelayRun(
         else if (!lost)
             relay.Directory.ReportSlow(target.ReplicaId);
         var broke = outcome is SendOutcome.Broken or SendOutcome.NotHttp2;
-        return Observe(_machine).NotAnswered(!broke ? RelayFailureKind.Refused : lost ? RelayFailureKind.Lost : RelayFailureKind.Broken, Now, lost);
+        NoteEnds();
+        return _machine.NotAnswered(!broke ? RelayFailureKind.Refused : lost ? RelayFailureKind.Lost : RelayFailureKind.Broken, Now, lost);
     }
 
     private async ValueTask<RelayStep> ReadWholeAsync(ReplicaCall call, bool resumes, CancellationToken lost)
@@ -149,7 +155,11 @@ internal sealed partial class RelayRun(
         using (answer)
         {
             if (reading is WholeReading.Broke)
-                return Observe(_machine).Broke(lost.IsCancellationRequested, Now);
+            {
+                NoteEnds();
+                return _machine.Broke(lost.IsCancellationRequested, Now);
+            }
+
             if (reading is WholeReading.TooLarge)
                 throw new InvalidDataException($"It is larger than {relay.Options.MaxMessageBytes} bytes.");
             var step = _machine.Whole(call.Status, call.IsJson && !answer.Body.IsEmpty, resumes);
@@ -177,7 +187,8 @@ internal sealed partial class RelayRun(
         {
             // Also right after the event that makes it possible: the registration came too early for that one.
             Interlocked.MemoryBarrier();
-            if (Observe(_machine).Next() is { IsLast: true } last)
+            NoteEnds();
+            if (_machine.Next() is { IsLast: true } last)
                 return await FlushedAsync(last);
 
             var reads = !_machine.Listens || await WaitAsync(call, splitter);
@@ -186,7 +197,8 @@ internal sealed partial class RelayRun(
                 call.Abort(); // the client has gone; the pending read still uses the buffer
 
             var read = await pending;
-            Observe(_machine).ClientGone |= !reads;
+            NoteEnds();
+            _machine.ClientGone |= !reads;
             switch (read)
             {
                 case ReplicaCall.Broken:
@@ -307,12 +319,11 @@ internal sealed partial class RelayRun(
         LogAbandoned(relay.Logger, exchange.CallName, _machine.BegunAt.Count);
     }
 
-    // Tells the machine what others may have done meanwhile.
-    private T Observe<T>(T value)
+    // The client may have gone, or this process may be about to end: the machine has to know before its next input.
+    private void NoteEnds()
     {
         _machine.ClientGone |= clientGone.IsCancellationRequested;
         _machine.Ending = _ending.IsCancellationRequested;
-        return value;
     }
 
     private void CountAsHeld(bool held)

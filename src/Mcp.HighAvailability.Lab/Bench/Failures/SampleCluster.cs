@@ -44,7 +44,6 @@ internal sealed class SampleCluster(BenchProcesses processes, Running redis, Run
     /// <summary>A replica to lose: each has its turn.</summary>
     public Running Next() => _replicas[_next++ % _replicas.Count];
 
-
     /// <summary>Removes a lost replica for good.</summary>
     public async Task RemoveAsync(Running replica)
     {
