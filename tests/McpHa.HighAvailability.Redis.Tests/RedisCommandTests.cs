@@ -209,9 +209,13 @@ public sealed class RedisCommandTests(RedisBackend redis)
         return !exist.Contains(true);
     }
 
-    private async Task<Dictionary<string, long>> CommandsAsync(Dictionary<string, long>? since = null, bool countInfo = false)
+    private Task<Dictionary<string, long>> CommandsAsync(Dictionary<string, long>? since = null, bool countInfo = false) =>
+        CommandsAsync(redis.Database, since, countInfo);
+
+    /// <summary>How often each command was run, also by scripts.</summary>
+    internal static async Task<Dictionary<string, long>> CommandsAsync(IDatabase database, Dictionary<string, long>? since = null, bool countInfo = false)
     {
-        var stats = ((string?)await redis.Database.ExecuteAsync("INFO", "commandstats"))!;
+        var stats = ((string?)await database.ExecuteAsync("INFO", "commandstats"))!;
         var counts = stats.Split("\r\n")
             .Where(line => line.StartsWith("cmdstat_", StringComparison.Ordinal))
             .Select(line => line["cmdstat_".Length..].Split(":calls="))

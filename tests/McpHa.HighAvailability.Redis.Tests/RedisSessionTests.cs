@@ -15,7 +15,7 @@ using StackExchange.Redis;
 
 namespace McpHa.Tests;
 
-/// <summary>A replica on a real Redis that stops answering, or holds garbage.</summary>
+/// <summary>A replica on a real Redis: what a broadcast costs, and a Redis that stops answering or holds garbage.</summary>
 public sealed class RedisSessionTests : IAsyncLifetime
 {
     private const int Large = 2_500_000;
@@ -81,6 +81,20 @@ public sealed class RedisSessionTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_broadcast_is_one_append_and_no_commit_whatever_the_number_of_sessions()
+    {
+        RedisServer.SkipIfMissing();
+        List<Reader> readers = [await ReadAsync(await OpenAsync())];
+        Assert.Equal((1, 1, 0), await BroadcastAsync(readers));
+        while (readers.Count < 20)
+            readers.Add(await ReadAsync(await OpenAsync()));
+
+        Assert.Equal((1, 1, 0), await BroadcastAsync(readers));
+
+        readers.ForEach(reader => reader.Dispose());
+    }
+
+    [Fact]
     public async Task A_session_whose_key_holds_garbage_does_not_disturb_the_shutdown_of_others()
     {
         RedisServer.SkipIfMissing();
@@ -99,6 +113,54 @@ public sealed class RedisSessionTests : IAsyncLifetime
         Assert.Contains("xxxxxxxxxx", await call.WaitAsync(Wait.Limit), StringComparison.Ordinal);
         await stopping.WaitAsync(Wait.Limit);
         Assert.Equal("", (string?)await _client.Database.HashGetAsync(_app.Services.GetRequiredService<RedisConnection>().Keys.Session(sound), "owner"));
+    }
+
+    // Redis commands that add or publish something, until all sessions have the broadcast and have written what there was to write. Heartbeats and reads of the log
+    // come with the time, and are none of these.
+    private async Task<(long Appended, long Published, int Written)> BroadcastAsync(List<Reader> readers)
+    {
+        var records = await RecordsAsync(readers);
+        var before = await RedisCommandTests.CommandsAsync(_client.Database);
+        await _app.Services.GetRequiredService<IClusterNotifier>().ToolsChangedAsync();
+        foreach (var reader in readers)
+        {
+            await reader.UntilAsync("list_changed");
+            await Live(reader.Session).DrainAsync();
+        }
+
+        var sent = await RedisCommandTests.CommandsAsync(_client.Database, before);
+        return (sent.GetValueOrDefault("rpush"), sent.GetValueOrDefault("publish"), (await RecordsAsync(readers)).Except(records).Count());
+    }
+
+    // The number of the last commit is in the record.
+    private async Task<string[]> RecordsAsync(List<Reader> readers)
+    {
+        var keys = _app.Services.GetRequiredService<RedisConnection>().Keys;
+        var records = await Task.WhenAll(readers.Select(reader => _client.Database.HashGetAllAsync(keys.Session(reader.Session))));
+        return [.. records.Select(record => string.Join(' ', record.Select(field => field.ToString()).Order(StringComparer.Ordinal)))];
+    }
+
+    private async Task<Reader> ReadAsync(string session)
+    {
+        var request = new HttpRequestMessage(HttpMethod.Get, _endpoint);
+        request.Headers.TryAddWithoutValidation("Accept", "text/event-stream");
+        request.Headers.TryAddWithoutValidation("Mcp-Session-Id", session);
+        var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
+        response.EnsureSuccessStatusCode();
+        await Live(session).VerifyAsync(); // what opening the stream writes
+        return new(session, response, new(await response.Content.ReadAsStreamAsync()));
+    }
+
+    private sealed record Reader(string Session, HttpResponseMessage Response, StreamReader Lines) : IDisposable
+    {
+        public async Task UntilAsync(string text)
+        {
+            while (!(await Lines.ReadLineAsync().WaitAsync(Wait.Limit))!.Contains(text, StringComparison.Ordinal))
+            {
+            }
+        }
+
+        public void Dispose() => Response.Dispose();
     }
 
     private LiveSession Live(string session) => _app.Services.GetRequiredService<SessionHost>().Find(session)!;
