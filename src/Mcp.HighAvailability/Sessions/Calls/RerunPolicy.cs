@@ -11,7 +11,7 @@ internal static class RerunPolicy
     public static bool Allows(JsonRpcRequest request, McpServerOptions options) => request.Method switch
     {
         RequestMethods.ToolsCall => AllowsTool(request, options),
-        RequestMethods.Initialize => true, // of a session that is there (HTTP+SSE): it only says what the client is
+        RequestMethods.Initialize => true, // a call only in a session that is there before it; it says what the client is
         _ => IsHarmless(request.Method),
     };
 
