@@ -80,6 +80,10 @@ internal sealed class InProcessCluster : IAsyncDisposable
         Registry.Cut(replica.Id);
         replica.Bus.Cut = true;
         await RefreshAsync();
+
+        // A replica that has not had a processor for long lets silent ones have more time.
+        foreach (var other in _replicas.Where(other => other != replica))
+            other.Get<ReplicaDirectory>().ReportUnreachable(replica.Id);
     }
 
     /// <summary>Takes the store away from some replicas; from the others it is given back.</summary>
