@@ -45,11 +45,11 @@ public sealed class CallTests
         var call = client.Call("once");
         using var one = await client.PostAsync(cluster[0], call);
         using var two = await client.PostAsync(cluster[0], call);
-        await cluster.CutOffAsync(cluster[0]);
-        using var three = await client.PostAsync(cluster[1], call);
-
         var answer = await one.AnswerAsync();
         Assert.Equal(answer, await two.AnswerAsync(), JsonNode.DeepEquals);
+
+        await cluster.CutOffAsync(cluster[0]);
+        using var three = await client.PostAsync(cluster[1], call);
         Assert.Equal(answer, await three.AnswerAsync(), JsonNode.DeepEquals);
         Assert.Equal(1, cluster.Tool.Runs);
     }

@@ -1,4 +1,6 @@
 using Mcp.HighAvailability.Sessions;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Time.Testing;
 
 namespace McpHa.Tests;
 
@@ -8,7 +10,7 @@ public sealed class UnwrittenAnswerTests
     [Fact]
     public async Task A_call_that_may_be_rerun_and_left_no_trace_writes_nothing()
     {
-        await using var cluster = await InProcessCluster.StartAsync(1);
+        await using var cluster = await StartAsync(1);
         using var client = await cluster.ConnectAsync();
         var before = Commits(cluster, client);
 
@@ -207,7 +209,7 @@ public sealed class UnwrittenAnswerTests
     [Fact]
     public async Task A_call_that_was_answered_unwritten_runs_again_when_it_is_repeated()
     {
-        await using var cluster = await InProcessCluster.StartAsync(2);
+        await using var cluster = await StartAsync(2);
         using var client = await cluster.ConnectAsync();
         var call = client.Call("again", "x");
         using var first = await client.PostAsync(cluster[0], call);
@@ -218,6 +220,10 @@ public sealed class UnwrittenAnswerTests
         Assert.Equal("x", RawClient.TextOf(await repeated.AnswerAsync()));
         Assert.Equal(2, cluster.Tool.Runs);
     }
+
+    // However slow the machine, no call is slow: the clock that decides when its start is written stands still.
+    private static Task<InProcessCluster> StartAsync(int replicas) => InProcessCluster.StartAsync(
+        replicas, server: mcp => mcp.Services.AddSingleton(_ => new LazyFlusher(new FakeTimeProvider())));
 
     private static long Commits(InProcessCluster cluster, RawClient client) => cluster.Snapshot(client.SessionId!)!.Record.LastCommit;
 }
