@@ -8,6 +8,7 @@ internal sealed class Hosts : IDisposable
 {
     private const string NoHost = "02:00:00:00:00:fe";
     private const string Interface = "eth0";
+    private const string Delay = "netem delay 500us";
 
     private static int _networks;
 
@@ -28,8 +29,9 @@ internal sealed class Hosts : IDisposable
     /// <summary>Why there can be no such network here; <see langword="null"/> if there can.</summary>
     public static string? Unavailable { get; } = FindObstacle();
 
-    /// <summary>Whether packets take a millisecond from host to host. Not where the kernel has no netem.</summary>
-    public bool HasLatency { get; private set; } = true;
+    /// <summary>Why packets cannot be delayed or lost here; <see langword="null"/> if they can. They then take a millisecond there and back.</summary>
+    public static string? NoDelays { get; } = Unavailable ?? InNamespace(static name =>
+        Run("ip", $"netns exec {name} tc qdisc add dev lo root {Delay}") is { Code: not 0 } failed ? $"the kernel has no netem: {failed.Error.Trim()}" : null);
 
     /// <summary>Address of a host.</summary>
     public string AddressOf(string name) => Address(_names.IndexOf(name) + 1);
@@ -52,6 +54,12 @@ internal sealed class Hosts : IDisposable
         foreach (var other in others)
             Cut(other, one);
     }
+
+    /// <summary>Loses a share of the packets that each host sends, until <see cref="EndLoss"/>.</summary>
+    public void Lose(int percent) => _names.ForEach(name => Ip($"{Tc(name, "change")} loss {percent}%"));
+
+    /// <summary>Ends <see cref="Lose"/>.</summary>
+    public void EndLoss() => _names.ForEach(name => Ip(Tc(name, "change")));
 
     /// <summary>Ends all cuts of a host.</summary>
     public void Heal(string name)
@@ -80,10 +88,13 @@ internal sealed class Hosts : IDisposable
         Ip($"-n {space} addr add {AddressOf(name)}/24 dev {Interface}");
         Ip($"-n {space} link set {Interface} up");
         Ip($"-n {space} link set lo up");
-        HasLatency &= Run("ip", $"netns exec {space} tc qdisc add dev {Interface} root netem delay 500us").Code == 0;
+        if (NoDelays is null)
+            Ip(Tc(name, "add"));
     }
 
     private string Address(int host) => $"10.{198 + (_network / 250)}.{_network % 250}.{host + 1}";
+
+    private string Tc(string name, string command) => $"netns exec {Namespace(name)} tc qdisc {command} dev {Interface} root {Delay}";
 
     private string Namespace(string name) => $"{_prefix}-{name}";
 
@@ -101,19 +112,25 @@ internal sealed class Hosts : IDisposable
             return "network namespaces are of Linux only";
         if (LabCluster.Unavailable is { } reason)
             return reason;
-        var name = $"mcp-try-{Environment.ProcessId}";
         try
         {
-            var (code, error) = Run("ip", $"netns add {name}");
-            if (code != 0)
-                return $"no right to create network namespaces (root, CAP_NET_ADMIN): {error.Trim()}";
-            TryIp($"netns del {name}");
-            return null;
+            return InNamespace(static _ => null);
         }
         catch (System.ComponentModel.Win32Exception)
         {
             return "the command 'ip' (iproute2) is not installed";
         }
+    }
+
+    private static string? InNamespace(Func<string, string?> attempt)
+    {
+        var name = $"mcp-try-{Environment.ProcessId}";
+        var (code, error) = Run("ip", $"netns add {name}");
+        if (code != 0)
+            return $"no right to create network namespaces (root, CAP_NET_ADMIN): {error.Trim()}";
+        var obstacle = attempt(name);
+        TryIp($"netns del {name}");
+        return obstacle;
     }
 
     private static (int Code, string Error) Run(string program, string arguments)

@@ -20,6 +20,9 @@ public sealed class NetworkTests(NetworkCluster cluster) : IClassFixture<Network
             network.CutBothWays(owner, NetworkCluster.Others(owner));
             await AssertGoesOnAsync(call, TimeSpan.FromSeconds(5));
             Assert.NotEqual(owner, await OwnerAsync(client));
+
+            // The quick verdict. The others come after 2.5 and 3 seconds.
+            Assert.Contains($"Replica {owner} lost: heartbeat missing and probe unanswered", cluster.Output, StringComparison.Ordinal);
         }
         finally
         {
@@ -32,6 +35,62 @@ public sealed class NetworkTests(NetworkCluster cluster) : IClassFixture<Network
     {
         using var client = cluster.Connect();
         await AssertCountsOnAsync(client, client, owner => cluster.Network.Cut(owner, "store")); // what the store says would still arrive
+    }
+
+    [Fact(Explicit = true)]
+    public async Task A_session_counts_once_when_the_answers_of_the_store_do_not_reach_its_replica()
+    {
+        using var client = cluster.Connect();
+        await AssertCountsOnAsync(client, client, owner => cluster.Network.Cut("store", owner)); // what the replica writes would still arrive
+    }
+
+    [Fact(Explicit = true)]
+    public async Task A_balancer_that_loses_the_store_goes_on_with_the_replicas_that_it_knows()
+    {
+        var network = cluster.Network;
+        using var client = cluster.Connect();
+        await client.InitializeAsync();
+        var owner = await OwnerAsync(client);
+        using var call = await CountDownAsync(client);
+        try
+        {
+            network.CutBothWays("lb", "store");
+            await Wait.UntilAsync(
+                () => cluster.Output.Split('\n').Any(line => line.StartsWith("lb:", StringComparison.Ordinal) && line.Contains("registry unreachable", StringComparison.Ordinal)),
+                "the balancer to miss the store");
+            await AssertGoesOnAsync(call, Wait.Limit);
+            Assert.Equal(1, await CountAsync(client));
+            Assert.Equal(owner, await OwnerAsync(client));
+            using var another = cluster.Connect();
+            await another.InitializeAsync();
+            Assert.Equal(1, await CountAsync(another));
+        }
+        finally
+        {
+            await HealAsync("lb");
+        }
+    }
+
+    [Fact(Explicit = true)]
+    public async Task Calls_run_once_and_streams_have_no_gap_while_packets_are_lost()
+    {
+        var network = cluster.Network;
+        Assert.SkipWhen(Hosts.NoDelays is not null, Hosts.NoDelays ?? "");
+        using var client = cluster.Connect();
+        await client.InitializeAsync();
+        try
+        {
+            network.Lose(percent: 5);
+            using var call = await CountDownAsync(client);
+            for (var n = 1; n <= 20; n++)
+                Assert.Equal(n, await CountAsync(client));
+            await AssertGoesOnAsync(call, Wait.Limit);
+        }
+        finally
+        {
+            network.EndLoss();
+            await HealAsync("lb");
+        }
     }
 
     [Fact(Explicit = true)]
