@@ -20,6 +20,10 @@ internal sealed record Suite(string Package, string[] Arguments, int MinPassed)
     /// <summary>Everything that revision 2026-07-28 requires, by the newest suite.</summary>
     public static Suite July2026 { get; } = new("conformance-next", ["--requirements", "2026-07-28"], 150);
 
+    // The suite gives a notification that a server should send 1.5 s, and warns.
+    private static readonly string[] _quick =
+        ["sep-2575-server-sends-prompts-list-changed-on-subscription", "sep-2575-server-sends-tools-list-changed-on-subscription"];
+
     /// <summary>The scenarios of the tasks extension, by the newest suite, which runs each by its name only.</summary>
     public static IReadOnlyList<Suite> Tasks { get; } =
     [
@@ -28,7 +32,9 @@ internal sealed record Suite(string Package, string[] Arguments, int MinPassed)
     ];
 
     /// <summary>Runs it; fails with the checks that failed.</summary>
-    public async Task PassesAsync(Uri endpoint)
+    /// <param name="endpoint">The server.</param>
+    /// <param name="isDisturbed">Replicas die meanwhile: what a server should do within 1.5 s may take longer. All else has to hold.</param>
+    public async Task PassesAsync(Uri endpoint, bool isDisturbed)
     {
         Assert.SkipWhen(NodePrograms.Unavailable is not null, NodePrograms.Unavailable ?? "");
         var results = Directory.CreateTempSubdirectory("conformance-");
@@ -39,7 +45,11 @@ internal sealed record Suite(string Package, string[] Arguments, int MinPassed)
                 ["server", "--url", endpoint.AbsoluteUri, .. Arguments, "--expected-failures", NodePrograms.PathOf(Baseline), "-o", results.FullName]);
 
             var total = Regex.Match(output, @"Total: (\d+) passed, (\d+) failed|Passed: (\d+)/\d+, 0 failed");
-            Assert.True(exitCode == 0 && total.Success, $"{Package} {string.Join(' ', Arguments)} ended with {exitCode}:\n{Failures(results)}\n{output}");
+            var failures = Failures(results).ToList();
+            var isLate = isDisturbed && failures.Count > 0 && failures.TrueForAll(static failure => _quick.Contains(failure.Id));
+            Assert.True(
+                (exitCode == 0 || isLate) && total.Success,
+                $"{Package} {string.Join(' ', Arguments)} ended with {exitCode}:\n{string.Join('\n', failures.Select(failure => failure.Text))}\n{output}");
             Assert.InRange(int.Parse(total.Groups[1].Success ? total.Groups[1].Value : total.Groups[3].Value, System.Globalization.CultureInfo.InvariantCulture), MinPassed, int.MaxValue);
         }
         finally
@@ -50,13 +60,10 @@ internal sealed record Suite(string Package, string[] Arguments, int MinPassed)
 
     private static Suite Scenario(string scenario, int checks) => new("conformance-next", ["--scenario", $"tasks-{scenario}"], checks);
 
-    private static string Failures(DirectoryInfo results)
-    {
-        var failures =
-            from file in results.EnumerateFiles("checks.json", SearchOption.AllDirectories)
-            from check in JsonDocument.Parse(File.ReadAllText(file.FullName)).RootElement.EnumerateArray()
-            where check.GetProperty("status").GetString() == "FAILURE"
-            select $"{file.Directory!.Name}: {check.GetProperty("id")}: {(check.TryGetProperty("errorMessage", out var message) ? message : check)}";
-        return string.Join('\n', failures);
-    }
+    private static IEnumerable<(string Id, string Text)> Failures(DirectoryInfo results) =>
+        from file in results.EnumerateFiles("checks.json", SearchOption.AllDirectories)
+        from check in JsonDocument.Parse(File.ReadAllText(file.FullName)).RootElement.EnumerateArray()
+        where check.GetProperty("status").GetString() is "FAILURE" or "WARNING"
+        let id = check.GetProperty("id").GetString()!
+        select (id, $"{file.Directory!.Name}: {id}: {(check.TryGetProperty("errorMessage", out var message) ? message : check)}");
 }
