@@ -137,8 +137,8 @@ internal sealed partial class TaskTakeOver(
 
     private async Task TakeOverAsync(string owner, IReadOnlyList<ReplicaInfo> alive, CancellationToken cancellationToken)
     {
-        // When all replicas drain, tasks wait for the next ones.
-        var candidates = alive.Where(replica => !replica.Draining).ToList();
+        // When all replicas drain, tasks wait for the next ones. The directory hears of this replica's own drain with its next heartbeat only.
+        var candidates = alive.Where(replica => !(replica.Id == self.Id ? self.Draining : replica.Draining)).ToList();
         var tasks = (await store.OwnedAsync(owner, cancellationToken)).Where(task => Rendezvous.Choose(task, candidates)?.Id == self.Id).ToList();
         var taken = 0;
         await Parallel.ForEachAsync(tasks, new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancellationToken },
