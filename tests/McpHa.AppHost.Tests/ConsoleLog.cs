@@ -10,7 +10,8 @@ internal sealed class ConsoleLog : ILoggerProvider
 
     public IReadOnlyCollection<string> Messages => _messages;
 
-    public ILogger CreateLogger(string categoryName) => new Logger(categoryName.StartsWith("Mcp.HighAvailability.Hosting.", StringComparison.Ordinal) ? _messages : null);
+    public ILogger CreateLogger(string categoryName) =>
+        new Logger(categoryName.StartsWith("Mcp.HighAvailability.Hosting.", StringComparison.Ordinal) ? _messages : null);
 
     public void Dispose()
     {

@@ -114,5 +114,6 @@ public sealed class KillCommandTests : IAsyncLifetime
         _application.ResourceNotifications.PublishUpdateAsync(replica, snapshot => snapshot with { State = state });
 
     // Ends that are followed by a restart.
-    private int RestartsOf(ProjectResource replica) => _console.Messages.Count(message => message.StartsWith($"Replica {replica.Name} ended", StringComparison.Ordinal));
+    private int RestartsOf(ProjectResource replica) =>
+        _console.Messages.Count(message => message.StartsWith($"Replica {replica.Name} ended", StringComparison.Ordinal));
 }

@@ -25,7 +25,8 @@ internal sealed class BalancerBench : IAsyncDisposable
 
     public ReplicaDirectory Directory => _app.Services.GetRequiredService<ReplicaDirectory>();
 
-    public static async Task<BalancerBench> StartAsync(Action<BalancerOptions>? configure = null, Action<IServiceCollection>? services = null, string[]? arguments = null)
+    public static async Task<BalancerBench> StartAsync(
+        Action<BalancerOptions>? configure = null, Action<IServiceCollection>? services = null, string[]? arguments = null)
     {
         var builder = WebApplication.CreateSlimBuilder(arguments ?? []);
         builder.Logging.ClearProviders();

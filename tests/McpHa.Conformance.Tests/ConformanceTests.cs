@@ -53,6 +53,8 @@ public sealed class ConformanceTests(ConformanceCluster fixture, ITestOutputHelp
         Assert.InRange(killing.Kills, 1, int.MaxValue);
 
         Task AllAsync(Uri endpoint) => Parallel.ForEachAsync(
-            suites, new ParallelOptions { MaxDegreeOfParallelism = AtOnce }, async (suite, _) => await suite.PassesAsync(endpoint, isDisturbed: front != Front.Nginx));
+            suites,
+            new ParallelOptions { MaxDegreeOfParallelism = AtOnce },
+            async (suite, _) => await suite.PassesAsync(endpoint, isDisturbed: front != Front.Nginx));
     }
 }

@@ -35,7 +35,8 @@ public sealed partial class ArchitecturePageTests
     public void Every_folder_type_and_method_on_the_page_exists()
     {
         var texts = Files.Select(File.ReadAllText).ToArray();
-        var types = texts.SelectMany(text => Type().Matches(text).Select(match => (Name: match.Groups[1].Value, Text: text))).ToLookup(type => type.Name, type => type.Text);
+        var types = texts.SelectMany(text => Type().Matches(text).Select(match => (Name: match.Groups[1].Value, Text: text)))
+            .ToLookup(type => type.Name, type => type.Text);
         var methods = texts.SelectMany(text => Extension().Matches(text)).Select(match => match.Groups[1].Value).ToHashSet();
         var named = Names.Where(name => Name().IsMatch(name)).ToArray();
 

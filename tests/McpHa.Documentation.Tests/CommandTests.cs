@@ -5,7 +5,8 @@ using McpHa.Tests.Pages;
 namespace McpHa.Tests;
 
 /// <summary>
-/// Every command of every page is run, or checked in short form. A block of commands is run as it is written, in the root, each command in its <see cref="ShortForm"/> if it has one. A remark before the block says otherwise:
+/// Every command of every page is run, or checked in short form. A block of commands is run as it is written, in the root, each command in its
+/// <see cref="ShortForm"/> if it has one. A remark before the block says otherwise:
 /// <c>&lt;!-- run by Tests --&gt;</c> names a class here that runs it, <c>&lt;!-- not run: reason --&gt;</c> says why nothing can.
 /// </summary>
 public sealed partial class CommandTests

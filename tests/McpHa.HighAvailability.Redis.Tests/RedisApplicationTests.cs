@@ -11,7 +11,8 @@ using Microsoft.Extensions.Logging;
 
 namespace McpHa.Tests;
 
-/// <summary>What an application uses beside tools, with three replicas on a real Redis. ClusterServiceTests and ClusterEventTests have the cases in memory.</summary>
+/// <summary>What an application uses beside tools, with three replicas on a real Redis.</summary>
+/// <remarks>ClusterServiceTests and ClusterEventTests have the cases in memory.</remarks>
 [Collection(RedisCollection.Name)]
 public sealed class RedisApplicationTests(RedisBackend redis) : IAsyncLifetime
 {
@@ -84,7 +85,8 @@ public sealed class RedisApplicationTests(RedisBackend redis) : IAsyncLifetime
         builder.Logging.ClearProviders();
         builder.Services.AddSingleton(_runs);
         builder.Services.Configure<HighAvailabilityOptions>(options => (options.ReplicaId, options.DrainTimeout) = (id, TimeSpan.Zero));
-        builder.Services.Configure<ClusterOptions>(options => (options.HeartbeatInterval, options.Overdue) = (TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(45)));
+        builder.Services.Configure<ClusterOptions>(options =>
+            (options.HeartbeatInterval, options.Overdue) = (TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(45)));
         builder.Services.Configure<RedisHighAvailabilityOptions>(options => options.KeyPrefix = _prefix);
         builder.Services.AddMcpServer().WithHighAvailability(ha => ha.UseRedis(redis.Client).AddClusterService<Ticker>());
         var app = builder.Build();

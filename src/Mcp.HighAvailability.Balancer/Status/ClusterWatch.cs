@@ -81,6 +81,8 @@ internal sealed partial class ClusterWatch(
         // Ids are new at every start: a replica that has not come back by now does not come back.
         foreach (var id in _lost.Where(pair => time.GetUtcNow() - pair.Value > ReplicaSilence.RemovedAfter).Select(pair => pair.Key).ToList())
             _lost.Remove(id);
+
+        // The roster learns of losses by looking, also while no page is open.
         roster.CountUnreplaced();
     }
 

@@ -29,7 +29,7 @@ public sealed partial class Relay : IDisposable
         _keepAlive = new RelayKeepAlive(options.KeepAlive, time, logger);
         Shared = new SharedConnections(directory);
         Client = new ReplicaClient(directory, options, descriptors, time);
-        Refusals = new(time, (lost, calls, _) => LogRefused(Logger, lost, calls));
+        LostRequests = new(time, (lost, calls, _) => LogLostRequests(Logger, lost, calls));
     }
 
     internal ReplicaDirectory Directory { get; }
@@ -45,7 +45,7 @@ public sealed partial class Relay : IDisposable
     internal SharedConnections Shared { get; }
 
     /// <summary>Requests that ended with "may have run", by the replica that was lost with them.</summary>
-    internal LogGathering<string, int> Refusals { get; }
+    internal LogGathering<string, int> LostRequests { get; }
 
     internal SessionRoutes Routes { get; } = new();
 
@@ -97,5 +97,5 @@ public sealed partial class Relay : IDisposable
     [LoggerMessage(
         Level = LogLevel.Warning,
         Message = "Replica {ReplicaId} was lost with requests that must not be sent twice. Their clients were told that they may have run. Requests: {Count}.")]
-    private static partial void LogRefused(ILogger logger, string replicaId, int count);
+    private static partial void LogLostRequests(ILogger logger, string replicaId, int count);
 }

@@ -3,12 +3,11 @@ using Mcp.HighAvailability.Protocol;
 using Mcp.HighAvailability.Relay.Upstream;
 using Mcp.HighAvailability.Storage;
 using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.Logging;
 
 namespace Mcp.HighAvailability.Relay;
 
 /// <summary>Runs one exchange: does what its <see cref="RelayMachine"/> decides, and tells it what came of that.</summary>
-internal sealed partial class RelayRun(
+internal sealed class RelayRun(
     Relay relay, RelayClient client, HttpContext context, RelayExchange exchange, IRelayRoute route, CancellationToken clientGone)
 {
     // Beyond this, events go out although the replica has more to say at once.
@@ -46,7 +45,7 @@ internal sealed partial class RelayRun(
         }
         catch (InvalidDataException exception)
         {
-            LogTooLarge(relay.Logger, exception.Message);
+            RelayReport.TooLarge(relay, exception.Message);
             await client.FailAsync(_error = RelayError.AnswerTooLarge, exchange.Body);
             return true;
         }
@@ -265,19 +264,22 @@ internal sealed partial class RelayRun(
         switch (step.Action)
         {
             case RelayAction.Fail:
-                Count(_error = step.Error!);
+                _error = step.Error!;
+                RelayReport.Ended(relay, exchange, _error, _machine.BegunAt);
                 await client.FailAsync(_error, exchange.Body);
                 break;
             case RelayAction.Refuse:
                 _error = exchange.ForRelay ? null : _machine.BegunAt.Count == 0 ? RelayError.NoReplica : RelayError.MayHaveRun;
-                GiveUp(step);
+                if (step.IsGivenUp)
+                    RelayReport.GivenUp(relay, exchange, _error);
                 await client.RefuseAsync(exchange.ForRelay, exchange.Body, _machine.BegunAt);
                 break;
             case RelayAction.EndElsewhere:
                 client.EndElsewhere(exchange.ForRelay);
                 break;
             case RelayAction.Abort:
-                GiveUp(step);
+                if (step.IsGivenUp)
+                    RelayReport.GivenUp(relay, exchange, _error);
                 client.Abort();
                 break;
         }
@@ -288,35 +290,9 @@ internal sealed partial class RelayRun(
         _trace.End(step.Failure);
         if (step.Failure is { } failure)
         {
-            relay.Metrics.Failed(RelayTrace.Text(failure.Kind));
-            LogFailed(relay.Logger, failure.Target.ReplicaId, failure.Kind);
+            RelayReport.Failed(relay, failure);
             CountAsHeld(true);
         }
-    }
-
-    // Only what a client gets counts: another relay asks elsewhere. One answer counts in one metric.
-    private void GiveUp(RelayStep step)
-    {
-        if (!step.IsGivenUp || exchange.ForRelay)
-            return;
-        LogGivenUp(relay.Logger, exchange.HoldTime);
-        if (_error == RelayError.MayHaveRun)
-            relay.Metrics.Refused();
-        else
-            relay.Metrics.GivenUp();
-    }
-
-    private void Count(RelayError error)
-    {
-        if (error == RelayError.MayHaveRun)
-        {
-            relay.Metrics.Refused();
-            relay.Refusals.Add(_machine.BegunAt is [.., var lost] ? lost : "", 1);
-            return;
-        }
-
-        relay.Metrics.Abandoned(exchange.CallName);
-        LogAbandoned(relay.Logger, exchange.CallName, _machine.BegunAt.Count);
     }
 
     // The client may have gone, or this process may be about to end: the machine has to know before its next input.
@@ -343,22 +319,4 @@ internal sealed partial class RelayRun(
                 Stop();
         }
     }
-
-    [LoggerMessage(Level = LogLevel.Debug, Message = "An attempt at replica {ReplicaId} ended with {Kind}.")]
-    private static partial void LogFailed(ILogger logger, string replicaId, RelayFailureKind kind);
-
-    [LoggerMessage(
-        Level = LogLevel.Warning,
-        Message = "No replica could serve a request within {HoldTime}. The client got an error. Check that replicas are alive and reachable.")]
-    private static partial void LogGivenUp(ILogger logger, TimeSpan holdTime);
-
-    [LoggerMessage(
-        Level = LogLevel.Error,
-        Message = "'{Call}' ended with an error and is not sent again. Replicas lost while they ran it: {Losses}. Find out in their logs why they ended.")]
-    private static partial void LogAbandoned(ILogger logger, string call, int losses);
-
-    [LoggerMessage(
-        Level = LogLevel.Warning,
-        Message = "An answer was not passed on. {Reason} Raise Relay:MaxMessageBytes of balancers and replicas, or let the tool return less.")]
-    private static partial void LogTooLarge(ILogger logger, string reason);
 }

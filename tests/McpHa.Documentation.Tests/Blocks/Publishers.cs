@@ -79,7 +79,12 @@ internal static class Publishers
                 public int? TimeoutSeconds { get; set; }
                 public int? FailureThreshold { get; set; }
             }
-            public sealed class HttpGet { public string Path { get; set; } = ""; public string Port { get; set; } = ""; public string Scheme { get; set; } = ""; }
+            public sealed class HttpGet
+            {
+                public string Path { get; set; } = "";
+                public string Port { get; set; } = "";
+                public string Scheme { get; set; } = "";
+            }
             public sealed class Service { public ServiceSpec Spec { get; set; } = new(); }
             public sealed class ServiceSpec { public string Type { get; set; } = ""; }
         }

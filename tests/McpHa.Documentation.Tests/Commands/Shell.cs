@@ -4,7 +4,8 @@ using System.Diagnostics;
 namespace McpHa.Tests.Commands;
 
 /// <summary>
-/// A bash that runs one block after the other, as a reader does who copies them into a terminal: variables, functions, the folder and processes in the background stay.
+/// A bash that runs one block after the other, as a reader does who copies them into a terminal: variables, functions, the folder and processes in
+/// the background stay.
 /// All of them end with it, and it ends with the process of the tests.
 /// </summary>
 internal sealed class Shell : IAsyncDisposable

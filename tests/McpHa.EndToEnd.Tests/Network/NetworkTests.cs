@@ -56,7 +56,8 @@ public sealed class NetworkTests(NetworkCluster cluster) : IClassFixture<Network
         {
             network.CutBothWays("lb", "store");
             await Wait.UntilAsync(
-                () => cluster.Output.Split('\n').Any(line => line.StartsWith("lb:", StringComparison.Ordinal) && line.Contains("registry unreachable", StringComparison.Ordinal)),
+                () => cluster.Output.Split('\n').Any(line =>
+                    line.StartsWith("lb:", StringComparison.Ordinal) && line.Contains("registry unreachable", StringComparison.Ordinal)),
                 "the balancer to miss the store");
             await AssertGoesOnAsync(call, Wait.Limit);
             Assert.Equal(1, await CountAsync(client));

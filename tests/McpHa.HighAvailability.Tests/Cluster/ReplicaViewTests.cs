@@ -112,7 +112,7 @@ public class ReplicaViewTests
     }
 
     [Fact]
-    public void An_unknown_replica_is_lost_already() => Assert.True(_view.LostToken("nobody").IsCancellationRequested);
+    public void An_unknown_replica_is_lost_already() => Assert.True(_view.LostToken("unknown").IsCancellationRequested);
 
     [Fact]
     public void Changes_of_the_members_are_told_and_mere_heartbeats_are_not()

@@ -85,11 +85,16 @@ public sealed class SampleTests
     {
         var table = new Table();
         await using var cluster = await InProcessCluster.StartAsync(
-            1, server: mcp => mcp.Services.AddSingleton<IToolTable>(table).AddSingleton<ToolCatalog>().AddHostedService(services => services.GetRequiredService<ToolCatalog>()));
+            1,
+            server: mcp => mcp.Services.AddSingleton<IToolTable>(table).AddSingleton<ToolCatalog>()
+                .AddHostedService(services => services.GetRequiredService<ToolCatalog>()));
         using var client = await cluster.ConnectAsync();
         using var stream = await client.GetAsync(cluster[0]);
         using var stateless = StatelessClient.New();
-        var listen = new JsonObject { ["notifications"] = new JsonObject { ["toolsListChanged"] = true, ["resourceSubscriptions"] = new JsonArray("test://one") } };
+        var listen = new JsonObject
+        {
+            ["notifications"] = new JsonObject { ["toolsListChanged"] = true, ["resourceSubscriptions"] = new JsonArray("test://one") },
+        };
         using var listening = await stateless.AskAsync(cluster[0], "subscriptions/listen", listen);
         await listening.MessageAsync();
         using (var subscribed = await client.PostAsync(cluster[0], client.Request("resources/subscribe", new() { ["uri"] = "test://one" })))

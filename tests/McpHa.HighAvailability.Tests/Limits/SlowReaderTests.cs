@@ -22,7 +22,7 @@ public sealed class SlowReaderTests
                 return run.Argument;
             await run.ProgressAsync(0);
             before = GC.GetTotalMemory(forceFullCollection: true);
-            for (var n = 0; n < 1_000; n++) // 64 MB, of which the client reads no byte
+            for (var n = 0; n < 1_000; n++) // 64 MB; the client reads none of it
                 await run.LogAsync(large);
             return "done";
         };

@@ -57,7 +57,8 @@ public sealed class GetStreamTests
         for (var n = 1; n <= 10; n++)
             await SendAsync(cluster[0], client, n);
         var streams = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => client.GetAsync(cluster[0])));
-        await Wait.UntilAsync(() => cluster[0].Session(client.SessionId!)!.Runner.Read(static core => core.GetStreams.WaitingCount) == 0, "the messages to be moved");
+        await Wait.UntilAsync(
+            () => cluster[0].Session(client.SessionId!)!.Runner.Read(static core => core.GetStreams.WaitingCount) == 0, "the messages to be moved");
         await SendAsync(cluster[0], client, 11);
 
         // Which stream got them does not matter. Each is read up to the first number that says that no more can come.

@@ -218,7 +218,7 @@ public sealed class SessionCoreTests
         private readonly List<(string Name, OpenCall Call)> _asked = [];
         private readonly HashSet<string> _answered = [];
 
-        // Streams of calls that have left a trace, and of those of which the session may believe it.
+        // Streams of calls that have left a trace, and of calls that may count as such although they have left none.
         private readonly HashSet<string> _traced = [];
         private readonly HashSet<string> _doubtful = [];
         private OpenCall? _stateHolder;
@@ -246,7 +246,8 @@ public sealed class SessionCoreTests
                 case Input.BeginLazy or Input.BeginOnce or Input.BeginLevel:
                     var active = Core.IsActive;
                     var from = ClientExchange.Of(new DefaultHttpContext());
-                    var admission = Admit(input != Input.BeginOnce, from: from, method: input == Input.BeginLevel ? RequestMethods.LoggingSetLevel : RequestMethods.ToolsCall);
+                    var method = input == Input.BeginLevel ? RequestMethods.LoggingSetLevel : RequestMethods.ToolsCall;
+                    var admission = Admit(input != Input.BeginOnce, from: from, method: method);
                     Assert.Equal(active, admission.Kind == AdmissionKind.Begun);
                     if (!active)
                         break;
@@ -400,7 +401,8 @@ public sealed class SessionCoreTests
             if (outcome.Ended)
             {
                 var traced = large || _traced.Contains(call.Stream.Id);
-                Assert.True(outcome.Unwritten is null ? traced || _doubtful.Contains(call.Stream.Id) : !traced, $"{call.Stream.Id}: {(traced ? "a trace" : "no trace")}");
+                Assert.True(
+                    outcome.Unwritten is null ? traced || _doubtful.Contains(call.Stream.Id) : !traced, $"{call.Stream.Id}: {(traced ? "a trace" : "no trace")}");
                 Become(call, outcome.Unwritten is null ? Fate.Written : Fate.Unwritten);
             }
 
@@ -527,7 +529,9 @@ public sealed class SessionCoreTests
                 if (effect.Kind != EffectKind.Publish)
                     continue;
                 var entry = effect.Entry!;
-                Assert.True(_durability == Durability.Fast || _journal.ContainsKey(entry.Position) || entry.Stream == SseEventId.WaitingStream, $"{entry.Position} was shown before the store had it.");
+                Assert.True(
+                    _durability == Durability.Fast || _journal.ContainsKey(entry.Position) || entry.Stream == SseEventId.WaitingStream,
+                    $"{entry.Position} was shown before the store had it.");
                 Assert.True(entry.Position > _shown.GetValueOrDefault(entry.Stream), $"{entry.Position} was shown twice, or too late.");
                 _shown[entry.Stream] = entry.Position;
             }

@@ -24,7 +24,8 @@ public sealed class SessionDataTests
         Assert.Superset(
             new HashSet<Type>
             {
-                typeof(CommitState), typeof(CommitBatch), typeof(CallTable), typeof(GetStreams), typeof(SessionBroadcasts), typeof(AdmissionState), typeof(WaitingRequest),
+                typeof(CommitState), typeof(CommitBatch), typeof(CallTable), typeof(GetStreams), typeof(SessionBroadcasts),
+                typeof(AdmissionState), typeof(WaitingRequest),
                 typeof(JournalTail), typeof(UnreadEntries), typeof(RecordedHandshake), typeof(Effect),
             },
             data.Keys.ToHashSet());

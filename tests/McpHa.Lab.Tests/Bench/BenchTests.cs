@@ -27,7 +27,8 @@ public sealed class BenchTests
             foreach (var load in report["load"]!.AsArray().SelectMany(subject => subject!["loads"]!.AsArray()))
                 Assert.All(["callsPerSecond", "p50Milliseconds", "p99Milliseconds"], name => Positive(load!["median"]!, name));
             Assert.Superset(
-                new HashSet<string> { "read-only/sdk 64", "read-only/sdk 1", "state/sdk 64", "state/sdk 1", "effect/sdk 64", "effect/sdk 1", "balancer-cpu/nginx-cpu 64", "system/sdk-ha 64" },
+                new HashSet<string> { "read-only/sdk 64", "read-only/sdk 1", "state/sdk 64", "state/sdk 1", "effect/sdk 64", "effect/sdk 1",
+                    "balancer-cpu/nginx-cpu 64", "system/sdk-ha 64" },
                 report["ratios"]!.AsArray().Select(ratio => $"{ratio!["name"]} {ratio["connections"]}").ToHashSet());
 
             Assert.All(["Sdk", "Ha"], kind => Positive(report["memory"]![kind]!, "streamingBytes"));

@@ -87,22 +87,18 @@ internal sealed class ListenStreams : IDrainedStreams, IDisposable
         Task SendAsync(JsonRpcNotification notification) => request.Server.SendMessageAsync(Tag(notification, request.JsonRpcRequest.Id), cancellationToken);
     }
 
-    private void OnListChanged(string method)
-    {
-        var notification = new JsonRpcNotification { Method = method };
-        foreach (var (stream, _) in _open)
-        {
-            if (stream.Wants(notification))
-                stream.Post(notification);
-        }
-    }
+    private void OnListChanged(string method) => Publish(new() { Method = method }, task: null);
 
-    // Tells every stream that wants to know.
     private ValueTask PublishAsync(FollowedBroadcast broadcast)
     {
-        if (broadcast.Notification is not { } notification)
-            return ValueTask.CompletedTask;
-        var task = broadcast.Entry.Kind == BroadcastKinds.Task ? JsonRpc.TextParam(notification.Params, TaskProtocol.TaskId) : null;
+        if (broadcast.Notification is { } notification)
+            Publish(notification, broadcast.Entry.Kind == BroadcastKinds.Task ? JsonRpc.TextParam(notification.Params, TaskProtocol.TaskId) : null);
+        return ValueTask.CompletedTask;
+    }
+
+    // Posts to the streams that listen for the task, or else for the notification.
+    private void Publish(JsonRpcNotification notification, string? task)
+    {
         foreach (var (stream, _) in _open)
         {
             if (task is not null)
@@ -110,8 +106,6 @@ internal sealed class ListenStreams : IDrainedStreams, IDisposable
             else if (stream.Wants(notification))
                 stream.Post(notification);
         }
-
-        return ValueTask.CompletedTask;
     }
 
     // Broadcasts are missing: everything may have changed.

@@ -19,11 +19,13 @@ public class ConnectionFuzzTests
     private const string Clean = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nclean";
 
     private static readonly Gen<string> Responses = Gen.Elements(
-        "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 204 \r\n\r\n", "HTTP/1.1 304 \r\nContent-Length: 3\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 204 \r\n\r\n",
+        "HTTP/1.1 304 \r\nContent-Length: 3\r\n\r\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nT: 1\r\n\r\n",
         "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", "HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nabc",
         "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc", "HTTP/1.1 200 OK\r\n\r\nabc",
-        $"HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n{new string('x', 10_000)}", $"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2710\r\n{new string('x', 10_000)}\r\n0\r\n\r\n");
+        $"HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n{new string('x', 10_000)}",
+        $"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2710\r\n{new string('x', 10_000)}\r\n0\r\n\r\n");
 
     private static readonly Gen<string> Garbage = Gen.Select(ResponseFuzzTests.Pieces.ListOf(), string.Concat);
 
@@ -74,7 +76,8 @@ public class ConnectionFuzzTests
     private static async Task RunAsync(TcpListener replica, Case next)
     {
         var connections = new ReplicaConnections(
-            new Uri($"http://127.0.0.1:{((IPEndPoint)replica.LocalEndpoint).Port}"), Wait.Limit, new Descriptors(NullLogger<Descriptors>.Instance), new FakeTimeProvider());
+            new Uri($"http://127.0.0.1:{((IPEndPoint)replica.LocalEndpoint).Port}"),
+            Wait.Limit, new Descriptors(NullLogger<Descriptors>.Instance), new FakeTimeProvider());
         var expected = Read(next);
         var first = connections.Take();
         var calling = CallAsync(first, next.IsHead ? HttpMethod.Head : HttpMethod.Get, next.Reading);
