@@ -82,8 +82,17 @@ public sealed class ResourceTests
         // What is open goes on.
         waiting.ForEach(connection => connection.Dispose());
         await Wait.UntilAsync(() => streams.All(stream => stream.Events.Any(e => e.Id is not null)), "every stream to begin");
-        var announced = await caller.CallAsync("beside-streams", "announce", new { text = "still here" });
-        Assert.Contains("announced: still here", announced.ToJsonString(), StringComparison.Ordinal);
+
+        // As long as the connections that were in vain are not all closed, calls are refused, too, and have not run.
+        var announced = "";
+        await Wait.UntilAsync(
+            async () =>
+            {
+                announced = (await caller.CallAsync($"beside-streams-{Guid.NewGuid()}", "announce", new { text = "still here" })).ToJsonString();
+                return !announced.Contains("-32012", StringComparison.Ordinal);
+            },
+            "room for calls of open sessions");
+        Assert.Contains("announced: still here", announced, StringComparison.Ordinal);
         await Wait.UntilAsync(() => streams.All(stream => stream.Events.Any(e => e.Announcement == "still here")), "the announcement on every stream");
 
         // And there is room again when streams have closed.
