@@ -65,35 +65,27 @@ internal sealed partial class OwnedTask : IDisposable
     /// <summary>Shows a status message. Messages that follow one another quickly are written together, and only the last of them counts.</summary>
     public void Show(string message)
     {
-        TimeSpan wait;
+        var wait = MessageInterval;
         lock (_gate)
         {
             _next.Message = _copy.Message = message;
             if (_writing)
                 return;
-            wait = MessageInterval - _time.GetElapsedTime(_lastCommit);
+            wait -= _time.GetElapsedTime(_lastCommit);
         }
 
         _messageTimer.Change(wait > TimeSpan.Zero ? wait : TimeSpan.Zero, Timeout.InfiniteTimeSpan);
     }
 
-    /// <summary>Asks the client. Returns its answer, at once if an earlier owner has got it.</summary>
+    /// <summary>Asks the client, all questions in one commit; returns its answers in their order; what an earlier owner was answered is not asked again.</summary>
     /// <exception cref="OperationCanceledException">The task is not this replica's any more, or the tool gave up.</exception>
-    public async Task<JsonNode?> AskAsync(string key, ReadOnlyMemory<byte> request, CancellationToken cancellationToken)
+    public async Task<JsonNode?[]> AskAsync(IReadOnlyList<(string Key, ReadOnlyMemory<byte> Request)> questions, CancellationToken cancellationToken)
     {
-        TaskCompletionSource<JsonNode?> question;
+        List<Task<JsonNode?>> answers;
         lock (_gate)
-        {
-            if (_copy.AnswerTo(key) is { } answer)
-                return JsonNode.Parse(answer.Span);
-            Lost.ThrowIfCancellationRequested();
-            _questions[key] = question = new(TaskCreationOptions.RunContinuationsAsynchronously);
-            _next.Inputs[key] = request;
-            _copy.Ask(key, request);
-        }
-
+            answers = [.. questions.Select(question => AskLocked(question.Key, question.Request))];
         Flush();
-        return await question.Task.WaitAsync(cancellationToken);
+        return await System.Threading.Tasks.Task.WhenAll(answers).WaitAsync(cancellationToken);
     }
 
     /// <summary>A checkpoint; <see langword="null"/>: there is none.</summary>
@@ -203,6 +195,17 @@ internal sealed partial class OwnedTask : IDisposable
         Flush();
         await written.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         return written.IsCompletedSuccessfully;
+    }
+
+    private Task<JsonNode?> AskLocked(string key, ReadOnlyMemory<byte> request)
+    {
+        if (_copy.AnswerTo(key) is { } answer)
+            return System.Threading.Tasks.Task.FromResult(JsonNode.Parse(answer.Span));
+        Lost.ThrowIfCancellationRequested();
+        var question = _questions[key] = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        _next.Inputs[key] = request;
+        _copy.Ask(key, request);
+        return question.Task;
     }
 
     private TaskSnapshot Copy()

@@ -127,21 +127,20 @@ internal sealed class TaskRun : CallScope, ITransport
         var bytes = JsonBytes.Of(question);
         Need();
         var task = await _attached.Task.WaitAsync(Cancelled).WaitAsync(cancellationToken);
-        return await task.AskAsync(NameOf(bytes), bytes, cancellationToken);
+        var answers = await task.AskAsync([(NameOf(bytes), bytes)], cancellationToken);
+        return answers[0];
     }
 
-    /// <summary>Asks what a tool answered with, in place of a result, and returns the answers by the tool's own keys.</summary>
+    /// <summary>Asks in one commit what a tool answered with, in place of a result, and returns the answers by the tool's own keys.</summary>
     /// <param name="requests">Questions by key.</param>
     /// <param name="round">How often the tool has asked before. Keys of rounds differ, even if the tool uses one twice.</param>
     public async Task<JsonObject> AskAllAsync(JsonObject requests, int round)
     {
         var task = await _attached.Task.WaitAsync(Cancelled);
-        var asked = requests.OrderBy(static request => request.Key, StringComparer.Ordinal).Select(request => (request.Key, Answer: task.AskAsync(
-            NameOf(request.Key, round), JsonBytes.Of(request.Value ?? new JsonObject()), Cancelled))).ToList();
-        var answers = new JsonObject();
-        foreach (var (key, answer) in asked)
-            answers[key] = (await answer)?.DeepClone();
-        return answers;
+        var keys = requests.Select(static request => request.Key).Order(StringComparer.Ordinal).ToList();
+        var questions = keys.Select(key => (NameOf(key, round), (ReadOnlyMemory<byte>)JsonBytes.Of(requests[key] ?? new JsonObject()))).ToList();
+        var answers = await task.AskAsync(questions, Cancelled);
+        return new(keys.Zip(answers, static (key, answer) => KeyValuePair.Create(key, answer?.DeepClone())));
     }
 
     /// <summary>A checkpoint; <see langword="null"/>: there is none.</summary>
