@@ -77,7 +77,7 @@ internal sealed partial class OwnedTask : IDisposable
         _messageTimer.Change(wait > TimeSpan.Zero ? wait : TimeSpan.Zero, Timeout.InfiniteTimeSpan);
     }
 
-    /// <summary>Asks the client, all questions in one commit; returns its answers in their order; what an earlier owner was answered is not asked again.</summary>
+    /// <summary>Asks the client, all questions in one commit. Returns the answers in the same order, at once what an earlier owner has got.</summary>
     /// <exception cref="OperationCanceledException">The task is not this replica's any more, or the tool gave up.</exception>
     public async Task<JsonNode?[]> AskAsync(IReadOnlyList<(string Key, ReadOnlyMemory<byte> Request)> questions, CancellationToken cancellationToken)
     {
