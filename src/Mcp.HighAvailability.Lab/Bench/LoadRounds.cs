@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Mcp.HighAvailability.Lab.Bench.Load;
 using Mcp.HighAvailability.Lab.Bench.Report;
 using Mcp.HighAvailability.Lab.Bench.Subjects;
@@ -7,9 +8,9 @@ namespace Mcp.HighAvailability.Lab.Bench;
 /// <summary>The rounds of load: in each, every load of every subject has its turn, so that noise of the machine hits all alike.</summary>
 internal sealed class LoadRounds(BenchOptions options, Action<string> say)
 {
-    // The runtime compiles the hot path for good after a number of calls, not after a time.
+    // The runtime compiles the hot path for good after a number of calls in each process, not after a time.
     private const int WarmUpCalls = 15_000;
-    private const int MaxWarmUpTurns = 6;
+    private static readonly TimeSpan MaxWarmUp = TimeSpan.FromSeconds(20);
 
     public async Task<List<SubjectReport>> RunAsync(IReadOnlyList<SubjectPlan> plans, CancellationToken cancellationToken)
     {
@@ -57,9 +58,9 @@ internal sealed class LoadRounds(BenchOptions options, Action<string> say)
     {
         foreach (var load in subject.Plan.Loads)
         {
-            var calls = 0;
-            var wanted = load.Connections == 1 ? WarmUpCalls / 10 : WarmUpCalls;
-            for (var turn = 0; turn < MaxWarmUpTurns && calls < wanted; turn++)
+            var wanted = subject.Servers.Count * (load.Connections == 1 ? WarmUpCalls / 10 : WarmUpCalls);
+            var started = Stopwatch.GetTimestamp();
+            for (var calls = 0; calls < wanted && Stopwatch.GetElapsedTime(started) < MaxWarmUp;)
                 calls += (await subject.RunAsync(load, options.Duration / 2, cancellationToken)).Calls;
         }
     }
