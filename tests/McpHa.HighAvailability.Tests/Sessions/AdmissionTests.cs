@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Mcp.HighAvailability.Cluster;
 using Mcp.HighAvailability.Sessions;
+using Microsoft.Extensions.Time.Testing;
 
 namespace McpHa.Tests;
 
@@ -56,7 +57,7 @@ public sealed class AdmissionTests
     [Fact]
     public async Task A_take_over_for_a_stream_that_a_call_comes_to_wait_for_passes_other_streams()
     {
-        var admission = new TakeOverAdmission(max: 1, TimeProvider.System);
+        var admission = new TakeOverAdmission(max: 1, hasCalls: static () => false, TimeProvider.System);
         var running = new PendingTakeOver(TakeOverFor.Call);
         await admission.EnterAsync(running);
         PendingTakeOver[] streams = [new(TakeOverFor.Stream), new(TakeOverFor.Stream), new(TakeOverFor.Stream)];
@@ -71,6 +72,26 @@ public sealed class AdmissionTests
 
         admission.Exit(streams[^1], TimeSpan.Zero);
         Assert.Equal([true, false, true], streams.Select(stream => stream.Admitted.IsCompleted));
+    }
+
+    [Fact]
+    public async Task Take_overs_for_streams_rest_half_of_the_time_while_there_are_calls_and_not_without()
+    {
+        var (time, calls) = (new FakeTimeProvider(), false);
+        var admission = new TakeOverAdmission(max: 1, () => calls, time);
+        PendingTakeOver[] streams = [new(TakeOverFor.Stream), new(TakeOverFor.Stream), new(TakeOverFor.Stream)];
+        await admission.EnterAsync(streams[0]);
+        var (second, third) = (admission.EnterAsync(streams[1]), admission.EnterAsync(streams[2]));
+
+        admission.Exit(streams[0], TimeSpan.FromMilliseconds(5));
+        Assert.True(second.IsCompleted);
+
+        calls = true;
+        admission.Exit(streams[1], TimeSpan.FromMilliseconds(5));
+        time.Advance(TimeSpan.FromMilliseconds(4));
+        Assert.False(third.IsCompleted);
+        time.Advance(TimeSpan.FromMilliseconds(1));
+        await third.WaitAsync(Wait.Limit);
     }
 
     [Fact]

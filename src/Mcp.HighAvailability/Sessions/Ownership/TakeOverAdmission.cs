@@ -31,10 +31,13 @@ internal sealed class PendingTakeOver(TakeOverFor purpose)
 
 /// <summary>Lets a bounded number of take-overs run at once: those for calls first, those for streams after them.</summary>
 /// <remarks>
-/// When an owner of thousands of sessions is lost, all of their streams come back within a moment. Take-overs for streams use half of the time at
-/// most, so that processors are left to the calls of all other sessions. A request of a session that has an owner never waits here.
+/// When an owner of thousands of sessions is lost, all of their streams come back within a moment. While calls are in progress, take-overs for streams
+/// use half of the time at most, so that processors are left to them. A request of a session that has an owner never waits here.
 /// </remarks>
-internal sealed class TakeOverAdmission(int max, TimeProvider time)
+/// <param name="max">Take-overs at once.</param>
+/// <param name="hasCalls">Whether calls are in progress.</param>
+/// <param name="time">The clock.</param>
+internal sealed class TakeOverAdmission(int max, Func<bool> hasCalls, TimeProvider time)
 {
     private static readonly TimeSpan MaxRest = TimeSpan.FromMilliseconds(100);
 
@@ -98,7 +101,7 @@ internal sealed class TakeOverAdmission(int max, TimeProvider time)
         lock (_gate)
         {
             _running--;
-            if (takeOver.For == TakeOverFor.Stream && took > TimeSpan.Zero && _streams.Count > 0)
+            if (takeOver.For == TakeOverFor.Stream && took > TimeSpan.Zero && _streams.Count > 0 && hasCalls())
             {
                 _resting++;
                 _ = RestAsync(took < MaxRest ? took : MaxRest);

@@ -19,7 +19,7 @@ internal sealed partial class TakeOvers(
     private readonly TakeOverLog _log = new(runtime.Time, logger);
 
     /// <summary>Bounds and orders take-overs.</summary>
-    public TakeOverAdmission Admission { get; } = new(runtime.Options.MaxTakeOvers ?? DefaultAtOnce, runtime.Time);
+    public TakeOverAdmission Admission { get; } = new(runtime.Options.MaxTakeOvers ?? DefaultAtOnce, () => runtime.Calls.Count > 0, runtime.Time);
 
     /// <summary>The outcome of the take-over of a session that waits or runs; <see langword="null"/> when there is none.</summary>
     public Task<Ownership>? Find(string sessionId, TakeOverFor purpose)
