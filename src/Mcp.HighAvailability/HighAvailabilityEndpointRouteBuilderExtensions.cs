@@ -7,6 +7,7 @@ using Mcp.HighAvailability.Limits;
 using Mcp.HighAvailability.Relay;
 using Mcp.HighAvailability.Security;
 using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Tasks;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Metadata;
 using Microsoft.AspNetCore.Routing;
@@ -45,7 +46,9 @@ public static class HighAvailabilityEndpointRouteBuilderExtensions
         self.Load = () => (host.SessionCount, host.CallCount);
         var metrics = services.GetRequiredService<SessionMetrics>();
         var relayed = services.GetRequiredService<RelayMetrics>();
-        self.Faults = () => new(metrics.Faults.MayHaveRun + relayed.MayHaveRun, metrics.Faults.FencedWrites, metrics.Faults.UnjournaledEvents);
+        var tasks = services.GetRequiredService<TaskMetrics>();
+        self.Faults = () => new(
+            metrics.Faults.MayHaveRun + relayed.MayHaveRun + tasks.MayHaveRun, metrics.Faults.FencedWrites, metrics.Faults.UnjournaledEvents);
         self.Rerun = () => RerunPolicy.Publish(services.GetRequiredService<IOptions<McpServerOptions>>().Value);
         metrics.Observe(() => host.SessionCount, () => host.CallCount, () => gate.Held);
 

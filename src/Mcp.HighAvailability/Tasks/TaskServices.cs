@@ -1,3 +1,4 @@
+using Mcp.HighAvailability.Diagnostics;
 using Mcp.HighAvailability.Security;
 using Mcp.HighAvailability.Sessions;
 using Microsoft.Extensions.DependencyInjection;
@@ -20,6 +21,7 @@ internal static class TaskServices
         services.TryAddSingleton<TaskServer>();
         services.TryAddSingleton<TaskNotices>();
         services.TryAddSingleton<TaskMetrics>();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IStartsAtZero, TaskMetrics>(static p => p.GetRequiredService<TaskMetrics>()));
         services.TryAddSingleton<TaskHost>();
         services.TryAddSingleton<TaskCalls>();
         services.TryAddSingleton<TaskLookup>();

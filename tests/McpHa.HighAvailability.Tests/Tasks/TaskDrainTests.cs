@@ -61,11 +61,13 @@ public sealed class TaskDrainTests
         var client = new TaskClient(cluster);
         var task = TaskClient.Id(await client.CallAsync("work_once"));
         await RunsAsync(1);
+        var metrics = cluster[0].Get<TaskMetrics>();
 
         await cluster[0].StopAsync();
 
         Assert.Equal(-32010, (int?)(await client.EndAsync(task, 1))["error"]?["code"]);
         Assert.Equal(1, _work.Runs);
+        Assert.Equal(1, metrics.MayHaveRun);
     }
 
     [Fact]

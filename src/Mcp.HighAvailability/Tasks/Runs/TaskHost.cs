@@ -16,6 +16,7 @@ internal sealed partial class TaskHost(
     ITaskStore store,
     TaskServer server,
     TaskNotices notices,
+    TaskMetrics metrics,
     KeptIdentity identity,
     ISelfReplica self,
     IOptions<TaskOptions> options,
@@ -164,8 +165,12 @@ internal sealed partial class TaskHost(
         return await task.EndAsync(status, outcome, message) ? status.Name() : TaskTrace.Lost;
     }
 
-    private static Task EndAsync(OwnedTask task, JsonRpcErrorDetail error) =>
-        task.EndAsync(McpTaskStatus.Failed, JsonSerializer.SerializeToUtf8Bytes(error, JsonRpc.TypeInfo<JsonRpcErrorDetail>()), error.Message);
+    private async Task EndAsync(OwnedTask task, JsonRpcErrorDetail error)
+    {
+        var outcome = JsonSerializer.SerializeToUtf8Bytes(error, JsonRpc.TypeInfo<JsonRpcErrorDetail>());
+        if (await task.EndAsync(McpTaskStatus.Failed, outcome, error.Message) && error.Code == JsonRpc.MayHaveRun)
+            metrics.Abandoned();
+    }
 
     private async Task RefuseAsync(OwnedTask task, JsonRpcErrorDetail error)
     {
