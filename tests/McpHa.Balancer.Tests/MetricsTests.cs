@@ -10,7 +10,9 @@ using Microsoft.Extensions.Logging;
 
 namespace McpHa.Tests;
 
-/// <summary>The page's figures as metrics.</summary>
+/// <summary>The page's figures as metrics. A collector of metrics adds up all balancers of a process, so no other test runs at the same time.</summary>
+[Collection(nameof(MetricsTests))]
+[CollectionDefinition(nameof(MetricsTests), DisableParallelization = true)]
 public class MetricsTests
 {
     [Fact]
