@@ -47,18 +47,29 @@ internal sealed class BroadcastChain(BroadcastOptions options)
         return true;
     }
 
-    /// <summary>Adds what was read behind <see cref="Head"/>. What is new and does not follow the newest entry comes after a gap.</summary>
-    public void Load(BroadcastPage page)
+    /// <summary>Adds what was read. What is new and does not follow the newest entry comes after a gap.</summary>
+    /// <param name="page">What was read.</param>
+    /// <param name="asked"><see cref="Head"/> when the read began.</param>
+    /// <returns>
+    /// <see langword="false"/>: entries were pushed or appended during the read, and the page may be older or newer than they are. Read again.
+    /// </returns>
+    public bool TryLoad(BroadcastPage page, BroadcastPosition asked)
     {
+        if (Head != asked && !IsKnown(page.Head) && !page.Entries.Any(entry => entry.Position == Head))
+            return false;
         foreach (var entry in page.Entries)
         {
+            // Nothing was missed before the first read. A log that was empty then is followed from its first entry on.
             if (!IsKnown(entry.Position))
-                Add(entry, afterGap: Last.Ordinal > 0 && !Follows(entry));
+                Add(entry, afterGap: (IsRead || Last.Ordinal > 0) && !Follows(entry));
         }
 
         if (!IsRead)
             Began = Last.Ordinal;
-        (IsRead, Head) = (true, page.Head);
+
+        // A page that is older than the newest entry does not set the head back. Behind an empty log the next append goes on from what is known here.
+        (IsRead, Head) = (true, page.Head.IsNone || IsKnown(page.Head) ? Last.Position : page.Head);
+        return true;
     }
 
     /// <summary>The first kept entry behind an ordinal; <see langword="null"/> if there is none.</summary>

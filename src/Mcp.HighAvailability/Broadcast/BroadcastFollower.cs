@@ -126,13 +126,19 @@ internal sealed partial class BroadcastFollower(
             // The one that was under way had begun before; the one after it had not.
             if (Interlocked.Read(ref _reads) > begun + 1)
                 return;
-            var page = await log.ReadAsync(Head, cancellationToken).ConfigureAwait(false);
-            lock (_gate)
+            bool loaded;
+            do
             {
-                var before = _chain.Last;
-                _chain.Load(page);
-                grown = before != _chain.Last;
+                var asked = Head;
+                var page = await log.ReadAsync(asked, cancellationToken).ConfigureAwait(false);
+                lock (_gate)
+                {
+                    var before = _chain.Last;
+                    loaded = _chain.TryLoad(page, asked);
+                    grown = before != _chain.Last;
+                }
             }
+            while (!loaded);
 
             Interlocked.Increment(ref _reads);
         }

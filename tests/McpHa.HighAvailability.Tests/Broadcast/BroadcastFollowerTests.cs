@@ -131,6 +131,67 @@ public sealed class BroadcastFollowerTests : IDisposable
         Assert.Equal(gap, (await fresh.LocateAsync(two, default)).Gap);
     }
 
+    [Fact]
+    public async Task A_replica_that_knew_an_empty_log_tells_of_what_it_has_not_heard_before_a_loss()
+    {
+        await _follower.ReadAsync(default);
+        var one = (await _log.AppendAsync(Publication("1"), default))!.Position;
+        _log.Wipe();
+        await _log.AppendAsync(Publication("2"), one);
+
+        await _follower.ReadAsync(default);
+
+        Assert.Equal([("2", true)], Followed().Select(broadcast => (Text(broadcast), broadcast.AfterGap)));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_page_that_is_older_than_an_entry_that_came_during_the_read_does_not_set_the_replica_back(bool empty)
+    {
+        var chain = new BroadcastChain(_options);
+        Assert.True(chain.TryLoad(await _log.ReadAsync(default), default));
+        if (!empty)
+            chain.TryAdd((await _log.AppendAsync(Publication("1"), chain.Head))!);
+        var asked = chain.Head;
+        var page = await _log.ReadAsync(asked);
+        var newest = (await _log.AppendAsync(Publication("2"), asked))!;
+        Assert.True(chain.TryAdd(newest));
+
+        Assert.Equal(!empty, chain.TryLoad(page, asked));
+
+        Assert.Equal(newest.Position, chain.Head);
+    }
+
+    [Fact]
+    public async Task A_page_of_a_log_that_is_lost_does_not_come_behind_what_was_appended_since()
+    {
+        var chain = new BroadcastChain(_options);
+        chain.TryLoad(await _log.ReadAsync(default), default);
+        await _log.AppendAsync(Publication("1"), default);
+        var page = await _log.ReadAsync(default);
+        _log.Wipe();
+        chain.TryAdd((await _log.AppendAsync(Publication("2"), default))!);
+
+        Assert.False(chain.TryLoad(page, default));
+        Assert.True(chain.TryLoad(await _log.ReadAsync(chain.Head), chain.Head));
+
+        Assert.Equal("2", Text(chain.Next(0)!));
+        Assert.Equal(1, chain.Last.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_replica_that_has_read_the_emptied_log_appends_behind_what_it_had_heard_before()
+    {
+        await _follower.ReadAsync(default);
+        var one = await AppendAsync("1");
+        await _follower.ReadAsync(default);
+        _log.Wipe();
+        await _follower.ReadAsync(default);
+
+        Assert.Equal(one, (await _log.AppendAsync(Publication("2"), _follower.Head))!.Previous);
+    }
+
     /// <summary>Whatever is lost and in whichever order it is heard: each entry once, in the order of the log, and no silent loss.</summary>
     [Fact]
     public async Task No_order_of_pushes_reads_and_losses_doubles_reorders_or_silently_loses_anything()
@@ -157,10 +218,10 @@ public sealed class BroadcastFollowerTests : IDisposable
                         break;
                     case 3 or 4 when onTheirWay.TryDequeue(out var pushed):
                         if (!chain.TryAdd(pushed))
-                            chain.Load(await log.ReadAsync(chain.Head));
+                            chain.TryLoad(await log.ReadAsync(chain.Head), chain.Head);
                         break;
                     case 5:
-                        chain.Load(await log.ReadAsync(chain.Head));
+                        chain.TryLoad(await log.ReadAsync(chain.Head), chain.Head);
                         break;
                     case 6 when random.Next(6) == 0:
                         log.Wipe();
