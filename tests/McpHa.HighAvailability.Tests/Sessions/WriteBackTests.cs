@@ -178,6 +178,59 @@ public sealed class WriteBackTests
     }
 
     [Fact]
+    public async Task A_session_is_handed_over_although_the_store_loses_it_again_meanwhile()
+    {
+        await using var cluster = await InProcessCluster.StartAsync();
+        using var client = await cluster.ConnectAsync();
+        cluster.Tool.Body = async run => $"{await run.State.UpdateAsync<int>("n", n => n + 1)}";
+        await client.CallAsync(cluster[0], "again");
+        cluster.Sessions.Clear();
+        var writtenBack = cluster[0].Store.StopAfter("WriteBackAsync");
+
+        var handingOver = new HandOver(cluster[0].Session(client.SessionId!)!).ReleaseAsync(evenWithCalls: true, default);
+        await writtenBack.Reached;
+        cluster.Sessions.Clear();
+        writtenBack.LetGo();
+        await handingOver;
+
+        Assert.Equal("2", await client.CallAsync(cluster[1], "again"));
+    }
+
+    [Fact]
+    public async Task An_answer_is_resumed_although_the_store_loses_it_before_the_journal_is_read()
+    {
+        await using var cluster = await InProcessCluster.StartAsync();
+        using var client = await cluster.ConnectAsync();
+        var finish = new TaskCompletionSource();
+        cluster.Tool.Body = async run =>
+        {
+            await run.ProgressAsync(1);
+            await cluster.Tool.UntilAsync(finish.Task);
+            return "done";
+        };
+        string first;
+        using (var call = await client.PostAsync(cluster[0], client.Call("again", progress: true)))
+        {
+            await call.MessageAsync();
+            first = call.LastId;
+        }
+
+        finish.SetResult();
+        var session = cluster[0].Session(client.SessionId!)!;
+        await Wait.UntilAsync(() => session.CallsInFlight.Count == 0, "the call to end");
+        await session.VerifyAsync();
+        var committed = cluster[0].Store.StopAfter("CommitAsync");
+
+        var resuming = client.GetAsync(cluster[0], first);
+        await committed.Reached;
+        cluster.Sessions.Clear();
+        committed.LetGo();
+
+        using var resumed = await resuming;
+        Assert.Equal("done", RawClient.TextOf(await resumed.MessageAsync()));
+    }
+
+    [Fact]
     public async Task The_stream_of_a_call_that_was_cancelled_has_ended_for_every_later_owner()
     {
         await using var cluster = await InProcessCluster.StartAsync(3);

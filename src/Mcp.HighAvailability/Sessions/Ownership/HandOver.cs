@@ -129,7 +129,9 @@ internal sealed partial class HandOver(LiveSession session, SessionOffers? offer
             _runner.Run(BroadcastSteps.RecordIfAhead);
             await session.DrainAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
             var released = await ReleaseAsync(cancellationToken).ConfigureAwait(false);
-            if (released == CommitResult.Lost)
+
+            // As often as the store loses it: this copy may be the only one.
+            while (released == CommitResult.Lost)
             {
                 await session.VerifyAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
                 released = await ReleaseAsync(cancellationToken).ConfigureAwait(false);

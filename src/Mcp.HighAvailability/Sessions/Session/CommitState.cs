@@ -47,6 +47,9 @@ internal sealed class CommitState(SessionRecord record, CommitContext context, U
     /// <summary>Whether answers and server requests that wait for the store have reached the bounds: no new call may begin.</summary>
     public bool IsFull => _gathering is { } batch && (batch.LastingEntries >= context.PendingEntries || batch.LastingBytes >= context.PendingBytes);
 
+    /// <summary>Position of the first entry that the store may not have; <see cref="long.MaxValue"/> if there is none.</summary>
+    public long FirstUnwritten => Math.Min(_writing?.FirstPosition ?? long.MaxValue, _gathering?.FirstPosition ?? long.MaxValue);
+
     /// <summary>Streams with something to show that is not written.</summary>
     public IEnumerable<EventStream> Unshown => (_writing?.Streams ?? []).Concat(_gathering?.Streams ?? []);
 

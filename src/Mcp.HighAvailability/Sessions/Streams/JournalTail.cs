@@ -27,6 +27,10 @@ internal sealed class JournalTail(Func<JournalEntry, bool> isNeeded)
     /// <summary>Kept entries, positions ascending.</summary>
     public IReadOnlyList<JournalEntry> Entries => _entries is { } entries ? [.. entries.Select(e => e.Entry)] : [];
 
+    /// <summary>Kept entries between two positions, ascending: of a stream, or of all streams if it is empty.</summary>
+    public Queue<JournalEntry> Between(string stream, long after, long before) =>
+        new(Entries.Where(e => e.Position > after && e.Position < before && (stream.Length == 0 || e.Stream == stream)));
+
     /// <summary>Adds the newest entry.</summary>
     public void Add(JournalEntry entry, bool question = false)
     {

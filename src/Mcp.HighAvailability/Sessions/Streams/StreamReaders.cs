@@ -72,7 +72,7 @@ internal sealed partial class StreamReaders(LiveSession session)
 
     /// <summary>
     /// The messages of a stream behind a position, as the journal has them when everything is written that waits now, and when a store that
-    /// has lost the session has got it back.
+    /// has lost the session has got it back. What it loses after that is read from memory, as far as it would be written back.
     /// </summary>
     /// <exception cref="OperationCanceledException">Also when the session is no longer served here.</exception>
     /// <exception cref="StoreUnavailableException">The store is away for too long, if the wait is one that fails then.</exception>
@@ -83,9 +83,19 @@ internal sealed partial class StreamReaders(LiveSession session)
         // session is still ours to be read from.
         var ticket = session.Runner.Run(static core => core.Commits.Flush());
         await session.Runner.WrittenAsync(ticket, mode).WaitAsync(cancellationToken).ConfigureAwait(false);
-        var ofAll = stream == session.OneStream?.Id;
-        await foreach (var entry in session.Runtime.Journal.ReadAsync(session.Id, ofAll ? "" : stream, after, cancellationToken).ConfigureAwait(false))
+        var of = stream == session.OneStream?.Id ? "" : stream;
+        var kept = session.Runner.Read((of, after), static (core, asked) => core.Tail.Between(asked.of, asked.after, core.Commits.FirstUnwritten));
+        await foreach (var entry in session.Runtime.Journal.ReadAsync(session.Id, of, after, cancellationToken).ConfigureAwait(false))
+        {
+            while (kept.TryPeek(out var lost) && lost.Position < entry.Position)
+                yield return kept.Dequeue();
+            if (kept.TryPeek(out var same) && same.Position == entry.Position)
+                kept.Dequeue();
             yield return entry;
+        }
+
+        foreach (var lost in kept)
+            yield return lost;
     }
 
     private async ValueTask<Resumption> LookAsync(SseEventId after, Resumed resumed, CancellationToken cancellationToken)
