@@ -15,7 +15,8 @@ internal sealed class Announcer(InMemoryBroadcastLog log)
     /// <summary>How many were made. They are numbered from one.</summary>
     public int Count => _numbers.Count;
 
-    public void Announce(IEnumerable<ExploredReplica> replicas)
+    /// <summary>A replica publishes a broadcast. It knows of it at once.</summary>
+    public void Announce(ExploredReplica publisher, IEnumerable<ExploredReplica> replicas)
     {
         var number = Count + 1;
         var notification = new JsonRpcNotification
@@ -23,7 +24,8 @@ internal sealed class Announcer(InMemoryBroadcastLog log)
             Method = NotificationMethods.LoggingMessageNotification,
             Params = new JsonObject { ["level"] = "info", ["data"] = number },
         };
-        var entry = log.AppendAsync(new() { Kind = BroadcastKinds.Notification, Id = $"{number}", Payload = JsonRpc.Serialize(notification) }, _head).Result!;
+        var publication = new BroadcastPublication { Kind = BroadcastKinds.Notification, Id = $"{number}", Payload = JsonRpc.Serialize(notification) };
+        var entry = log.AppendAsync(publication, publisher.Broadcasts.Head).Result!;
         _head = entry.Position;
         _numbers.Add(entry.Position, number);
         foreach (var replica in replicas)
@@ -32,15 +34,32 @@ internal sealed class Announcer(InMemoryBroadcastLog log)
                 _pushes[replica] = queue = new();
             queue.Enqueue(entry);
         }
+
+        publisher.Broadcasts.Receive(entry);
     }
 
-    /// <summary>Whether the log has a broadcast at an event's position.</summary>
+    /// <summary>Whether the log has, or had, a broadcast at an event's position.</summary>
     public bool Holds(string position, int number) => BroadcastPosition.TryParse(position, out var at) && _numbers.GetValueOrDefault(at) == number;
+
+    /// <summary>The log is empty. Pushes are still under way.</summary>
+    public void Lost() => _head = BroadcastPosition.None;
+
+    /// <summary>Whether a replica has a broadcast in its memory.</summary>
+    public bool IsKnown(int number, ExploredReplica replica)
+    {
+        for (var at = 0L; replica.Broadcasts.Next(at) is { } followed; at = followed.Ordinal)
+        {
+            if (_numbers.GetValueOrDefault(followed.Entry.Position) == number)
+                return true;
+        }
+
+        return false;
+    }
 
     public bool HasFor(ExploredReplica replica) => _pushes.TryGetValue(replica, out var queue) && queue.Count > 0;
 
-    /// <summary>Whether a replica does not know of a broadcast.</summary>
-    public bool IsBehind(ExploredReplica replica) => replica.Broadcasts.Last.Position != _head;
+    /// <summary>Whether the log has a broadcast that a replica does not know of.</summary>
+    public bool IsBehind(ExploredReplica replica) => !_head.IsNone && replica.Broadcasts.Last.Position != _head;
 
     /// <summary>The replica hears the next push.</summary>
     public void Bring(ExploredReplica replica) => replica.Broadcasts.Receive(_pushes[replica].Dequeue());

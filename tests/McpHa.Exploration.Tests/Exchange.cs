@@ -99,20 +99,23 @@ internal sealed class Exchange(World world, string name, string id, string metho
                 if (Answer is not null)
                     Done = true;
                 else if (!IsGet)
-                    world.Violated($"{name}: its stream ended without an answer.");
+                    world.Broken($"{name}: its stream ended without an answer.");
                 break;
             case 200 when method == "POST":
                 Answered(JsonNode.Parse(wire.Text)!);
                 if (Answer!["error"] is null && world.SessionId is not null && name != "initialize" && !world.MayGet(name, Answer, wire.Text))
-                    world.Violated($"{name}: the client has an answer that the journal has not: {wire.Text}");
+                    world.Broken($"{name}: the client has an answer that the journal has not: {wire.Text}");
                 Done = true;
                 break;
             case 202 when method == "POST":
             case 204 when Answer is not null: // it was cut off behind the answer
                 Done = true;
                 break;
+            case 400 or 404 when world.Loss.MayLack(At!, session: wire.StatusCode == 404):
+                Done = true;
+                break;
             default:
-                world.Violated($"{name}: {wire.StatusCode} from {At!.Id}: {wire.Text}");
+                world.Broken($"{name}: {wire.StatusCode} from {At!.Id}: {wire.Text} {world.Incarnations()}");
                 Done = true;
                 break;
         }
@@ -150,7 +153,7 @@ internal sealed class Exchange(World world, string name, string id, string metho
         if (IsGet && JsonNode.Parse(data) is { } news && (string?)news["method"] == "notifications/message")
         {
             if (_stream.Length > 0 && stream != _stream || position < _position)
-                world.Violated($"{name}: broadcast {id} came on {_stream} after position {_position}.");
+                world.Broken($"{name}: broadcast {id} came on {_stream} after position {_position}.");
             world.HeardBroadcast(broadcast, news);
             return;
         }
@@ -158,11 +161,11 @@ internal sealed class Exchange(World world, string name, string id, string metho
         var message = JsonNode.Parse(data)!;
         var answers = message["id"] is not null && message["method"] is null;
         if (!world.Ledger.Holds(stream, position, data) && !(answers && UnwrittenAnswers.Lack(world.Without)))
-            world.Violated($"{name}: {At!.Id} sent event {id} that the journal has not: {data}");
+            world.Broken($"{name}: {At!.Id} sent event {id} that the journal has not: {data}");
         if (_stream.Length > 0 && stream != _stream)
-            world.Violated($"{name}: event {id} is of another stream than {_stream}.");
+            world.Broken($"{name}: event {id} is of another stream than {_stream}.");
         if (position <= _position)
-            world.Violated($"{name}: event {id} came after position {_position}.");
+            world.Broken($"{name}: event {id} came after position {_position}.");
         Messages.Add(message);
         if (answers)
             Answered(message);
@@ -173,7 +176,7 @@ internal sealed class Exchange(World world, string name, string id, string metho
     private void Answered(JsonNode message)
     {
         if (Answer is not null)
-            world.Violated($"{name} was answered twice.");
+            world.Broken($"{name} was answered twice.");
         Answer = message;
     }
 

@@ -2,7 +2,9 @@ using System.Diagnostics;
 
 namespace McpHa.Tests;
 
-/// <summary>Orders of steps of three replicas, their store, journal and bus, with deaths, pauses, lost answers and lost connections in between.</summary>
+/// <summary>
+/// Orders of steps of three replicas, their store, journal and bus, with deaths, pauses, lost answers, lost connections and losses of all data in between.
+/// </summary>
 /// <remarks><c>EXPLORE_SEED=17 ./test Exploration</c> makes one run again; <c>EXPLORE_RUNS=50000</c> makes more of them, <c>EXPLORE_FROM</c> other ones.</remarks>
 public sealed class ExplorationTests(ITestOutputHelper output)
 {
@@ -44,18 +46,34 @@ public sealed class ExplorationTests(ITestOutputHelper output)
     [InlineData("WrittenQuestions")]
     [InlineData("WrittenState")]
     [InlineData("WrittenOnce")]
-    public void Without_a_safeguard_an_order_is_found_that_breaks_the_promise(string safeguard)
+    public void Without_a_safeguard_an_order_is_found_that_breaks_the_promise(string safeguard) => Assert.True(IsFound(safeguard, 2_000, mayLose: false));
+
+    [Theory]
+    [InlineData("WriteBack")]
+    [InlineData("WriteBackCalls")]
+    [InlineData("WriteBackFence")]
+    [InlineData("WriteBackJournal")]
+    [InlineData("WriteBackState")]
+    [InlineData("WriteBackWait")]
+    public void Without_a_safeguard_of_the_write_back_an_order_is_found_in_which_the_store_has_lost_everything(string safeguard)
     {
-        for (var seed = 0; seed < 2_000; seed++)
+        Assert.False(IsFound(safeguard, 20, mayLose: false), "It was found although the store has lost nothing.");
+        Assert.True(IsFound(safeguard, 2_000, mayLose: true));
+    }
+
+    private bool IsFound(string safeguard, int orders, bool mayLose)
+    {
+        for (var seed = 0; seed < orders; seed++)
         {
-            if (World.Explore(seed, safeguard) is { } violation)
+            if (World.Explore(seed, safeguard, mayLose) is { } violation)
             {
                 output.WriteLine($"Found by {violation}");
-                return;
+                return true;
             }
         }
 
-        Assert.Fail($"2,000 orders without {safeguard}, and nothing was found.");
+        output.WriteLine($"{orders} orders without {safeguard}, and nothing was found.");
+        return false;
     }
 
     private static int? Number(string variable) => int.TryParse(Environment.GetEnvironmentVariable(variable), out var number) ? number : null;

@@ -31,15 +31,16 @@ internal sealed class ExploredReplica
         var services = Providers.GetOrAdd((id, without == "RerunPolicy"), static key => Provide(key.Id, key.RerunAnyway));
         var options = services.GetRequiredService<IOptions<HighAvailabilityOptions>>();
         var storeOptions = services.GetRequiredService<IOptions<SessionStoreOptions>>();
-        var gated = new GatedStore(new InMemorySessionStore(sessions), id, scheduler, ledger);
-        var store = MutatedStore.Without(without, gated) ?? gated;
+        var kept = new InMemorySessionStore(sessions);
+        var gated = new GatedStore(WriteBacks.InStore(without, kept, sessions) ?? kept, id, scheduler, ledger);
+        var store = MutatedStore.Without(without, gated) ?? WriteBacks.InReplica(without, gated) ?? gated;
         var metrics = services.GetRequiredService<SessionMetrics>();
         var self = new SelfReplica(options, new NoServer(), time);
         var toBus = bus.Of(id);
-        Id = id;
+        (Id, Self) = (id, self);
         // Who is suspected is chosen, never a matter of time.
         var clusterOptions = Options.Create(new ClusterOptions { HeartbeatInterval = TimeSpan.FromSeconds(15), Overdue = TimeSpan.FromHours(1) });
-        Directory = new ReplicaDirectory(registry, clusterOptions, time, NullLogger<ReplicaDirectory>.Instance, self);
+        Directory = new ReplicaDirectory(WriteBacks.InRegistry(without, registry) ?? registry, clusterOptions, time, NullLogger<ReplicaDirectory>.Instance, self);
         Broadcasts = new BroadcastFollower(
             new GatedBroadcastLog(log, id, scheduler), toBus, Options.Create(new BroadcastOptions()), time, NullLogger<BroadcastFollower>.Instance);
         var runtime = new SessionRuntime(
@@ -57,6 +58,8 @@ internal sealed class ExploredReplica
     }
 
     public string Id { get; }
+
+    public SelfReplica Self { get; }
 
     public ReplicaDirectory Directory { get; }
 

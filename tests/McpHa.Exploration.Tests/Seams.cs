@@ -8,7 +8,13 @@ namespace McpHa.Tests;
 internal sealed class GatedStore(ISessionStore inner, string replica, Scheduler scheduler, Ledger ledger) : ISessionStore
 {
     public ValueTask<bool> CreateAsync(SessionRecord record, CancellationToken cancellationToken = default) =>
-        RunAsync("create", () => inner.CreateAsync(record, cancellationToken));
+        RunAsync("create", async () =>
+        {
+            var created = await inner.CreateAsync(record, CancellationToken.None);
+            if (created)
+                ledger.Created(record);
+            return created;
+        });
 
     public ValueTask<SessionOwner?> FindAsync(string sessionId, CancellationToken cancellationToken = default) =>
         RunAsync("find", () => inner.FindAsync(sessionId, cancellationToken));
@@ -18,7 +24,7 @@ internal sealed class GatedStore(ISessionStore inner, string replica, Scheduler 
         {
             var outcome = await inner.TakeOverAsync(sessionId, expectedEpoch, newOwner, CancellationToken.None);
             if (outcome is TakeOver.Taken taken)
-                ledger.TakenOver(taken.Snapshot.Record.Epoch);
+                World.Current!.TakenOver(replica, taken.Snapshot.Record);
             return outcome;
         });
 
@@ -35,14 +41,26 @@ internal sealed class GatedStore(ISessionStore inner, string replica, Scheduler 
         RunAsync("read state", () => inner.ReadStateAsync(sessionId, cancellationToken));
 
     public ValueTask<CommitResult> ReleaseAsync(string sessionId, long epoch, CancellationToken cancellationToken = default) =>
-        RunAsync("release", () => inner.ReleaseAsync(sessionId, epoch, CancellationToken.None));
+        RunAsync("release", async () =>
+        {
+            var result = await inner.ReleaseAsync(sessionId, epoch, CancellationToken.None);
+            if (result == CommitResult.Committed)
+                ledger.Released(epoch);
+            return result;
+        });
 
     public ValueTask<CommitResult> EndAsync(string sessionId, long epoch, CancellationToken cancellationToken = default) =>
         RunAsync("end", () => inner.EndAsync(sessionId, epoch, CancellationToken.None));
 
     public ValueTask<CommitResult> WriteBackAsync(
         SessionSnapshot snapshot, IReadOnlyDictionary<string, ReadOnlyMemory<byte>> state, CancellationToken cancellationToken = default) =>
-        RunAsync("write back", () => inner.WriteBackAsync(snapshot, state, CancellationToken.None));
+        RunAsync("write back", async () =>
+        {
+            var result = await inner.WriteBackAsync(snapshot, state, CancellationToken.None);
+            if (result == CommitResult.Committed)
+                ledger.WrittenBack(snapshot);
+            return result;
+        });
 
     private async ValueTask<T> RunAsync<T>(string what, Func<ValueTask<T>> step)
     {
@@ -119,15 +137,4 @@ internal sealed class GatedBus(Scheduler scheduler)
         await scheduler.StepAsync(replica, "hear").ConfigureAwait(false);
         await handler(payload).ConfigureAwait(false);
     }
-}
-
-/// <summary>A registry in which all replicas beat all the time; the explorer decides which one is suspected.</summary>
-internal sealed class EverybodyBeats(IReadOnlyList<ReplicaInfo> replicas) : IReplicaRegistry
-{
-    public HashSet<string> Silent { get; } = [];
-
-    public ValueTask<RegistryReading> BeatAsync(ReplicaInfo? self, CancellationToken cancellationToken = default) =>
-        new(new RegistryReading([.. replicas.Where(r => !Silent.Contains(r.Id)).Select(r => new RegisteredReplica(r, TimeSpan.Zero))]));
-
-    public ValueTask LeaveAsync(string replicaId, CancellationToken cancellationToken = default) => ValueTask.CompletedTask;
 }
