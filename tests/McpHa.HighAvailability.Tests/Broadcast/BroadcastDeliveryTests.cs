@@ -181,6 +181,36 @@ public sealed class BroadcastDeliveryTests
         Assert.Equal(["3", "4", "5"], [await HeardAsync(again), await HeardAsync(again), await HeardAsync(again)]);
     }
 
+    [Theory]
+    [InlineData(NotificationMethods.LoggingMessageNotification, "between")]
+    [InlineData(NotificationMethods.ResourceUpdatedNotification)]
+    public async Task Who_comes_back_with_the_notice_of_a_gap_gets_nothing_again(string method, params string[] wanted)
+    {
+        await using var cluster = await InProcessCluster.StartAsync();
+        using var client = await cluster.ConnectAsync(0);
+        using var first = await client.GetAsync(cluster[0]);
+        await SayAsync(cluster[0], "1");
+        Assert.Equal("1", await HeardAsync(first));
+        await Wait.UntilAsync(() => Heads(cluster).Distinct().Count() == 1, "both replicas to hear of it");
+
+        // The log is lost, and goes on with an entry of a replica that has heard of nothing.
+        cluster.Broadcasts.Wipe();
+        var message = new JsonRpcNotification { Method = method, Params = new JsonObject { ["level"] = "info", ["data"] = "between", ["uri"] = "any:uri" } };
+        await cluster.Broadcasts.AppendAsync(new() { Kind = BroadcastKinds.Notification, Id = "between", Payload = JsonRpc.Serialize(message) }, default);
+        Assert.Equal(BroadcastGap.Text, await HeardAsync(first));
+        var notice = first.LastId;
+        await Wait.UntilAsync(() => Heads(cluster).Distinct().Count() == 1, "both replicas to hear of what follows");
+
+        await cluster.CutOffAsync(cluster[0]);
+        using var resumed = await client.GetAsync(cluster[1], notice);
+        await SayAsync(cluster[1], "2");
+        List<string?> heard = [];
+        while (heard is not [.., "2"])
+            heard.Add(await HeardAsync(resumed));
+
+        Assert.Equal([.. wanted, "2"], heard.Where(text => text != BroadcastGap.Text));
+    }
+
     [Fact]
     public async Task A_session_that_wants_nothing_of_the_log_does_not_fall_behind_it()
     {

@@ -195,14 +195,16 @@ internal sealed class StreamPump(HttpContext context, LiveSession session, Strea
     private async ValueTask SendBroadcastsAsync(CancellationToken gone)
     {
         var unsent = 0;
-        while (await session.Broadcasts.NextAsync(reader).ConfigureAwait(false) is var (step, isWanted, _))
+        var before = reader.At.Position;
+        for (; await session.Broadcasts.NextAsync(reader).ConfigureAwait(false) is var (step, isWanted, _); before = reader.At.Position)
         {
             var broadcast = step.Broadcast!;
             if (step.Gap)
             {
                 metrics.BroadcastGap();
+
                 if (session.Broadcasts.Lets(LoggingLevel.Warning))
-                    _response.WriteEvent(Id(_position) with { Broadcast = broadcast.Entry.Previous }, BroadcastGap.Notice);
+                    _response.WriteEvent(isWanted ? IdBefore(broadcast.Entry, before) : Id(_position), BroadcastGap.Notice);
             }
 
             if (isWanted)
@@ -223,6 +225,10 @@ internal sealed class StreamPump(HttpContext context, LiveSession session, Strea
         if (unsent % BroadcastsAtOnce != 0)
             await _response.FlushAsync(gone).ConfigureAwait(false);
     }
+
+    // For what comes before an entry: where the log was, or where the client is if it may have had more. The log may have been empty.
+    private SseEventId IdBefore(BroadcastEntry entry, BroadcastPosition client) =>
+        Id(_position) with { Broadcast = entry.Previous.Covers(client) ? entry.Previous : client };
 
     private SseEventId Id(long position) => new(reader.Stream!.Id, position, IsCall ? null : reader.At.Position);
 
