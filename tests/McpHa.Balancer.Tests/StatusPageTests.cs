@@ -143,6 +143,9 @@ public class StatusPageTests
     {
         var status = BalancerBench.FreeAddress();
         await using var bench = await BalancerBench.StartAsync(o => o.StatusAddress = status);
+
+        // Beside those of the settings, not in place of them: ASP.NET Core's own is localhost.
+        Assert.Equal("127.0.0.1", bench.Client.BaseAddress!.Host);
         (await bench.AddAsync("a")).Answer = (context, _) => context.Response.WriteAsync("of the replica");
 
         foreach (var path in new[] { "/status.json", "/status/events" })
