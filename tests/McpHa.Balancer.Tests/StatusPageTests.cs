@@ -3,6 +3,7 @@ using Mcp.HighAvailability.Affinity;
 using Mcp.HighAvailability.Balancer.Status;
 using Mcp.HighAvailability.Sessions;
 using Mcp.HighAvailability.Storage;
+using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -159,6 +160,19 @@ public class StatusPageTests
 
         using var page = await bench.Client.GetAsync(new Uri(status, "/status.json"));
         Assert.Contains("\"replicas\"", await page.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("--http_ports=8080;8081 --https_ports=8443", "http://*:8080 http://*:8081 https://*:8443 http://127.0.0.1:5201")]
+    [InlineData("--urls=http://10.0.0.1:80;http://10.0.0.1:81 --http_ports=8080", "http://10.0.0.1:80 http://10.0.0.1:81 http://127.0.0.1:5201")]
+    [InlineData("--urls= --http_ports= --https_ports=", "http://localhost:5000 http://127.0.0.1:5201")]
+    public async Task The_address_of_the_page_comes_beside_those_that_are_set(string settings, string addresses)
+    {
+        await using var app = WebApplication.CreateSlimBuilder(settings.Split(' ', StringSplitOptions.RemoveEmptyEntries)).Build();
+
+        StatusPlace.Of(app, new Uri("http://127.0.0.1:5201"));
+
+        Assert.Equal(addresses.Split(' '), app.Urls);
     }
 
     private static Task<HttpResponseMessage> GetPageAsync(BalancerBench bench)

@@ -2,7 +2,7 @@ using System.Text.Json.Nodes;
 
 namespace McpHa.Tests;
 
-/// <summary>The broadcasts that the client has got, in order, and the gaps of which it was told.</summary>
+/// <summary>Broadcasts and notices of gaps that the client has got, in order.</summary>
 /// <remarks>
 /// Invariant: a broadcast comes once and in order, or its client is told of a gap at its place. It may be missing only if a living replica had not heard of
 /// it when the store lost it. The gap may stay silent only if the replica that published next had not heard of it either: the log goes on behind what that

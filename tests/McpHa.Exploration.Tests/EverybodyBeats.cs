@@ -25,7 +25,8 @@ internal sealed class EverybodyBeats(IReadOnlyList<ReplicaInfo> replicas) : IRep
         {
             if (self is not null && !Silent.Contains(self.Id))
                 _listed[self.Id] = replicas.Single(r => r.Id == self.Id) with { WrittenBack = self.WrittenBack };
-            return new(new RegistryReading([.. replicas.Where(r => !Silent.Contains(r.Id) && _listed.ContainsKey(r.Id)).Select(r => new RegisteredReplica(_listed[r.Id], TimeSpan.Zero))])
+            var beating = replicas.Where(r => !Silent.Contains(r.Id) && _listed.ContainsKey(r.Id));
+            return new(new RegistryReading([.. beating.Select(r => new RegisteredReplica(_listed[r.Id], TimeSpan.Zero))])
             {
                 Incarnation = Incarnation,
                 IncarnationAge = _incarnations == 1 ? First : TimeSpan.Zero,

@@ -40,7 +40,8 @@ internal sealed class ExploredReplica
         (Id, Self) = (id, self);
         // Who is suspected is chosen, never a matter of time.
         var clusterOptions = Options.Create(new ClusterOptions { HeartbeatInterval = TimeSpan.FromSeconds(15), Overdue = TimeSpan.FromHours(1) });
-        Directory = new ReplicaDirectory(WriteBacks.InRegistry(without, registry) ?? registry, clusterOptions, time, NullLogger<ReplicaDirectory>.Instance, self);
+        Directory = new ReplicaDirectory(
+            WriteBacks.InRegistry(without, registry) ?? registry, clusterOptions, time, NullLogger<ReplicaDirectory>.Instance, self);
         Broadcasts = new BroadcastFollower(
             new GatedBroadcastLog(log, id, scheduler), toBus, Options.Create(new BroadcastOptions()), time, NullLogger<BroadcastFollower>.Instance);
         var runtime = new SessionRuntime(

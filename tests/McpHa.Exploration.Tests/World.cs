@@ -204,7 +204,8 @@ internal sealed class World
         foreach (var gate in Scheduler.Settled())
         {
             choices.Add((gate.Name, 6, () => Scheduler.LetGo(gate)));
-            if (_failures > 0 && !_fair && (gate.What.StartsWith("commit", StringComparison.Ordinal) || gate.What.StartsWith("write back", StringComparison.Ordinal)))
+            var writes = gate.What.StartsWith("commit", StringComparison.Ordinal) || gate.What.StartsWith("write back", StringComparison.Ordinal);
+            if (_failures > 0 && !_fair && writes)
                 choices.Add((gate.Name + " fails", 1, () => Fail(gate)));
         }
 
@@ -270,7 +271,8 @@ internal sealed class World
         for (var round = 0; round < MaxFairRounds && _violations.Count == 0; round++)
         {
             // Live replicas hear of each other, and find no process where the dead were.
-            foreach (var replica in Living.Where(_ => round % 50 == 0).Where(r => _registry.Awaits(r) || !r.Directory.Alive.Select(a => a.Id).Order().SequenceEqual(Living.Select(l => l.Id))))
+            foreach (var replica in Living.Where(_ => round % 50 == 0).Where(r =>
+                _registry.Awaits(r) || !r.Directory.Alive.Select(a => a.Id).Order().SequenceEqual(Living.Select(l => l.Id))))
             {
                 foreach (var dead in _replicas.Where(r => r.Dead))
                     replica.Directory.ReportUnreachable(dead.Id);
@@ -302,7 +304,8 @@ internal sealed class World
         {
             Violated(
                 $"Still open in the end: {string.Join(", ", _exchanges.Where(e => !e.Done).Select(e => $"{e.Name} at {e.At?.Id ?? "no replica"}"))}; "
-                + $"{_announcer.Count} broadcasts, delivered: {_deliveries}; served by {string.Join(",", Living.Where(r => Session(r) is { Serves: true }).Select(r => $"{r.Id} in epoch {Session(r)!.Epoch}"))}."
+                + $"{_announcer.Count} broadcasts, delivered: {_deliveries}; served by "
+                + $"{string.Join(",", Living.Where(r => Session(r) is { Serves: true }).Select(r => $"{r.Id} in epoch {Session(r)!.Epoch}"))}."
                 + $" The stream has had: {_exchanges.First(e => e.IsGet).Wire?.Text ?? "nothing"}. Journal: {string.Join(" ", Journal())}."
                 + $" {Incarnations()}");
         }

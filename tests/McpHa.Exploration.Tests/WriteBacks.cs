@@ -25,7 +25,7 @@ internal static class WriteBacks
     /// <summary>The registry without a safeguard; <see langword="null"/>: the safeguard is not the registry's.</summary>
     public static IReplicaRegistry? InRegistry(string without, IReplicaRegistry registry) => without == "WriteBackWait" ? new Hasty(registry) : null;
 
-    // The store takes a write-back over whatever it has.
+    // A write-back replaces what the store has, even if that is newer.
     private sealed class Overwritten(ISessionStore inner, InMemorySessions sessions) : MutatedStore(inner)
     {
         public override async ValueTask<CommitResult> WriteBackAsync(

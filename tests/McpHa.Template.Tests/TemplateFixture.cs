@@ -22,7 +22,8 @@ public sealed class TemplateFixture : IAsyncLifetime
         // Around a solution there may be another one. Its files must not reach the build.
         foreach (var file in (string[])["Directory.Build.props", "Directory.Build.targets"])
             await File.WriteAllTextAsync(
-                Path.Combine(_folder, file), $"""<Project><Target Name="Outer" BeforeTargets="CoreCompile"><Error Text="{file} of a folder above" /></Target></Project>""");
+                Path.Combine(_folder, file),
+                $"""<Project><Target Name="Outer" BeforeTargets="CoreCompile"><Error Text="{file} of a folder above" /></Target></Project>""");
         await PackAsync(Version, Packages);
         await DotNet.RunAsync(_folder, "new", "install", Directory.GetFiles(Packages, "*.Template.*").Single(), "--debug:custom-hive", Hive);
     }

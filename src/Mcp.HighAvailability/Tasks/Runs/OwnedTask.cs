@@ -65,13 +65,13 @@ internal sealed partial class OwnedTask : IDisposable
     /// <summary>Shows a status message. Messages that follow one another quickly are written together, and only the last of them counts.</summary>
     public void Show(string message)
     {
-        var wait = MessageInterval;
+        TimeSpan wait;
         lock (_gate)
         {
             _next.Message = _copy.Message = message;
             if (_writing)
                 return;
-            wait -= _time.GetElapsedTime(_lastCommit);
+            wait = MessageInterval - _time.GetElapsedTime(_lastCommit);
         }
 
         _messageTimer.Change(wait > TimeSpan.Zero ? wait : TimeSpan.Zero, Timeout.InfiniteTimeSpan);
