@@ -99,7 +99,8 @@ public class RedisBroadcastLogTests(RedisBackend redis) : BroadcastLogContract, 
         await WipeAsync();
         var client = new RedisClient(redis.Server.ConnectionString);
         _clients.Add(client);
-        return (new RedisBroadcastLog(redis.Connection(), Options.Create(options ?? new()), NullLogger<RedisBroadcastLog>.Instance), redis.Bus(client.Multiplexer));
+        RedisBroadcastLog log = new(redis.Connection(), Options.Create(options ?? new()), TimeProvider.System, NullLogger<RedisBroadcastLog>.Instance);
+        return (log, redis.Bus(client.Multiplexer));
     }
 
     protected override async Task WipeAsync() => await redis.Database.KeyDeleteAsync(RedisBackend.Keys.WholeBroadcastLog);

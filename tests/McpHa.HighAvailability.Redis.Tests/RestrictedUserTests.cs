@@ -139,7 +139,8 @@ public sealed class RestrictedBroadcastLogTests(RestrictedRedis redis) : Broadca
     {
         var connection = redis.Connection();
         await WipeAsync();
-        return (new RedisBroadcastLog(connection, Options.Create(options ?? new()), NullLogger<RedisBroadcastLog>.Instance), redis.Bus(_clients));
+        RedisBroadcastLog log = new(connection, Options.Create(options ?? new()), TimeProvider.System, NullLogger<RedisBroadcastLog>.Instance);
+        return (log, redis.Bus(_clients));
     }
 
     protected override Task WipeAsync() => redis.WipeAsync();

@@ -6,8 +6,9 @@ using StackExchange.Redis;
 
 namespace Mcp.HighAvailability.Redis;
 
-/// <summary>The log in three keys of one hash slot; time is that of Redis.</summary>
-internal sealed partial class RedisBroadcastLog(RedisConnection redis, IOptions<BroadcastOptions> options, ILogger<RedisBroadcastLog> logger) : IBroadcastLog
+/// <summary>The log in three keys of one hash slot. Its time is that of Redis; incarnations are named by the clock of the replica that begins them.</summary>
+internal sealed partial class RedisBroadcastLog(
+    RedisConnection redis, IOptions<BroadcastOptions> options, TimeProvider time, ILogger<RedisBroadcastLog> logger) : IBroadcastLog
 {
     public async ValueTask<BroadcastEntry?> AppendAsync(BroadcastPublication publication, BroadcastPosition known,
         CancellationToken cancellationToken = default)
@@ -18,7 +19,7 @@ internal sealed partial class RedisBroadcastLog(RedisConnection redis, IOptions<
             RedisBroadcastScripts.Append,
             redis.Keys.WholeBroadcastLog,
             [
-                redis.Keys.Topic(IBroadcastLog.Topic).ToString(), NewIncarnation(), Incarnation(known), known.Number, publication.Kind, publication.Id,
+                redis.Keys.Topic(IBroadcastLog.Topic).ToString(), NextIncarnation(known), Incarnation(known), known.Number, publication.Kind, publication.Id,
                 RedisFields.Value(publication.Payload), bounds.MaxEntries, bounds.MaxBytes, (long)bounds.MaxAge.TotalMilliseconds,
             ],
             cancellationToken))!;
@@ -30,7 +31,7 @@ internal sealed partial class RedisBroadcastLog(RedisConnection redis, IOptions<
     public async ValueTask<BroadcastPage> ReadAsync(BroadcastPosition known, CancellationToken cancellationToken = default)
     {
         var answer = (RedisValue[])(await redis.EvaluateAsync(
-            RedisBroadcastScripts.Read, redis.Keys.WholeBroadcastLog, [Incarnation(known), known.Number, NewIncarnation()], cancellationToken))!;
+            RedisBroadcastScripts.Read, redis.Keys.WholeBroadcastLog, [Incarnation(known), known.Number, NextIncarnation(known)], cancellationToken))!;
         if (!BroadcastPosition.TryParse((string)answer[0]!, out var head))
             throw RedisFaults.InvalidRecord(redis.Keys.Broadcasts);
         var entries = new List<BroadcastEntry>(answer.Length - 1);
@@ -45,7 +46,7 @@ internal sealed partial class RedisBroadcastLog(RedisConnection redis, IOptions<
         return new(head, entries);
     }
 
-    private static RedisValue NewIncarnation() => Incarnation(new(InMemoryBroadcastLog.NewIncarnation(), 0));
+    private string NextIncarnation(BroadcastPosition known) => Incarnation(new(known.NextIncarnation(time.GetUtcNow()), 0));
 
     private static string Incarnation(BroadcastPosition position) => position.Incarnation.ToString("x", System.Globalization.CultureInfo.InvariantCulture);
 

@@ -102,12 +102,16 @@ internal sealed class BroadcastChain(BroadcastOptions options)
     }
 
     /// <summary>Where a reader goes on whose position is not known here, although the log was just read.</summary>
+    /// <remarks>Of what is kept it gets what was published later. The rest it may have had.</remarks>
     public BroadcastLocation LocateUnknown(BroadcastPosition position)
     {
         // Of the newest incarnation: an entry that the store has lost and the reader has had.
         if (_ends is [.., var end] && end.Incarnation == position.Incarnation)
             return new(Last.Ordinal, Gap: false);
-        return new(First - 1, Gap: Next(First - 1) is not { Entry.Previous: { IsNone: false } previous } || !position.Covers(previous));
+        var after = Last.Ordinal;
+        while (after >= First && Next(after - 1)!.Entry.Position.Incarnation > position.Incarnation)
+            after--;
+        return new(after, Gap: Next(after) is not { Entry.Previous: { IsNone: false } previous } || !position.Covers(previous));
     }
 
     // An entry that the reader has not had may be missing before the first one that is kept.

@@ -55,4 +55,5 @@ internal sealed class FollowedBroadcast(BroadcastEntry entry, long ordinal, bool
 /// <summary>How far a reader in this replica has come.</summary>
 /// <param name="Ordinal">Of the last entry that it has had; 0: none.</param>
 /// <param name="Position">The same for other replicas.</param>
-internal readonly record struct BroadcastCursor(long Ordinal, BroadcastPosition Position);
+/// <param name="Gap">Entries behind it may be missing: the reader is told so, also if no entry follows.</param>
+internal readonly record struct BroadcastCursor(long Ordinal, BroadcastPosition Position, bool Gap = false);

@@ -1,17 +1,19 @@
 using System.Globalization;
+using System.Security.Cryptography;
 
 namespace Mcp.HighAvailability.Protocol;
 
 /// <summary>A place in the broadcast log: the log's incarnation and the number of an entry.</summary>
 /// <remarks>
-/// Numbers ascend by one within an incarnation. A store that has lost entries begins another incarnation, so a pair is never given twice. Positions of
-/// different incarnations have no order of their own; the order of the log decides.
+/// Numbers ascend by one within an incarnation. A store that has lost entries begins another incarnation, so a pair is never given twice. A later
+/// incarnation is larger, as far as the clocks of those who begin one agree.
 /// </remarks>
-/// <param name="Incarnation">Random, positive; 0 in <see cref="None"/>.</param>
+/// <param name="Incarnation">Unix milliseconds at its beginning, times 65,536, plus a random number below that; 0 in <see cref="None"/>.</param>
 /// <param name="Number">1 or more; 0 before the first entry.</param>
 public readonly record struct BroadcastPosition(long Incarnation, long Number)
 {
     private const int MaxDigits = 16;
+    private const int RandomBits = 16;
 
     /// <summary>Before everything: the log has never had an entry.</summary>
     public static BroadcastPosition None => default;
@@ -41,6 +43,10 @@ public readonly record struct BroadcastPosition(long Incarnation, long Number)
 
     /// <inheritdoc/>
     public override string ToString() => IsNone ? "0" : string.Create(CultureInfo.InvariantCulture, $"{Incarnation:x}.{Number}");
+
+    /// <summary>An incarnation that begins at a time, above that of this position.</summary>
+    internal long NextIncarnation(DateTimeOffset now) =>
+        Math.Max(now.ToUnixTimeMilliseconds() << RandomBits, Incarnation + 1) + RandomNumberGenerator.GetInt32(1 << RandomBits);
 
     /// <summary>
     /// Whether an entry at this position has everything before it up to <paramref name="earlier"/>, as far as numbers of one incarnation tell.

@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Mcp.HighAvailability.Protocol;
 using Microsoft.Extensions.Options;
 
@@ -12,11 +11,9 @@ internal sealed class InMemoryBroadcastLog(IEventBus bus, IOptions<BroadcastOpti
     private readonly HashSet<string> _ids = new(StringComparer.Ordinal);
     private BroadcastPosition _head;
     private BroadcastPosition _last;
+    private BroadcastPosition _newest;
     private long _bytes;
     private bool _restarted;
-
-    /// <summary>A new incarnation. Never 0.</summary>
-    internal static long NewIncarnation() => RandomNumberGenerator.GetInt32(1, int.MaxValue) * (1L << 16) + RandomNumberGenerator.GetInt32(1 << 16);
 
     public async ValueTask<BroadcastEntry?> AppendAsync(BroadcastPublication publication, BroadcastPosition known,
         CancellationToken cancellationToken = default)
@@ -48,7 +45,7 @@ internal sealed class InMemoryBroadcastLog(IEventBus bus, IOptions<BroadcastOpti
         lock (_gate)
         {
             if (_head.Incarnation == known.Incarnation && known.Number > _head.Number)
-                _head = _head with { Incarnation = NewIncarnation() };
+                _head = _head with { Incarnation = NextIncarnation() };
             return new(new BroadcastPage(_head, [.. Behind(known)]));
         }
     }
@@ -98,7 +95,7 @@ internal sealed class InMemoryBroadcastLog(IEventBus bus, IOptions<BroadcastOpti
         if (_head.IsNone)
             (previous, number) = (known, known.Number + 1);
         if (_head.IsNone || _restarted || known.Incarnation == incarnation && known.Number > _head.Number)
-            incarnation = NewIncarnation();
+            incarnation = NextIncarnation();
         _restarted = false;
         return new()
         {
@@ -110,6 +107,9 @@ internal sealed class InMemoryBroadcastLog(IEventBus bus, IOptions<BroadcastOpti
             Payload = publication.Payload,
         };
     }
+
+    // Ascending also where no time passes between two losses.
+    private long NextIncarnation() => (_newest = new(_newest.NextIncarnation(time.GetUtcNow()), 0)).Incarnation;
 
     private void Trim(DateTimeOffset now)
     {

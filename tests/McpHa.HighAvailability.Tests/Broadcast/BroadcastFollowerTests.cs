@@ -131,6 +131,25 @@ public sealed class BroadcastFollowerTests : IDisposable
         Assert.Equal(gap, (await fresh.LocateAsync(two, default)).Gap);
     }
 
+    [Theory]
+    [InlineData(0, false)]
+    [InlineData(-1, true)]
+    [InlineData(null, true)]
+    public async Task Behind_a_position_of_a_log_that_is_not_known_here_only_what_came_later_is_left(int? ahead, bool gap)
+    {
+        await AppendAsync("before");
+        await _follower.ReadAsync(default);
+        // Another log comes and goes that this replica does not hear of. The publisher of what follows has heard of it, or not.
+        _log.Wipe();
+        var unheard = await AppendAsync("unheard", "unheard");
+        _log.Wipe();
+        Assert.Equal(new(1, Gap: true), await _follower.LocateAsync(unheard, default));
+        await _log.AppendAsync(Publication("later"), ahead is null ? default : unheard);
+
+        Assert.Equal(new(1, gap), await _follower.LocateAsync(unheard with { Number = unheard.Number + (ahead ?? 0) }, default));
+        Assert.Equal(["before", "later"], Texts());
+    }
+
     [Fact]
     public async Task A_replica_that_knew_an_empty_log_tells_of_what_it_has_not_heard_before_a_loss()
     {

@@ -198,23 +198,22 @@ internal sealed class StreamPump(HttpContext context, LiveSession session, Strea
         var before = reader.At.Position;
         for (; await session.Broadcasts.NextAsync(reader).ConfigureAwait(false) is var (step, isWanted, _); before = reader.At.Position)
         {
-            var broadcast = step.Broadcast!;
             if (step.Gap)
             {
                 metrics.BroadcastGap();
 
                 if (session.Broadcasts.Lets(LoggingLevel.Warning))
-                    _response.WriteEvent(isWanted ? IdBefore(broadcast.Entry, before) : Id(_position), BroadcastGap.Notice);
+                    _response.WriteEvent(isWanted ? IdBefore(step.Broadcast!.Entry, before) : Id(_position), BroadcastGap.Notice);
             }
 
             if (isWanted)
             {
                 metrics.Broadcast();
-                _response.WriteEvent(Id(_position), broadcast.Entry.Payload.Span);
+                _response.WriteEvent(Id(_position), step.Broadcast!.Entry.Payload.Span);
                 _idSent = true;
             }
 
-            if (_marks!.IsDue(broadcast, isWanted) && McpHeaders.HasPriming(session.ProtocolVersion))
+            if (step.Broadcast is { } broadcast && _marks!.IsDue(broadcast, isWanted) && McpHeaders.HasPriming(session.ProtocolVersion))
                 _response.WritePriming(Id(_position));
             else if (!isWanted && !step.Gap)
                 continue;

@@ -24,16 +24,16 @@ internal sealed class BroadcastReaders(LiveSession session)
         ((IBroadcastReader?)session.Runner.Run(BroadcastSteps.Leave))?.Wake();
     }
 
-    /// <summary>The next broadcast for a response; <see langword="null"/>: none now. The response is woken when there may be one.</summary>
+    /// <summary>The next broadcast or gap for a response; <see langword="null"/>: none now. The response is woken when there may be one.</summary>
     public async ValueTask<NextBroadcast?> NextAsync(StreamSubscription reader)
     {
-        while (Follower.Last.Ordinal > reader.At.Ordinal)
+        while (Follower.Last.Ordinal > reader.At.Ordinal || reader.At.Gap)
         {
             if (reader.Awaits is { } part && !await ClientRequests.IsWrittenAsync(session.Runner.WrittenAsync(part)).ConfigureAwait(false))
                 return null;
             reader.Awaits = null;
             var next = session.Runner.Run((reader, Follower), static (core, asked) => BroadcastSteps.Next(core, asked.reader, asked.Follower));
-            if (next.Step.Broadcast is not null)
+            if (next.Step is { Broadcast: not null } or { Gap: true })
                 return next;
             if (next.Ticket is not { } ticket || !await ClientRequests.IsWrittenAsync(session.Runner.WrittenAsync(ticket)).ConfigureAwait(false))
                 return null;

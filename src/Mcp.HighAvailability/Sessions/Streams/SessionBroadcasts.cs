@@ -62,8 +62,8 @@ internal sealed class SessionBroadcasts
             ToCursor(at, await follower.LocateAsync(at, cancellationToken).ConfigureAwait(false));
     }
 
-    /// <summary>A located position as a cursor. A gap behind it is one more entry that is missing.</summary>
-    public static BroadcastCursor ToCursor(BroadcastPosition position, BroadcastLocation location) => new(location.After - (location.Gap ? 1 : 0), position);
+    /// <summary>A located position as a cursor.</summary>
+    public static BroadcastCursor ToCursor(BroadcastPosition position, BroadcastLocation location) => new(location.After, position, location.Gap);
 
     /// <summary>
     /// The state for <see cref="HandshakeKeys.Broadcast"/>: the cursor's position, then <c>stream@position</c> of each part. Counts as recorded.
@@ -120,25 +120,27 @@ internal sealed class SessionBroadcasts
         {
             if (next.Ordinal <= Cursor.Ordinal && !IsOf(stream, next.Ordinal))
             {
-                at = next.Cursor;
+                at = next.Cursor with { Gap = at.Gap };
                 continue;
             }
 
             if (next.Ordinal > Cursor.Ordinal)
             {
                 if (!isTarget)
-                    return default;
+                    break;
                 if (Open(stream))
                     return new(null, MustRecord: true);
                 Cursor = next.Cursor;
             }
 
-            var gap = next.AfterGap || next.Ordinal > at.Ordinal + 1;
+            var gap = next.AfterGap || at.Gap || next.Ordinal > at.Ordinal + 1;
             at = next.Cursor;
             return new(next, Gap: gap);
         }
 
-        return default;
+        var missed = at.Gap;
+        at = at with { Gap = false };
+        return new(null, Gap: missed);
     }
 
     private bool IsOf(string stream, long ordinal)
@@ -153,6 +155,6 @@ internal sealed class SessionBroadcasts
 
 /// <summary>Next entry of the log for a stream.</summary>
 /// <param name="Broadcast">The entry; <see langword="null"/>: none now.</param>
-/// <param name="Gap">Entries before it may be missing.</param>
+/// <param name="Gap">Entries before it may be missing, or before the next one if there is none now.</param>
 /// <param name="MustRecord">The session's state must be recorded first.</param>
 internal readonly record struct BroadcastStep(FollowedBroadcast? Broadcast, bool Gap = false, bool MustRecord = false);
