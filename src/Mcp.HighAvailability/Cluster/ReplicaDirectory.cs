@@ -93,7 +93,7 @@ public sealed partial class ReplicaDirectory : BackgroundService
 
     /// <summary>Whether all replicas that are alive, or may be without the store's having heard of them, have written back their sessions.</summary>
     /// <remarks>A look into the store was one at a whole store if this is the same before it and after a <see cref="RefreshAsync"/> behind it.</remarks>
-    internal WrittenBack WrittenBack => RegistryAway ? default : Store.WrittenBackBy(Others);
+    internal WrittenBack WrittenBack => RegistryAway ? default : Store.WrittenBackBy(_view.Arrivals, Others);
 
     /// <summary>A replica that is alive, by id.</summary>
     public ReplicaInfo? Find(string replicaId) => _view.Find(replicaId);

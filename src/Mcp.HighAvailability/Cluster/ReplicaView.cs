@@ -17,12 +17,15 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId, bool h
     private readonly ConcurrentQueue<(string Id, ReplicaLoss Reason)> _losses = new();
     private readonly Lock _lock = new();
     private TimeSpan? _lastRead;
-    private volatile Published _published = new([], new Dictionary<string, ReplicaEntry>());
+    private volatile Published _published = new([], new Dictionary<string, ReplicaEntry>(), 0);
     private volatile TaskCompletionSource _changed = NewChange();
 
     public IReadOnlyList<ReplicaInfo> Alive => _published.Alive;
 
     public Task Changed => _changed.Task;
+
+    /// <summary>How often another replica has come, or come back. If it is the same before a look at <see cref="Alive"/> and later, none has since.</summary>
+    public long Arrivals => _published.Arrivals;
 
     public ReplicaInfo? Find(string id) => _published.ById.TryGetValue(id, out var entry) ? entry.Info : null;
 
@@ -241,6 +244,7 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId, bool h
     private void Publish(TimeSpan now)
     {
         var changed = false;
+        var arrivals = _published.Arrivals;
         List<CancellationTokenSource> lost = [];
         foreach (var entry in _entries.Values)
         {
@@ -256,6 +260,7 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId, bool h
             {
                 entry.Lost = new CancellationTokenSource();
                 entry.LostToken = entry.Lost.Token;
+                arrivals++;
             }
 
             entry.Alive = alive;
@@ -266,7 +271,7 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId, bool h
         changed = list.Length != before.Alive.Length
             || list.Zip(before.Alive).Any(pair => pair.First.Id != pair.Second.Id || pair.First.Draining != pair.Second.Draining ||
                 pair.First.Stays != pair.Second.Stays);
-        _published = new Published(list, _entries.Values.Where(entry => entry.Alive).ToDictionary(entry => entry.Info.Id, StringComparer.Ordinal));
+        _published = new Published(list, _entries.Values.Where(entry => entry.Alive).ToDictionary(entry => entry.Info.Id, StringComparer.Ordinal), arrivals);
 
         // After the new view is out, so that woken waiters see it. Callbacks run elsewhere: they may be thousands.
         foreach (var source in lost)
@@ -284,5 +289,5 @@ internal sealed class ReplicaView(ClusterOptions options, string? selfId, bool h
 
     private static TaskCompletionSource NewChange() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    private sealed record Published(ReplicaInfo[] Alive, Dictionary<string, ReplicaEntry> ById);
+    private sealed record Published(ReplicaInfo[] Alive, Dictionary<string, ReplicaEntry> ById, long Arrivals);
 }

@@ -88,8 +88,9 @@ internal sealed class StoreIncarnation(ClusterOptions options, TimeProvider time
     }
 
     /// <summary>Whether all replicas have written back: a session that the store does not know then does not exist.</summary>
+    /// <param name="arrivals">See <see cref="ReplicaView.Arrivals"/>; read before the others.</param>
     /// <param name="others">The other replicas that are alive.</param>
-    public WrittenBack WrittenBackBy(IEnumerable<ReplicaInfo> others)
+    public WrittenBack WrittenBackBy(long arrivals, IEnumerable<ReplicaInfo> others)
     {
         lock (_gate)
         {
@@ -99,7 +100,8 @@ internal sealed class StoreIncarnation(ClusterOptions options, TimeProvider time
             // In the first incarnation that it sees a process may not know all other replicas yet.
             var age = _age + time.GetElapsedTime(_readAt);
             var isComplete = _seen > 1 || age > options.Overdue + options.HeartbeatInterval;
-            return new(Id is null || age > WriteBackLimit || isComplete && others.Concat(_unheard.Values).All(replica => replica.WrittenBack == Id), Id);
+            var byAll = Id is null || age > WriteBackLimit || isComplete && others.Concat(_unheard.Values).All(replica => replica.WrittenBack == Id);
+            return new(byAll, Id, arrivals);
         }
     }
 
@@ -109,4 +111,5 @@ internal sealed class StoreIncarnation(ClusterOptions options, TimeProvider time
 /// <summary>Whether all replicas have written their sessions back, as of the last reading of the registry.</summary>
 /// <param name="ByAll">They have, or nothing can be lost.</param>
 /// <param name="Incarnation">The store's incarnation; <see langword="null"/> where nothing can be lost.</param>
-internal readonly record struct WrittenBack(bool ByAll, string? Incarnation);
+/// <param name="Arrivals">How often a replica has come, or come back: one that comes later was not asked, and may not have written back.</param>
+internal readonly record struct WrittenBack(bool ByAll, string? Incarnation, long Arrivals);

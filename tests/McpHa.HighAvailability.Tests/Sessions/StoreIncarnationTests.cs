@@ -66,6 +66,25 @@ public sealed class StoreIncarnationTests
         Assert.Equal(HttpStatusCode.NotFound, gone.Status);
     }
 
+    [Fact]
+    public async Task A_session_of_a_replica_that_was_taken_for_dead_when_the_store_was_looked_at_is_not_unknown()
+    {
+        await using var cluster = await StartAsync();
+        using var client = await TakenOverByAsync(cluster, 1);
+        cluster.Wipe();
+        var directory = cluster[2].Get<ReplicaDirectory>();
+        directory.ReportUnreachable(cluster[1].Id);
+        await RefreshUntilAsync(cluster, () => directory.WrittenBack.ByAll, "the other replica to be whole by itself", 2);
+        var looked = cluster[2].Store.StopAfter("FindAsync");
+        var call = client.CallAsync(cluster[2], "again", "x");
+        await looked.Reached;
+
+        await RefreshUntilAsync(cluster, () => directory.Find(cluster[1].Id) is { WrittenBack: "3" }, "the owner to be back, and done", 1, 2);
+        looked.LetGo();
+
+        Assert.Equal("x", await call);
+    }
+
     // Its connection to the store comes back late: the others have heard no heartbeat of it since, and for too long.
     [Fact]
     public async Task An_owner_of_which_the_emptied_store_has_not_heard_yet_is_waited_for()
@@ -145,12 +164,9 @@ public sealed class StoreIncarnationTests
             await RefreshAsync(cluster);
         }
 
-        await Wait.UntilAsync(
-            async () =>
-            {
-                await RefreshAsync(cluster);
-                return Enumerable.Range(0, 3).All(n => cluster[n].Get<ReplicaDirectory>().WrittenBack == new WrittenBack(ByAll: true, "2"));
-            },
+        await RefreshUntilAsync(
+            cluster,
+            () => Enumerable.Range(0, 3).All(n => cluster[n].Get<ReplicaDirectory>().WrittenBack is { ByAll: true, Incarnation: "2" }),
             "all replicas to have written back");
         return cluster;
     }
@@ -162,6 +178,14 @@ public sealed class StoreIncarnationTests
         await client.CallAsync(cluster[replica], "again");
         return client;
     }
+
+    private static Task RefreshUntilAsync(InProcessCluster cluster, Func<bool> isSo, string what, params int[] replicas) => Wait.UntilAsync(
+        async () =>
+        {
+            await RefreshAsync(cluster, replicas);
+            return isSo();
+        },
+        what);
 
     private static async Task RefreshAsync(InProcessCluster cluster, params int[] replicas)
     {
