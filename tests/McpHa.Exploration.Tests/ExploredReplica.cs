@@ -46,7 +46,7 @@ internal sealed class ExploredReplica
             new GatedBroadcastLog(log, id, scheduler), toBus, Options.Create(new BroadcastOptions()), time, NullLogger<BroadcastFollower>.Instance);
         var runtime = new SessionRuntime(
             self, store, new GatedJournal(new InMemorySessionJournal(sessions), id, scheduler),
-            new CommitContext(store, time, metrics, options, storeOptions, NullLogger<CommitWriter>.Instance), new LazyFlusher(time), Broadcasts, metrics, options,
+            new CommitContext(store, toBus, time, metrics, options, storeOptions, NullLogger<CommitWriter>.Instance), new LazyFlusher(time), Broadcasts, metrics, options,
             services.GetRequiredService<IOptions<McpServerOptions>>(), NullLoggerFactory.Instance, services, time);
         Host = new SessionHost(runtime, Directory, toBus, NullLogger<SessionHost>.Instance);
         var gate = new SessionGate(Host, self, Directory, services.GetRequiredService<PeerRelay>(), metrics, time, options);

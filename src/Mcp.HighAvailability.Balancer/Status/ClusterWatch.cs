@@ -21,7 +21,7 @@ internal sealed partial class ClusterWatch(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var listener = bus is null ? null : new BusListener(bus, TakeOverNews.Topic, time, logger);
+        var listener = bus is null ? null : new BusListener(bus, OwnerNews.Topic, time, logger);
         listener?.Start(OnMessage);
         while (!stoppingToken.IsCancellationRequested)
         {

@@ -92,8 +92,21 @@ public sealed partial class ReplicaDirectory : BackgroundService
     internal StoreIncarnation Store { get; }
 
     /// <summary>Whether all replicas that are alive, or may be without the store's having heard of them, have written back their sessions.</summary>
-    /// <remarks>A look into the store was one at a whole store if this is the same before it and after a <see cref="RefreshAsync"/> behind it.</remarks>
+    /// <remarks>To be read before a look into the store; see <see cref="IsWholeAsync"/>.</remarks>
     internal WrittenBack WrittenBack => RegistryAway ? default : Store.WrittenBackBy(_view.Arrivals, Others);
+
+    /// <summary>
+    /// Whether the store was whole when it was looked at: all replicas had written back before the look, and the store has lost nothing since.
+    /// </summary>
+    /// <param name="before"><see cref="WrittenBack"/> before the look.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    internal async ValueTask<bool> IsWholeAsync(WrittenBack before, CancellationToken cancellationToken = default)
+    {
+        if (!before.ByAll || before.Incarnation is null)
+            return before.ByAll;
+        await RefreshAsync(cancellationToken).ConfigureAwait(false);
+        return WrittenBack == before;
+    }
 
     /// <summary>A replica that is alive, by id.</summary>
     public ReplicaInfo? Find(string replicaId) => _view.Find(replicaId);

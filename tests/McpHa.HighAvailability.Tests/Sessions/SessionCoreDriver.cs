@@ -45,7 +45,7 @@ internal sealed class SessionCoreDriver
         _durability = durability;
         var options = Options.Create(new HighAvailabilityOptions { Durability = durability });
         var context = new CommitContext(
-            null!, _time, new SessionMetrics(new Meter("test")), options, Options.Create(new SessionStoreOptions()), NullLogger<CommitWriter>.Instance);
+            null!, null!, _time, new SessionMetrics(new Meter("test")), options, Options.Create(new SessionStoreOptions()), NullLogger<CommitWriter>.Instance);
         var record = new SessionRecord { Id = "s", Owner = "a", Epoch = 1, ProtocolVersion = "2025-11-25", Created = DateTimeOffset.UnixEpoch };
         Core = new(record, SessionBroadcasts.Begin(default), context, new(1_000, TimeSpan.FromDays(1), _time));
     }

@@ -1,5 +1,6 @@
 using System.Net;
 using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.Sessions;
 using Mcp.HighAvailability.Storage;
 
 namespace McpHa.Tests;
@@ -83,6 +84,24 @@ public sealed class StoreIncarnationTests
         looked.LetGo();
 
         Assert.Equal("x", await call);
+    }
+
+    [Fact]
+    public async Task A_former_owner_that_writes_the_session_back_first_stops_when_its_owner_has()
+    {
+        await using var cluster = await StartAsync();
+        using var client = await TakenOverByAsync(cluster, 1);
+        cluster.Wipe();
+        cluster.Registry.Heal(cluster[0].Id);
+        cluster[0].Bus.Cut = false;
+        await RefreshAsync(cluster, 0);
+        await Wait.UntilAsync(() => cluster.Snapshot(client.SessionId!)?.Record.Epoch == 1, "the former owner to write back");
+        Assert.True(cluster[0].Get<SessionHost>().Find(client.SessionId!)!.Serves);
+
+        await RefreshAsync(cluster, 1);
+
+        await Wait.UntilAsync(() => cluster.Snapshot(client.SessionId!)!.Record.Epoch == 2, "the owner to write back");
+        await Wait.UntilAsync(() => cluster[0].Get<SessionHost>().Find(client.SessionId!) is not { Serves: true }, "the former owner to stop");
     }
 
     // Its connection to the store comes back late: the others have heard no heartbeat of it since, and for too long.

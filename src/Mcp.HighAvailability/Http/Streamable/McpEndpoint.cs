@@ -221,7 +221,7 @@ internal sealed class McpEndpoint(
     {
         if (await limits.RefuseStreamAsync(context, session).ConfigureAwait(false))
             return true;
-        switch (await session.ResumeAsync(after, Authenticated(context), context.RequestAborted).ConfigureAwait(false))
+        switch (await host.ResumeAsync(session, after, Authenticated(context), context.RequestAborted).ConfigureAwait(false))
         {
             case Resumption.Reading reading:
                 session.TraceResume(after.Stream);

@@ -8,13 +8,16 @@ namespace Mcp.HighAvailability.Sessions;
 /// <remarks>Taking over is safe at any suspicion, because the store fences the old owner. What a request says decides nothing.</remarks>
 internal sealed class OwnershipRule(string self, ReplicaDirectory directory)
 {
+    /// <summary>Why something that the store does not know is not unknown yet.</summary>
+    public const string Unchecked = "The store restarted, failed over or was emptied, and replicas still check their sessions.";
+
     /// <summary>This replica takes on no more sessions while there is another one: it is shutting down, or an operator wants it empty.</summary>
     public bool Draining { get; set; }
 
     /// <summary>This replica is shutting down: it takes on no more sessions, whatever happens to the others.</summary>
     public bool Ending { get; set; }
 
-    /// <summary>To be read before a look into the store; see <see cref="OfMissingAsync"/>.</summary>
+    /// <inheritdoc cref="ReplicaDirectory.WrittenBack"/>
     public WrittenBack WrittenBack => directory.WrittenBack;
 
     /// <summary>Another replica, that is not draining, to serve a key; <see langword="null"/> when there is none.</summary>
@@ -48,23 +51,12 @@ internal sealed class OwnershipRule(string self, ReplicaDirectory directory)
         return await IsWholeAsync(before, cancellationToken).ConfigureAwait(false) ? new Ownership.None() : NotWrittenBack();
     }
 
-    /// <summary>
-    /// Whether the store was whole when it was looked at: all owners had written back their sessions before the look, and the store has lost nothing
-    /// since.
-    /// </summary>
-    /// <param name="before"><see cref="WrittenBack"/> before the look.</param>
-    /// <param name="cancellationToken">Gives up.</param>
-    public async ValueTask<bool> IsWholeAsync(WrittenBack before, CancellationToken cancellationToken = default)
-    {
-        if (!before.ByAll || before.Incarnation is null)
-            return before.ByAll;
-        await directory.RefreshAsync(cancellationToken).ConfigureAwait(false);
-        return directory.WrittenBack == before;
-    }
+    /// <inheritdoc cref="ReplicaDirectory.IsWholeAsync"/>
+    public ValueTask<bool> IsWholeAsync(WrittenBack before, CancellationToken cancellationToken = default) =>
+        directory.IsWholeAsync(before, cancellationToken);
 
     /// <summary>The store may not have what an owner has.</summary>
-    public static Ownership.Undecided NotWrittenBack() =>
-        new("The store restarted, failed over or was emptied, and replicas still check their sessions.");
+    public static Ownership.Undecided NotWrittenBack() => new(Unchecked);
 
     // After the store has lost its data, an owner may not have written the session back yet. So the replica that opened the session is asked.
     private ReplicaInfo? FirstOwner(string sessionId) => SessionIds.HintOf(sessionId) is { } hint

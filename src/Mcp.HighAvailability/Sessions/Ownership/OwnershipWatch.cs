@@ -7,9 +7,10 @@ namespace Mcp.HighAvailability.Sessions;
 
 /// <summary>Detects lost ownership after a pause or partition, even when a session has nothing to write, and writes back what the store has lost.</summary>
 /// <remarks>
-/// <para>The fence protects the store. This check ends streams of a former owner. A take-over is announced on the event bus.
-/// After a time in which announcements may have been missed, and when another incarnation of the store begins (<see cref="StoreIncarnation"/>), every
-/// session is checked by a commit: a fenced one ends here, one that the store has lost is written back.</para>
+/// <para>The fence protects the store. This check ends streams of a former owner. A take-over is announced on the event bus, and so is the write-back of a
+/// session that was taken over: a former owner may have written it back before. After a time in which announcements may have been missed, and when another
+/// incarnation of the store begins (<see cref="StoreIncarnation"/>), every session is checked by a commit: a fenced one ends here, one that the store has
+/// lost is written back.</para>
 /// <para>The next heartbeat then says so (<see cref="ReplicaInfo.WrittenBack"/>). Until all replicas have said it, no session counts as unknown.</para>
 /// </remarks>
 internal sealed partial class OwnershipWatch(
@@ -35,7 +36,7 @@ internal sealed partial class OwnershipWatch(
                     if (doubts != seen || store.Id is { } id && id != self.WrittenBack)
                         await CheckAsync(store.Id).ConfigureAwait(false);
                     seen = doubts;
-                    subscription ??= await bus.SubscribeAsync(TakeOverNews.Topic, OnMessage, stoppingToken).ConfigureAwait(false);
+                    subscription ??= await bus.SubscribeAsync(OwnerNews.Topic, OnMessage, stoppingToken).ConfigureAwait(false);
                 }
                 catch (StoreUnavailableException e)
                 {
@@ -78,7 +79,7 @@ internal sealed partial class OwnershipWatch(
 
     private ValueTask OnMessage(ReadOnlyMemory<byte> payload)
     {
-        if (TakeOverNews.Read(payload.Span) is { } news && host.Find(news.SessionId) is { } session && session.Epoch < news.Epoch)
+        if (OwnerNews.TryRead(payload.Span, out var epoch, out var words) && host.Find(words[0]) is { } session && session.Epoch < epoch)
         {
             // Only the store decides: a forged or stale announcement costs one commit. A session that was given up has no owner here in any case.
             if (session.HandedOver)

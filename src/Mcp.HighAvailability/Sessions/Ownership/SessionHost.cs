@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Security.Claims;
 using Mcp.HighAvailability.Affinity;
 using Mcp.HighAvailability.Broadcast;
 using Mcp.HighAvailability.Cluster;
@@ -113,6 +114,19 @@ internal sealed partial class SessionHost
         }
 
         return new Ownership.Undecided("The session changed its owner too often during this request.");
+    }
+
+    /// <summary>Goes on with a stream behind an event; see <see cref="StreamReaders.ResumeAsync"/>.</summary>
+    /// <exception cref="StoreUnavailableException">
+    /// The event is not known here, and the store may have lost that the session was taken over: a later owner may have given it.
+    /// </exception>
+    public async ValueTask<Resumption> ResumeAsync(LiveSession session, SseEventId after, ClaimsPrincipal? user, CancellationToken cancellationToken)
+    {
+        var writtenBack = _rule.WrittenBack;
+        var resumption = await session.ResumeAsync(after, user, cancellationToken).ConfigureAwait(false);
+        if (resumption is Resumption.Unknown && !await _rule.IsWholeAsync(writtenBack, cancellationToken).ConfigureAwait(false))
+            throw new StoreUnavailableException(OwnershipRule.Unchecked);
+        return resumption;
     }
 
     /// <summary>Opens a session for a client's <c>initialize</c>. The answer is the server's; with an error there is no session.</summary>

@@ -1,6 +1,4 @@
-using System.Buffers.Binary;
 using System.Globalization;
-using System.Text;
 using Mcp.HighAvailability.Storage;
 
 namespace Mcp.HighAvailability.Sessions;
@@ -14,38 +12,19 @@ namespace Mcp.HighAvailability.Sessions;
 /// <param name="Took">From the decision until the session served.</param>
 internal sealed record TakeOverNews(string SessionId, long Epoch, string From, string To, string Reason, TimeSpan Took)
 {
-    public const string Topic = "sessions";
-
     private const string None = "-";
 
-    /// <summary>Tells the cluster. Nothing depends on whether it arrives.</summary>
-    public async Task AnnounceAsync(IEventBus bus)
+    /// <inheritdoc cref="OwnerNews.AnnounceAsync"/>
+    public Task AnnounceAsync(IEventBus bus)
     {
-        try
-        {
-            await bus.PublishAsync(Topic, Write()).ConfigureAwait(false);
-        }
-        catch (Exception)
-        {
-            // Nothing depends on it: the former owner checks by itself when the store is back.
-        }
-    }
-
-    // The epoch, 8 bytes, and then words. None of them has a blank.
-    public byte[] Write()
-    {
-        var words = $"{SessionId} {(From.Length > 0 ? From : None)} {To} {Reason} {((long)Took.TotalMicroseconds).ToString(CultureInfo.InvariantCulture)}";
-        var message = new byte[sizeof(long) + Encoding.ASCII.GetByteCount(words)];
-        BinaryPrimitives.WriteInt64BigEndian(message, Epoch);
-        Encoding.ASCII.GetBytes(words, message.AsSpan(sizeof(long)));
-        return message;
+        var microseconds = ((long)Took.TotalMicroseconds).ToString(CultureInfo.InvariantCulture);
+        return OwnerNews.AnnounceAsync(bus, SessionId, Epoch, $"{(From.Length > 0 ? From : None)} {To} {Reason} {microseconds}");
     }
 
     /// <summary>Reads a message; <see langword="null"/> when it is none of these.</summary>
     public static TakeOverNews? Read(ReadOnlySpan<byte> message) =>
-        message.Length > sizeof(long) && Encoding.ASCII.GetString(message[sizeof(long)..])
-            .Split(' ') is [var session, var from, var to, var reason, var took, ..] &&
+        OwnerNews.TryRead(message, out var epoch, out var words) && words is [var session, var from, var to, var reason, var took, ..] &&
         long.TryParse(took, NumberStyles.None, CultureInfo.InvariantCulture, out var microseconds) && microseconds < TimeSpan.MaxValue.TotalMicroseconds
-            ? new(session, BinaryPrimitives.ReadInt64BigEndian(message), from == None ? "" : from, to, reason, TimeSpan.FromMicroseconds(microseconds))
+            ? new(session, epoch, from == None ? "" : from, to, reason, TimeSpan.FromMicroseconds(microseconds))
             : null;
 }

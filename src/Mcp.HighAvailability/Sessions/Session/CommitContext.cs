@@ -8,6 +8,7 @@ namespace Mcp.HighAvailability.Sessions;
 /// <summary>State shared by the commits of all sessions of a process.</summary>
 internal sealed class CommitContext(
     ISessionStore store,
+    IEventBus bus,
     TimeProvider time,
     SessionMetrics metrics,
     IOptions<HighAvailabilityOptions> options,
@@ -15,6 +16,8 @@ internal sealed class CommitContext(
     ILogger<CommitWriter> logger)
 {
     public ISessionStore Store => store;
+
+    public IEventBus Bus => bus;
 
     public TimeProvider Time => time;
 

@@ -77,8 +77,13 @@ internal sealed partial class CommitWriter(SessionRunner runner, SessionRecord r
         var (commit, (snapshot, state)) = runner.Run(pending, static (core, pending) => (core.Commits.Absorb(pending), core.Copy(pending.Commit.Number)));
         snapshot = snapshot with { Journal = Join(snapshot.Journal, commit), Unread = commit.Unread };
         var result = await context.Store.WriteBackAsync(snapshot, state, runner.Stopped).ConfigureAwait(false);
-        if (result == CommitResult.Committed)
-            context.Metrics.WrittenBack();
+        if (result != CommitResult.Committed)
+            return (pending with { Commit = commit }, result);
+
+        context.Metrics.WrittenBack();
+        // A former owner that has not heard of the take-over may have written the session back before.
+        if (record.Epoch > 1)
+            _ = OwnerNews.AnnounceAsync(context.Bus, record.Id, record.Epoch);
         return (pending with { Commit = commit }, result);
     }
 

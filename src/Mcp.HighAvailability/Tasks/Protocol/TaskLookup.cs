@@ -24,20 +24,11 @@ internal sealed class TaskLookup(ReplicaDirectory directory, IOptions<HighAvaila
             var before = directory.WrittenBack;
             if (await ask() is { } task)
                 return task;
-            if (await IsWholeAsync(before, cancellationToken))
+            if (await directory.IsWholeAsync(before, cancellationToken))
                 return null;
             if (time.GetElapsedTime(begun) >= options.Value.DurableTimeout)
                 throw new StoreUnavailableException("The store was restarted, replaced or emptied; replicas are still checking that it has their tasks.");
             await Task.Delay(Pause, time, cancellationToken);
         }
-    }
-
-    // The answer lies within an incarnation of the store in which all owners have seen to it that the store has what they have.
-    private async ValueTask<bool> IsWholeAsync(WrittenBack before, CancellationToken cancellationToken)
-    {
-        if (!before.ByAll || before.Incarnation is null)
-            return before.ByAll;
-        await directory.RefreshAsync(cancellationToken);
-        return directory.WrittenBack == before;
     }
 }

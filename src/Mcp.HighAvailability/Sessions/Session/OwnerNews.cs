@@ -1,0 +1,37 @@
+using System.Buffers.Binary;
+using System.Text;
+using Mcp.HighAvailability.Storage;
+
+namespace Mcp.HighAvailability.Sessions;
+
+/// <summary>What the owner of a session tells all replicas: whoever has the session with an older epoch checks it.</summary>
+/// <remarks>A message is the epoch (8 bytes) and words without blanks (ASCII): first the session, then what else is to be told.</remarks>
+internal static class OwnerNews
+{
+    public const string Topic = "sessions";
+
+    /// <summary>Tells the cluster. Nothing depends on whether it arrives.</summary>
+    public static async Task AnnounceAsync(IEventBus bus, string sessionId, long epoch, string more = "")
+    {
+        var words = more.Length > 0 ? $"{sessionId} {more}" : sessionId;
+        var message = new byte[sizeof(long) + Encoding.ASCII.GetByteCount(words)];
+        BinaryPrimitives.WriteInt64BigEndian(message, epoch);
+        Encoding.ASCII.GetBytes(words, message.AsSpan(sizeof(long)));
+        try
+        {
+            await bus.PublishAsync(Topic, message).ConfigureAwait(false);
+        }
+        catch (Exception)
+        {
+            // Nothing depends on it: a former owner checks by itself when the store is back.
+        }
+    }
+
+    /// <summary>Reads a message. <see langword="false"/> when it is none of these.</summary>
+    public static bool TryRead(ReadOnlySpan<byte> message, out long epoch, out string[] words)
+    {
+        var isNews = BinaryPrimitives.TryReadInt64BigEndian(message, out epoch) && message.Length > sizeof(long);
+        words = isNews ? Encoding.ASCII.GetString(message[sizeof(long)..]).Split(' ') : [];
+        return isNews;
+    }
+}
