@@ -79,7 +79,8 @@ internal sealed partial class OwnershipWatch(
 
     private ValueTask OnMessage(ReadOnlyMemory<byte> payload)
     {
-        if (OwnerNews.TryRead(payload.Span, out var epoch, out var words) && host.Find(words[0]) is { } session && session.Epoch < epoch)
+        if (OwnerNews.TryRead(payload.Span, out var epoch, out var words) && words[1] != self.Id &&
+            host.Find(words[0]) is { } session && session.Epoch <= epoch)
         {
             // Only the store decides: a forged or stale announcement costs one commit. A session that was given up has no owner here in any case.
             if (session.HandedOver)

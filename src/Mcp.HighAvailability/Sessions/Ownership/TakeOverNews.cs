@@ -18,12 +18,12 @@ internal sealed record TakeOverNews(string SessionId, long Epoch, string From, s
     public Task AnnounceAsync(IEventBus bus)
     {
         var microseconds = ((long)Took.TotalMicroseconds).ToString(CultureInfo.InvariantCulture);
-        return OwnerNews.AnnounceAsync(bus, SessionId, Epoch, $"{(From.Length > 0 ? From : None)} {To} {Reason} {microseconds}");
+        return OwnerNews.AnnounceAsync(bus, SessionId, To, Epoch, $"{(From.Length > 0 ? From : None)} {Reason} {microseconds}");
     }
 
     /// <summary>Reads a message; <see langword="null"/> when it is none of these.</summary>
     public static TakeOverNews? Read(ReadOnlySpan<byte> message) =>
-        OwnerNews.TryRead(message, out var epoch, out var words) && words is [var session, var from, var to, var reason, var took, ..] &&
+        OwnerNews.TryRead(message, out var epoch, out var words) && words is [var session, var to, var from, var reason, var took, ..] &&
         long.TryParse(took, NumberStyles.None, CultureInfo.InvariantCulture, out var microseconds) && microseconds < TimeSpan.MaxValue.TotalMicroseconds
             ? new(session, epoch, from == None ? "" : from, to, reason, TimeSpan.FromMicroseconds(microseconds))
             : null;

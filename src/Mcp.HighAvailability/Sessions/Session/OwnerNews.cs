@@ -4,16 +4,19 @@ using Mcp.HighAvailability.Storage;
 
 namespace Mcp.HighAvailability.Sessions;
 
-/// <summary>What the owner of a session tells all replicas: whoever has the session with an older epoch checks it.</summary>
-/// <remarks>A message is the epoch (8 bytes) and words without blanks (ASCII): first the session, then what else is to be told.</remarks>
+/// <summary>What the owner of a session tells all replicas: another one that has the session, and not with a newer epoch, checks it.</summary>
+/// <remarks>
+/// A message is the epoch (8 bytes) and words without blanks (ASCII): session, owner, and what else is to be told. A store that has lost a take-over may
+/// give its epoch to another owner, so epochs may be the same.
+/// </remarks>
 internal static class OwnerNews
 {
     public const string Topic = "sessions";
 
     /// <summary>Tells the cluster. Nothing depends on whether it arrives.</summary>
-    public static async Task AnnounceAsync(IEventBus bus, string sessionId, long epoch, string more = "")
+    public static async Task AnnounceAsync(IEventBus bus, string sessionId, string owner, long epoch, string more = "")
     {
-        var words = more.Length > 0 ? $"{sessionId} {more}" : sessionId;
+        var words = more.Length > 0 ? $"{sessionId} {owner} {more}" : $"{sessionId} {owner}";
         var message = new byte[sizeof(long) + Encoding.ASCII.GetByteCount(words)];
         BinaryPrimitives.WriteInt64BigEndian(message, epoch);
         Encoding.ASCII.GetBytes(words, message.AsSpan(sizeof(long)));
@@ -30,8 +33,7 @@ internal static class OwnerNews
     /// <summary>Reads a message. <see langword="false"/> when it is none of these.</summary>
     public static bool TryRead(ReadOnlySpan<byte> message, out long epoch, out string[] words)
     {
-        var isNews = BinaryPrimitives.TryReadInt64BigEndian(message, out epoch) && message.Length > sizeof(long);
-        words = isNews ? Encoding.ASCII.GetString(message[sizeof(long)..]).Split(' ') : [];
-        return isNews;
+        words = BinaryPrimitives.TryReadInt64BigEndian(message, out epoch) ? Encoding.ASCII.GetString(message[sizeof(long)..]).Split(' ') : [];
+        return words.Length > 1;
     }
 }
