@@ -1,3 +1,4 @@
+using Mcp.HighAvailability.Sessions;
 using Microsoft.Extensions.DependencyInjection;
 using ModelContextProtocol.Protocol;
 
@@ -39,6 +40,25 @@ public sealed class ActivationTests
     }
 
     [Fact]
+    public async Task A_session_that_is_activated_while_it_drains_stays_until_it_is_handed_over()
+    {
+        await using var cluster = await InProcessCluster.StartAsync();
+        using var client = await cluster.ConnectAsync();
+        await cluster.CutOffAsync(cluster[0]);
+        using var stream = await client.GetAsync(cluster[1]);
+        await stream.NextAsync();
+        var session = cluster[1].Session(client.SessionId!)!;
+        Assert.Equal(DrainOutcome.Drains, session.Runner.Run(false, HandOverSteps.Drain));
+
+        session.Transport.Activate();
+        await Wait.UntilAsync(() => session.Activation.IsComplete, "the server to run");
+
+        await Assert.ThrowsAsync<TimeoutException>(() => session.Gone.WaitAsync(TimeSpan.FromMilliseconds(200)));
+        await session.DrainAsync();
+        session.CloseHandedOver();
+    }
+
+    [Fact]
     public async Task A_session_that_ends_before_it_is_activated_leaves_nothing_behind()
     {
         await using var cluster = await InProcessCluster.StartAsync();
@@ -50,7 +70,7 @@ public sealed class ActivationTests
         Assert.True(await session.EndAsync("test", CancellationToken.None));
         await session.Gone;
         Assert.False(session.Transport.Feed(new JsonRpcNotification { Method = "notifications/test" }));
-        Assert.Equal(0, cluster[1].Get<Mcp.HighAvailability.Sessions.SessionHost>().SessionCount);
+        Assert.Equal(0, cluster[1].Get<SessionHost>().SessionCount);
     }
 
     [Fact]

@@ -101,13 +101,13 @@ internal sealed partial class Activation(LiveSession session)
         }
         catch (Exception e)
         {
-            if (session.Serves)
+            if (!session.IsOver)
                 LogNotActivated(e, session.Id);
             session.Close();
         }
 
         // The session may have ended before its server was there.
-        if (!session.Serves)
+        if (session.IsOver)
             await DisposeAsync().ConfigureAwait(false);
         _completion?.TrySetResult();
     }

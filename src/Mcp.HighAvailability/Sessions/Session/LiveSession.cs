@@ -106,6 +106,9 @@ internal sealed partial class LiveSession
     /// <summary>Whether the session takes requests here. One that does not is about to be <see cref="Gone"/>.</summary>
     public bool Serves => Runner.Read(static core => core.IsActive);
 
+    /// <summary>Whether this replica has nothing more to do with the session. One that drains still has.</summary>
+    public bool IsOver => Runner.Read(static core => core.Phase.IsOver());
+
     /// <summary>Whether the session was given up in good order, so that a client may be told to come back for it.</summary>
     public bool HandedOver => Runner.Read(static core => core.HandedOver);
 

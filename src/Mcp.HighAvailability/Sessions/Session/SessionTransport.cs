@@ -22,7 +22,7 @@ internal sealed class SessionTransport(LiveSession session) : ITransport
     public ChannelReader<JsonRpcMessage> MessageReader => _incoming.Reader;
 
     /// <summary>Hands a client's message to the SDK; <see langword="false"/> when the session has ended here. Not in a step: the SDK runs on.</summary>
-    public bool Feed(JsonRpcMessage message) => Volatile.Read(ref _held) is not null && TryHold(message) ? session.Serves : FeedNow(message);
+    public bool Feed(JsonRpcMessage message) => Volatile.Read(ref _held) is not null && TryHold(message) ? !session.IsOver : FeedNow(message);
 
     /// <summary>As <see cref="Feed"/>, past messages that wait for the activation.</summary>
     public bool FeedNow(JsonRpcMessage message) => _incoming.Writer.TryWrite(message);
