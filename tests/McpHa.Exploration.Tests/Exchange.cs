@@ -111,7 +111,7 @@ internal sealed class Exchange(World world, string name, string id, string metho
             case 204 when Answer is not null: // it was cut off behind the answer
                 Done = true;
                 break;
-            case 400 or 404 when world.Loss.MayLack(At!, session: wire.StatusCode == 404):
+            case 400 or 404 when world.Loss.MayLack(At!):
                 Done = true;
                 break;
             default:

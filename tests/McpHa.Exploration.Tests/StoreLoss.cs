@@ -77,9 +77,9 @@ internal sealed class StoreLoss(InMemorySessions sessions, InMemoryBroadcastLog 
     /// An owner that lives is unknown to a replica only if the store has lost the session and this replica takes the owner for dead. The owner may have
     /// written the session back since the replica looked.
     /// </remarks>
-    public bool MayLack(ExploredReplica replica, bool session)
+    public bool MayLack(ExploredReplica replica)
     {
-        var isUnknown = session && HasHappened && replica.Id != ledger.Owner && replica.Directory.Find(ledger.Owner) is null;
+        var isUnknown = HasHappened && replica.Id != ledger.Owner && replica.Directory.Find(ledger.Owner) is null;
         _isUnknown |= isUnknown;
         return isUnknown || IsForgotten || IsUnfenced;
     }
