@@ -102,17 +102,26 @@ internal sealed class BroadcastChain(BroadcastOptions options)
     }
 
     /// <summary>Where a reader goes on whose position is not known here, although the log was just read.</summary>
-    /// <remarks>Of what is kept it gets what was published later. The rest it may have had.</remarks>
+    /// <remarks>Of what is kept it gets what came later: behind an entry of its incarnation, or in a later one. The rest it may have had.</remarks>
     public BroadcastLocation LocateUnknown(BroadcastPosition position)
     {
         // Of the newest incarnation: an entry that the store has lost and the reader has had.
         if (_ends is [.., var end] && end.Incarnation == position.Incarnation)
             return new(Last.Ordinal, Gap: false);
-        var after = Last.Ordinal;
-        while (after >= First && Next(after - 1)!.Entry.Position.Incarnation > position.Incarnation)
-            after--;
-        return new(after, Gap: Next(after) is not { Entry.Previous: { IsNone: false } previous } || !position.Covers(previous));
+        for (var ordinal = First; ordinal <= Last.Ordinal; ordinal++)
+        {
+            var entry = Next(ordinal - 1)!.Entry;
+            if (entry.Previous.Incarnation == position.Incarnation || entry.Position.Incarnation > position.Incarnation)
+                return new(ordinal - 1, MayMiss(position, entry.Previous));
+        }
+
+        // A position without a number says that the reader was told.
+        return new(Last.Ordinal, Gap: position.Number > 0);
     }
+
+    // Whether there may have been entries between a position that is not known here and the one before the next entry.
+    private static bool MayMiss(BroadcastPosition position, BroadcastPosition previous) =>
+        position.Number > 0 ? previous.IsNone || !position.Covers(previous) : previous.Incarnation > position.Incarnation;
 
     // An entry that the reader has not had may be missing before the first one that is kept.
     private BroadcastLocation Behind(long ordinal, BroadcastPosition position) =>

@@ -235,8 +235,9 @@ internal sealed partial class PeerWatch : IDisposable
             var asked = _now();
             if (await _questions.AskAsync(replica, _stopped.Token).ConfigureAwait(false) is ProbeAnswer.Unreachable { Refused: var refused })
             {
-                _view.Suspect(replica.Id, _now(), refused ? ReplicaLoss.Refused : ReplicaLoss.Unreachable);
-                _store.Forget(replica.Id);
+                var reason = refused ? ReplicaLoss.Refused : ReplicaLoss.Unreachable;
+                _view.Suspect(replica.Id, _now(), reason);
+                _store.Forget(replica.Id, reason);
             }
             else if (_view.Trust(replica.Id, asked, _now()))
                 LogReachable(replica.Id);

@@ -278,7 +278,7 @@ public sealed partial class ReplicaDirectory : BackgroundService
     {
         // A heartbeat is overdue also if the store has lost it and the replica cannot reach the store yet.
         if (reason != ReplicaLoss.Overdue)
-            Store.Forget(replicaId);
+            Store.Forget(replicaId, reason);
         if (reason is ReplicaLoss.Left)
             LogLeft(replicaId);
         else

@@ -12,11 +12,18 @@ internal sealed class StoreIncarnation(ClusterOptions options, TimeProvider time
     // A replica that has not written back by then is not waited for any longer.
     private static readonly TimeSpan WriteBackLimit = TimeSpan.FromSeconds(30);
 
+    // A silent replica that has not written back may be starved of processor time and have its sessions still. It is waited for a little.
+    private static readonly TimeSpan SilenceLimit = TimeSpan.FromSeconds(5);
+
     private readonly Lock _gate = new();
 
     // Replicas that were alive when this incarnation began, and of which the store has not heard since. They may have no more than a slow
     // connection to it, and sessions that no other replica has.
     private readonly Dictionary<string, ReplicaInfo> _unheard = new(StringComparer.Ordinal);
+
+    // Replicas that are not known to have written back in this incarnation, and when those of them fell silent that count as lost.
+    private readonly HashSet<string> _behind = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, long> _silent = new(StringComparer.Ordinal);
     private TaskCompletionSource _changed = NewChange();
     private TimeSpan _age;
     private long _readAt;
@@ -57,14 +64,24 @@ internal sealed class StoreIncarnation(ClusterOptions options, TimeProvider time
             another = changed && ++_seen > 1;
             if (another)
             {
+                _behind.Clear();
+                foreach (var id in _silent.Keys.Where(id => !IsWaitedFor(id)).ToList())
+                    _silent.Remove(id);
                 foreach (var replica in others.Where(static replica => !replica.Draining || replica.Stays))
+                {
                     _unheard[replica.Id] = replica;
+                    _behind.Add(replica.Id);
+                }
             }
 
             foreach (var (replica, age) in reading)
             {
                 if (age < options.Overdue)
                     _unheard.Remove(replica.Id);
+                if (replica.WrittenBack != Id)
+                    _behind.Add(replica.Id);
+                else if (_behind.Remove(replica.Id))
+                    _silent.Remove(replica.Id);
             }
         }
 
@@ -73,11 +90,22 @@ internal sealed class StoreIncarnation(ClusterOptions options, TimeProvider time
         return another;
     }
 
-    /// <summary>A replica is lost: its sessions are not waited for.</summary>
-    public void Forget(string replicaId)
+    /// <summary>A replica is lost: its sessions are not waited for any longer, or only a little if it is just silent.</summary>
+    public void Forget(string replicaId, ReplicaLoss reason)
     {
         lock (_gate)
+        {
             _unheard.Remove(replicaId);
+            if (reason is ReplicaLoss.Refused or ReplicaLoss.Left)
+            {
+                _behind.Remove(replicaId);
+                _silent.Remove(replicaId);
+            }
+            else if (_behind.Contains(replicaId))
+            {
+                _silent.TryAdd(replicaId, time.GetTimestamp());
+            }
+        }
     }
 
     /// <summary>Owners have to check their sessions.</summary>
@@ -100,10 +128,13 @@ internal sealed class StoreIncarnation(ClusterOptions options, TimeProvider time
             // In the first incarnation that it sees a process may not know all other replicas yet.
             var age = _age + time.GetElapsedTime(_readAt);
             var isComplete = _seen > 1 || age > options.Overdue + options.HeartbeatInterval;
-            var byAll = Id is null || age > WriteBackLimit || isComplete && others.Concat(_unheard.Values).All(replica => replica.WrittenBack == Id);
+            var byAll = Id is null || age > WriteBackLimit || isComplete && others.Concat(_unheard.Values).All(replica => replica.WrittenBack == Id) &&
+                !_silent.Keys.Any(IsWaitedFor);
             return new(byAll, Id, arrivals);
         }
     }
+
+    private bool IsWaitedFor(string silent) => time.GetElapsedTime(_silent[silent]) < SilenceLimit;
 
     private static TaskCompletionSource NewChange() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 }

@@ -8,8 +8,8 @@ namespace Mcp.HighAvailability.Protocol;
 /// Numbers ascend by one within an incarnation. A store that has lost entries begins another incarnation, so a pair is never given twice. A later
 /// incarnation is larger, as far as the clocks of those who begin one agree.
 /// </remarks>
-/// <param name="Incarnation">Unix milliseconds at its beginning, times 65,536, plus a random number below that; 0 in <see cref="None"/>.</param>
-/// <param name="Number">1 or more; 0 before the first entry.</param>
+/// <param name="Incarnation">At least the Unix milliseconds at its beginning, times 65,536; the rest is random. 0 in <see cref="None"/>.</param>
+/// <param name="Number">1 or more; 0 before the first entry of the incarnation.</param>
 public readonly record struct BroadcastPosition(long Incarnation, long Number)
 {
     private const int MaxDigits = 16;
@@ -47,6 +47,9 @@ public readonly record struct BroadcastPosition(long Incarnation, long Number)
     /// <summary>An incarnation that begins at a time, above that of this position.</summary>
     internal long NextIncarnation(DateTimeOffset now) =>
         Math.Max(now.ToUnixTimeMilliseconds() << RandomBits, Incarnation + 1) + RandomNumberGenerator.GetInt32(1 << RandomBits);
+
+    /// <summary>A position behind all entries of this incarnation, and before those of later ones.</summary>
+    internal BroadcastPosition BehindIncarnation => new(Incarnation + 1, 0);
 
     /// <summary>
     /// Whether an entry at this position has everything before it up to <paramref name="earlier"/>, as far as numbers of one incarnation tell.

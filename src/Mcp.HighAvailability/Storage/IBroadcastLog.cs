@@ -7,8 +7,9 @@ namespace Mcp.HighAvailability.Storage;
 /// <para>An append is one command, however many sessions and replicas there are. It also pushes the entry (<see cref="BroadcastEntry.ToBytes"/>) to the topic
 /// <see cref="Topic"/> of the <see cref="Storage.IEventBus"/>. A push may get lost; readers notice a missing number and read.</para>
 /// <para>
-/// Invariant: a position is given to one entry only. A log begins a new incarnation when its server process is another one than at the last append, when it is
-/// behind what its caller knows (a fail-over to a replica that lagged), and when it is empty. In an empty log the numbers go on behind what the caller knows.
+/// Invariant: a position is given to one entry only, and a later incarnation is larger, as far as clocks agree. A log begins a new incarnation when its
+/// server process is another one than at the last append, when it is behind what its caller knows (a fail-over to a replica that lagged), and when it is
+/// empty. In an empty log the numbers go on behind what the caller knows.
 /// </para>
 /// <para>The log keeps what <see cref="BroadcastOptions"/> say, and the ids of exactly these entries.</para>
 /// </remarks>

@@ -212,6 +212,26 @@ public sealed class BroadcastDeliveryTests
     }
 
     [Fact]
+    public async Task A_gap_is_told_at_once_and_once_if_nothing_came_behind_it()
+    {
+        await using var cluster = await InProcessCluster.StartAsync();
+        using var client = await cluster.ConnectAsync(0);
+        using var first = await client.GetAsync(cluster[0]);
+        await SayAsync(cluster[0], "1");
+        Assert.Equal("1", await HeardAsync(first));
+
+        // A place in a log that came and went, and of which the replica has not heard.
+        Assert.True(SseEventId.TryParse(first.LastId, out var id));
+        var unheard = id with { Broadcast = new(id.Broadcast!.Value.Incarnation + 1, 5) };
+        using var resumed = await client.GetAsync(cluster[0], unheard.ToString());
+        Assert.Equal(BroadcastGap.Text, await HeardAsync(resumed));
+
+        using var again = await client.GetAsync(cluster[0], resumed.LastId);
+        await SayAsync(cluster[0], "2");
+        Assert.Equal("2", await HeardAsync(again));
+    }
+
+    [Fact]
     public async Task A_session_that_wants_nothing_of_the_log_does_not_fall_behind_it()
     {
         await using var cluster = await InProcessCluster.StartAsync();

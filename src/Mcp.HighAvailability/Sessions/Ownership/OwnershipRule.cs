@@ -9,7 +9,7 @@ namespace Mcp.HighAvailability.Sessions;
 internal sealed class OwnershipRule(string self, ReplicaDirectory directory)
 {
     /// <summary>Why something that the store does not know is not unknown yet.</summary>
-    public const string Unchecked = "The store restarted, failed over or was emptied, and replicas still check their sessions.";
+    public const string Unchecked = "The store restarted, failed over or was emptied, or a replica has just come, and not all have checked their sessions yet.";
 
     /// <summary>This replica takes on no more sessions while there is another one: it is shutting down, or an operator wants it empty.</summary>
     public bool Draining { get; set; }

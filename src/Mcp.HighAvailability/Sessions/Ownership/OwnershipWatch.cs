@@ -100,6 +100,6 @@ internal sealed partial class OwnershipWatch(
     [LoggerMessage(Level = LogLevel.Error, Message = "The check of session ownership failed. It is repeated within a second.")]
     private partial void LogFailed(Exception exception);
 
-    [LoggerMessage(Level = LogLevel.Debug, Message = "Not subscribed to take-over news yet: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Not subscribed to the news of owners yet: {Reason}")]
     private partial void LogLater(string reason);
 }

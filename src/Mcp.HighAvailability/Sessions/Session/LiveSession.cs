@@ -103,7 +103,7 @@ internal sealed partial class LiveSession
     /// <summary>Completes when this replica serves the session no longer.</summary>
     public Task Gone => Runner.WhenAsync(static core => core.Phase.IsOver());
 
-    /// <summary>Whether the session takes requests here. One that does not is about to be <see cref="Gone"/>.</summary>
+    /// <summary>Whether the session takes requests here. One that does not drains, or is over.</summary>
     public bool Serves => Runner.Read(static core => core.IsActive);
 
     /// <summary>Whether this replica has nothing more to do with the session. One that drains still has.</summary>
@@ -179,6 +179,16 @@ internal sealed partial class LiveSession
     /// <summary>Waits until everything is written that waits now. Cancelled when it will not be.</summary>
     public Task DrainAsync() => Runner.WrittenAsync(Runner.Run(static core => core.Commits.Drain()));
 
+    /// <summary>As <see cref="VerifyAsync"/>, unless the store has said so a moment ago.</summary>
+    /// <exception cref="StoreUnavailableException">The store is away.</exception>
+    public Task ConfirmAsync() => Runner.WrittenAsync(
+        Runner.Run(static core =>
+        {
+            core.Commits.Confirm();
+            return core.Commits.Drain();
+        }),
+        WaitMode.Fails);
+
     /// <summary>Asks the store, by a commit, whether the session is still ours; ends the local copy if not.</summary>
     public void Check() => _ = VerifyAsync();
 
@@ -192,8 +202,12 @@ internal sealed partial class LiveSession
     /// <exception cref="StoreUnavailableException">The store is away, so the answer is unknown. The client's message has to wait.</exception>
     public async ValueTask<bool> IsOursAsync(CancellationToken cancellationToken)
     {
-        if (await Runtime.Store.FindAsync(Id, cancellationToken).ConfigureAwait(false) is not { } record || record.Epoch <= Epoch)
+        if (await Runtime.Store.FindAsync(Id, cancellationToken).ConfigureAwait(false) is not { } record || record.Epoch < Epoch ||
+            record.Epoch == Epoch && (record.Owner.Length == 0 || record.Owner == Record.Owner))
+        {
             return Serves;
+        }
+
         Close();
         return false;
     }

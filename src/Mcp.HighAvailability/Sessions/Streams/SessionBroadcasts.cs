@@ -127,7 +127,7 @@ internal sealed class SessionBroadcasts
             if (next.Ordinal > Cursor.Ordinal)
             {
                 if (!isTarget)
-                    break;
+                    return default;
                 if (Open(stream))
                     return new(null, MustRecord: true);
                 Cursor = next.Cursor;
@@ -138,9 +138,15 @@ internal sealed class SessionBroadcasts
             return new(next, Gap: gap);
         }
 
-        var missed = at.Gap;
-        at = at with { Gap = false };
-        return new(null, Gap: missed);
+        if (!at.Gap)
+            return default;
+
+        // Its place is not known here, and nothing came later. Whoever comes back from behind its incarnation has been told.
+        var isCursor = Cursor.Ordinal == at.Ordinal && Cursor.Position == at.Position;
+        at = new(at.Ordinal, at.Position.Incarnation == follower.Last.Position.Incarnation ? at.Position : at.Position.BehindIncarnation);
+        if (isCursor)
+            Cursor = at;
+        return new(null, Gap: true);
     }
 
     private bool IsOf(string stream, long ordinal)
