@@ -68,6 +68,10 @@ public sealed class OutcomeRuleTests
         });
 
     [Fact]
+    public void A_may_have_run_of_a_call_that_may_run_again_when_not_all_replicas_were_killed_at_once() => Finds(ViolationKind.Error, (story, wrong) =>
+        story.Fault(FaultKind.Kill, hitsAll: !wrong, () => story.Outcome(story.Begin(A, "echo"), MayHaveRun)));
+
+    [Fact]
     public void A_may_have_run_without_a_fault_at_the_owner() => Finds(ViolationKind.Error, (story, wrong) => story.Fault(
         FaultKind.Kill, () => story.Outcome(story.BeginDelivery(A, "p"), MayHaveRun), wrong ? B : A));
 

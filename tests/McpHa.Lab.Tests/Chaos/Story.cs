@@ -120,10 +120,12 @@ internal sealed class Story
     public void FinalReading(string session, long counter, params string[] notes) => Add(at => new FinalReading(at, session, notes, counter));
 
     /// <summary>A fault goes on while something happens.</summary>
-    public void Fault(FaultKind kind, Action meanwhile, params string[]? affected)
+    public void Fault(FaultKind kind, Action meanwhile, params string[]? affected) => Fault(kind, hitsAll: false, meanwhile, affected);
+
+    public void Fault(FaultKind kind, bool hitsAll, Action meanwhile, params string[]? affected)
     {
         var number = Events.OfType<FaultBegan>().Count() + 1;
-        Add(at => new FaultBegan(at, number, kind, "made up", affected is { Length: 0 } ? null : affected));
+        Add(at => new FaultBegan(at, number, kind, "made up", affected is { Length: 0 } ? null : affected, hitsAll));
         meanwhile();
         Add(at => new FaultEnded(at, number));
     }

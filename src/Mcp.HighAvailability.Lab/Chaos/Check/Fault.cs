@@ -22,6 +22,9 @@ internal sealed class Fault(FaultBegan began, TimeSpan ended)
     /// <summary>Whether calls in flight begin anew by it. After SIGTERM they finish first.</summary>
     public bool RunsAgain => Kind is FaultKind.Kill or FaultKind.Pause or FaultKind.Cut;
 
+    /// <summary>How many replicas in a row a call may lose by it, as far as that counts.</summary>
+    public int Losses => !RunsAgain ? 0 : began.HitsAll ? 2 : 1;
+
     /// <summary>Whether it goes on at some time between two moments, its aftermath included.</summary>
     public bool Overlaps(TimeSpan from, TimeSpan to, TimeSpan aftermath) => Begin <= to && from <= End + aftermath;
 }

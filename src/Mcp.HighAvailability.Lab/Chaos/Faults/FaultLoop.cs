@@ -87,7 +87,7 @@ internal sealed class FaultLoop(ChaosOptions options, ChaosCluster cluster, Hist
         {
             var affected = await _actions.AffectedAsync(fault, failing.Token);
             var text = _actions.Describe(fault);
-            var happened = history.Add(at => new FaultBegan(at, fault.Number, fault.Kind, text, affected));
+            var happened = history.Add(at => new FaultBegan(at, fault.Number, fault.Kind, text, affected, fault.Form is FaultForm.AllKilled));
             var record = new FaultRecord(fault.Number, fault.Kind, fault.Form, text, _actions.Targets(fault), happened.At);
             lock (_records)
                 _records.Add(record);

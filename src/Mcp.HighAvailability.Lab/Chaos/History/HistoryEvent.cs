@@ -70,7 +70,9 @@ internal sealed record SharedReading(TimeSpan At, string Handle, IReadOnlyList<s
 /// <param name="AffectedSessions">
 /// The sessions whose owner it hits (<see cref="FaultKind.Balancer"/>: that may have a connection through it); <see langword="null"/>: any.
 /// </param>
-internal sealed record FaultBegan(TimeSpan At, int Number, FaultKind Kind, string Target, IReadOnlyList<string>? AffectedSessions) : HistoryEvent(At);
+/// <param name="HitsAll">It hits all replicas at once.</param>
+internal sealed record FaultBegan(
+    TimeSpan At, int Number, FaultKind Kind, string Target, IReadOnlyList<string>? AffectedSessions, bool HitsAll = false) : HistoryEvent(At);
 
 /// <summary>The fault is over and the cluster is whole again.</summary>
 internal sealed record FaultEnded(TimeSpan At, int Number) : HistoryEvent(At);

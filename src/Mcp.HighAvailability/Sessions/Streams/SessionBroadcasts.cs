@@ -141,7 +141,7 @@ internal sealed class SessionBroadcasts
         if (!at.Gap)
             return default;
 
-        // Its place is not known here, and nothing came later. Whoever comes back from behind its incarnation has been told.
+        // The place is not known here, and nothing came later. A client that comes back from behind its incarnation has been told.
         var isCursor = Cursor.Ordinal == at.Ordinal && Cursor.Position == at.Position;
         at = new(at.Ordinal, at.Position.Incarnation == follower.Last.Position.Incarnation ? at.Position : at.Position.BehindIncarnation);
         if (isCursor)

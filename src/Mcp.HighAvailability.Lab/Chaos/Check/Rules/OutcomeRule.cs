@@ -4,9 +4,9 @@ namespace Mcp.HighAvailability.Lab.Chaos.Check.Rules;
 
 /// <summary>
 /// Every call has exactly one outcome, within its time. The only allowed error is "may have run": for a call that must not run again while a fault hits
-/// its session's owner, and for any other call when a fault hits the owner and another one the replica that may have followed. Behind a plain load
-/// balancer a connection may also break during a fault, and so it may when our balancer dies: clients of revisions before 2025-11-25 cannot resume a
-/// response that has sent nothing yet. A handle is unknown after Redis has lost its data.
+/// its session's owner, and for any other call when a fault hits the owner, and the same or another one the replica that may have followed. Behind a
+/// plain load balancer a connection may also break during a fault, and so it may when our balancer dies: clients of revisions before 2025-11-25 cannot
+/// resume a response that has sent nothing yet. A handle is unknown after Redis has lost its data.
 /// </summary>
 internal static class OutcomeRule
 {
@@ -38,7 +38,7 @@ internal static class OutcomeRule
         return outcome switch
         {
             { Kind: OutcomeKind.RpcError, Code: CallOutcome.MayHaveRun } when call.Expected.MayRunAgain =>
-                Faults().Any(fault => fault.RunsAgain) && facts.Faults.Count(fault => fault.RunsAgain && Overlaps(fault)) >= MaxLosses,
+                Faults().Any(fault => fault.RunsAgain) && facts.Faults.Where(Overlaps).Sum(fault => fault.Losses) >= MaxLosses,
             { Kind: OutcomeKind.RpcError, Code: CallOutcome.MayHaveRun } => Faults().Any(fault => fault.Kind != FaultKind.Balancer),
             { Kind: OutcomeKind.TransportError } => facts.Faults.Any(fault => fault.Overlaps(call.Begin, end, Facts.Aftermath)
                 && (facts.Options.Direct || (fault.Kind == FaultKind.Balancer && call.Progress.Count == 0 && !facts.IsPrimed(call.Session)))),

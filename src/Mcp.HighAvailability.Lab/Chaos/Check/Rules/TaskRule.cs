@@ -95,7 +95,7 @@ internal static partial class TaskRule
     }
 
     private static bool IsPromised(TaskStory task, TaskSeen end) => end.Outcome == CallOutcome.MayHaveRun.ToString(CultureInfo.InvariantCulture)
-        && (task.Expected.MayRunAgain ? task.Faults.Count(fault => fault.RunsAgain) >= MaxLosses : task.Faults.Any(fault => fault.Kind != FaultKind.Balancer));
+        && (task.Expected.MayRunAgain ? task.Faults.Sum(fault => fault.Losses) >= MaxLosses : task.Faults.Any(fault => fault.Kind != FaultKind.Balancer));
 
     // A store that loses its data loses tasks that have ended, and those of replicas that are lost at that time: no process works on them.
     private static bool MayBeUnknown(Facts facts, TaskStory task, TaskTrouble trouble) =>
