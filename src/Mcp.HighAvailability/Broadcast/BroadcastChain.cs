@@ -111,7 +111,10 @@ internal sealed class BroadcastChain(BroadcastOptions options)
         for (var ordinal = First; ordinal <= Last.Ordinal; ordinal++)
         {
             var entry = Next(ordinal - 1)!.Entry;
-            if (entry.Previous.Incarnation == position.Incarnation || entry.Position.Incarnation > position.Incarnation)
+            var isLater = entry.Position.Incarnation == position.Incarnation
+                ? entry.Position.Number > position.Number
+                : entry.Previous.Incarnation == position.Incarnation || entry.Position.Incarnation > position.Incarnation;
+            if (isLater)
                 return new(ordinal - 1, MayMiss(position, entry.Previous));
         }
 

@@ -276,9 +276,7 @@ public sealed partial class ReplicaDirectory : BackgroundService
 
     private void OnLost(string replicaId, ReplicaLoss reason)
     {
-        // A heartbeat is overdue also if the store has lost it and the replica cannot reach the store yet.
-        if (reason != ReplicaLoss.Overdue)
-            Store.Forget(replicaId, reason);
+        Store.Forget(replicaId, reason);
         if (reason is ReplicaLoss.Left)
             LogLeft(replicaId);
         else

@@ -21,8 +21,10 @@ internal sealed class StoreIncarnation(ClusterOptions options, TimeProvider time
     // connection to it, and sessions that no other replica has.
     private readonly Dictionary<string, ReplicaInfo> _unheard = new(StringComparer.Ordinal);
 
-    // Replicas that are not known to have written back in this incarnation, and when those of them fell silent that count as lost.
+    // Replicas that are not known to have written back in this incarnation.
     private readonly HashSet<string> _behind = new(StringComparer.Ordinal);
+
+    // When replicas fell silent that count as lost because of that.
     private readonly Dictionary<string, long> _silent = new(StringComparer.Ordinal);
     private TaskCompletionSource _changed = NewChange();
     private TimeSpan _age;
@@ -62,12 +64,13 @@ internal sealed class StoreIncarnation(ClusterOptions options, TimeProvider time
             changed = reading.Incarnation != Id;
             (Id, _age, _readAt, _isRead) = (reading.Incarnation, reading.IncarnationAge, time.GetTimestamp(), true);
             another = changed && ++_seen > 1;
+            var alive = others.ToList();
+            alive.ForEach(replica => _silent.Remove(replica.Id));
             if (another)
             {
                 _behind.Clear();
-                foreach (var id in _silent.Keys.Where(id => !IsWaitedFor(id)).ToList())
-                    _silent.Remove(id);
-                foreach (var replica in others.Where(static replica => !replica.Draining || replica.Stays))
+                _behind.UnionWith(_silent.Keys);
+                foreach (var replica in alive.Where(static replica => !replica.Draining || replica.Stays))
                 {
                     _unheard[replica.Id] = replica;
                     _behind.Add(replica.Id);
@@ -80,9 +83,13 @@ internal sealed class StoreIncarnation(ClusterOptions options, TimeProvider time
                     _unheard.Remove(replica.Id);
                 if (replica.WrittenBack != Id)
                     _behind.Add(replica.Id);
-                else if (_behind.Remove(replica.Id))
-                    _silent.Remove(replica.Id);
+                else
+                    _behind.Remove(replica.Id);
             }
+
+            // A silent one that the registry lists no more is not asked again.
+            foreach (var id in _silent.Keys.Where(id => !IsRecent(id) && reading.All(listed => listed.Replica.Id != id)).ToList())
+                _silent.Remove(id);
         }
 
         if (changed)
@@ -95,13 +102,15 @@ internal sealed class StoreIncarnation(ClusterOptions options, TimeProvider time
     {
         lock (_gate)
         {
-            _unheard.Remove(replicaId);
+            // A heartbeat is overdue also if the store has lost it and the replica cannot reach the store yet.
+            if (reason is not ReplicaLoss.Overdue)
+                _unheard.Remove(replicaId);
             if (reason is ReplicaLoss.Refused or ReplicaLoss.Left)
             {
                 _behind.Remove(replicaId);
                 _silent.Remove(replicaId);
             }
-            else if (_behind.Contains(replicaId))
+            else
             {
                 _silent.TryAdd(replicaId, time.GetTimestamp());
             }
@@ -129,12 +138,12 @@ internal sealed class StoreIncarnation(ClusterOptions options, TimeProvider time
             var age = _age + time.GetElapsedTime(_readAt);
             var isComplete = _seen > 1 || age > options.Overdue + options.HeartbeatInterval;
             var byAll = Id is null || age > WriteBackLimit || isComplete && others.Concat(_unheard.Values).All(replica => replica.WrittenBack == Id) &&
-                !_silent.Keys.Any(IsWaitedFor);
+                !_silent.Keys.Any(id => _behind.Contains(id) && IsRecent(id));
             return new(byAll, Id, arrivals);
         }
     }
 
-    private bool IsWaitedFor(string silent) => time.GetElapsedTime(_silent[silent]) < SilenceLimit;
+    private bool IsRecent(string silent) => time.GetElapsedTime(_silent[silent]) < SilenceLimit;
 
     private static TaskCompletionSource NewChange() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 }

@@ -26,7 +26,7 @@ public sealed class WrittenBackTests
 
         _time.Advance(TimeSpan.FromSeconds(4));
         _store.Forget("a", ReplicaLoss.Unreachable);
-        Read("2", "1");
+        Read("2", "1", isAlive: false);
         Assert.False(ByAll());
 
         _time.Advance(TimeSpan.FromSeconds(1));
@@ -38,11 +38,29 @@ public sealed class WrittenBackTests
     {
         _store.Forget("a", ReplicaLoss.Silent);
         _time.Advance(TimeSpan.FromSeconds(10));
+        Assert.True(ByAll());
+        Read("2", "1");
         Assert.False(ByAll(Replica("1")));
+        _store.Forget("a", ReplicaLoss.Overdue);
+        Assert.False(ByAll());
 
         Read("2", "2");
         Assert.True(ByAll(Replica("2")));
         _store.Forget("a", ReplicaLoss.Silent);
+        Assert.True(ByAll());
+    }
+
+    [Fact]
+    public void A_replica_that_falls_silent_just_before_the_store_loses_its_data_is_waited_for_as_well()
+    {
+        Read("2", "2");
+        _store.Forget("a", ReplicaLoss.Silent);
+        Assert.True(ByAll());
+        _time.Advance(TimeSpan.FromSeconds(2));
+        _store.Read(new([]) { Incarnation = "3" }, []);
+        Assert.False(ByAll());
+
+        _time.Advance(TimeSpan.FromSeconds(3));
         Assert.True(ByAll());
     }
 
@@ -58,8 +76,8 @@ public sealed class WrittenBackTests
 
     private bool ByAll(params ReplicaInfo[] others) => _store.WrittenBackBy(0, others).ByAll;
 
-    private void Read(string incarnation, string writtenBack) => _store.Read(
-        new([new RegisteredReplica(Replica(writtenBack), TimeSpan.Zero)]) { Incarnation = incarnation }, [Replica(writtenBack)]);
+    private void Read(string incarnation, string writtenBack, bool isAlive = true) => _store.Read(
+        new([new RegisteredReplica(Replica(writtenBack), TimeSpan.Zero)]) { Incarnation = incarnation }, isAlive ? [Replica(writtenBack)] : []);
 
     private static ReplicaInfo Replica(string writtenBack) =>
         new("a", new Uri("http://127.0.0.1:1"), false, 0, 0, DateTimeOffset.UnixEpoch, "1", 1) { WrittenBack = writtenBack };

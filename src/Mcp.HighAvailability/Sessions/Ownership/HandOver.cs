@@ -128,9 +128,9 @@ internal sealed partial class HandOver(LiveSession session, SessionOffers? offer
         {
             _runner.Run(BroadcastSteps.RecordIfAhead);
             await session.DrainAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
-            // A store that has lost a take-over may have given its epoch to another owner, and a release goes by the epoch alone.
-            if (session.Epoch > 1)
-                await session.ConfirmAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
+            // A release goes by the epoch alone. The first one is given once.
+            if (session.Epoch > 1 && await session.IsAnothersAsync(cancellationToken).ConfigureAwait(false))
+                return;
             var released = await ReleaseAsync(cancellationToken).ConfigureAwait(false);
 
             // As often as the store loses it: this copy may be the only one.

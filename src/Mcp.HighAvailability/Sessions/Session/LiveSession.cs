@@ -179,16 +179,6 @@ internal sealed partial class LiveSession
     /// <summary>Waits until everything is written that waits now. Cancelled when it will not be.</summary>
     public Task DrainAsync() => Runner.WrittenAsync(Runner.Run(static core => core.Commits.Drain()));
 
-    /// <summary>As <see cref="VerifyAsync"/>, unless the store has said so a moment ago.</summary>
-    /// <exception cref="StoreUnavailableException">The store is away.</exception>
-    public Task ConfirmAsync() => Runner.WrittenAsync(
-        Runner.Run(static core =>
-        {
-            core.Commits.Confirm();
-            return core.Commits.Drain();
-        }),
-        WaitMode.Fails);
-
     /// <summary>Asks the store, by a commit, whether the session is still ours; ends the local copy if not.</summary>
     public void Check() => _ = VerifyAsync();
 
@@ -202,15 +192,19 @@ internal sealed partial class LiveSession
     /// <exception cref="StoreUnavailableException">The store is away, so the answer is unknown. The client's message has to wait.</exception>
     public async ValueTask<bool> IsOursAsync(CancellationToken cancellationToken)
     {
-        if (await Runtime.Store.FindAsync(Id, cancellationToken).ConfigureAwait(false) is not { } record || record.Epoch < Epoch ||
-            record.Epoch == Epoch && (record.Owner.Length == 0 || record.Owner == Record.Owner))
-        {
+        if (!await IsAnothersAsync(cancellationToken).ConfigureAwait(false))
             return Serves;
-        }
-
         Close();
         return false;
     }
+
+    /// <summary>
+    /// Whether the store names another owner, of a newer epoch or of the same one: a store that has lost a take-over gives its epoch again.
+    /// </summary>
+    /// <exception cref="StoreUnavailableException">The store is away.</exception>
+    public async ValueTask<bool> IsAnothersAsync(CancellationToken cancellationToken) =>
+        await Runtime.Store.FindAsync(Id, cancellationToken).ConfigureAwait(false) is { } record &&
+        (record.Epoch > Epoch || record.Epoch == Epoch && record.Owner.Length > 0 && record.Owner != Record.Owner);
 
     /// <summary>Whether the client has subscribed to a resource.</summary>
     public bool IsSubscribed(string uri) => Runner.Read(uri, static (core, uri) => core.Handshake.Contains(HandshakeKeys.Subscription + uri));
