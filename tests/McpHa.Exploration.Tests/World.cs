@@ -313,7 +313,7 @@ internal sealed class World
 
     // All broadcasts, unless one may have been sent on a stream of whose existence the client never heard: it was cut off before the first byte of it
     // arrived, and a client cannot resume a stream without an id. That is a limit of the protocol.
-    // A call may wait for an answer to its question that went to an owner of which the store has lost the take-over.
+    // The client may have answered a call's question at another owner whose take-over the store has lost. Such a call never ends.
     private bool IsOver => Loss.IsGone || !Ledger.IsStoreBehind &&
         (Loss.IsUnfenced || _exchanges.All(e => e.Done || e.IsGet) && (_lostNameless || _deliveries.IsComplete));
 

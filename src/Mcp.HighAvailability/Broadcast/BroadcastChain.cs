@@ -102,7 +102,7 @@ internal sealed class BroadcastChain(BroadcastOptions options)
     }
 
     /// <summary>Where a reader goes on whose position is not known here, although the log was just read.</summary>
-    /// <remarks>Of what is kept it gets what came later: behind an entry of its incarnation, or in a later one. The rest it may have had.</remarks>
+    /// <remarks>It gets the kept entries that came later: behind an entry of its incarnation, or in a later incarnation. It may have had the others.</remarks>
     public BroadcastLocation LocateUnknown(BroadcastPosition position)
     {
         // Of the newest incarnation: an entry that the store has lost and the reader has had.

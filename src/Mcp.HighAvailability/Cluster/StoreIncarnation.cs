@@ -12,7 +12,7 @@ internal sealed class StoreIncarnation(ClusterOptions options, TimeProvider time
     // A replica that has not written back by then is not waited for any longer.
     private static readonly TimeSpan WriteBackLimit = TimeSpan.FromSeconds(30);
 
-    // A silent replica that has not written back may be starved of processor time and have its sessions still. It is waited for a little.
+    // A silent replica that has not written back may lack processor time and still have its sessions. The others wait for it this long.
     private static readonly TimeSpan SilenceLimit = TimeSpan.FromSeconds(5);
 
     private readonly Lock _gate = new();
@@ -24,7 +24,7 @@ internal sealed class StoreIncarnation(ClusterOptions options, TimeProvider time
     // Replicas that are not known to have written back in this incarnation.
     private readonly HashSet<string> _behind = new(StringComparer.Ordinal);
 
-    // When replicas fell silent that count as lost because of that.
+    // Replicas that count as lost because they are silent, and when each fell silent.
     private readonly Dictionary<string, long> _silent = new(StringComparer.Ordinal);
     private TaskCompletionSource _changed = NewChange();
     private TimeSpan _age;
@@ -87,7 +87,7 @@ internal sealed class StoreIncarnation(ClusterOptions options, TimeProvider time
                     _behind.Remove(replica.Id);
             }
 
-            // A silent one that the registry lists no more is not asked again.
+            // A replica that the registry no longer lists is not probed again, so its silence need not be kept.
             foreach (var id in _silent.Keys.Where(id => !IsRecent(id) && reading.All(listed => listed.Replica.Id != id)).ToList())
                 _silent.Remove(id);
         }
@@ -97,7 +97,7 @@ internal sealed class StoreIncarnation(ClusterOptions options, TimeProvider time
         return another;
     }
 
-    /// <summary>A replica is lost: its sessions are not waited for any longer, or only a little if it is just silent.</summary>
+    /// <summary>A replica is lost. Its sessions are no longer waited for. If it is silent, they are for a little longer.</summary>
     public void Forget(string replicaId, ReplicaLoss reason)
     {
         lock (_gate)

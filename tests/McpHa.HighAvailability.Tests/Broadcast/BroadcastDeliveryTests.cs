@@ -220,7 +220,7 @@ public sealed class BroadcastDeliveryTests
         await SayAsync(cluster[0], "1");
         Assert.Equal("1", await HeardAsync(first));
 
-        // A place in a log that came and went, and of which the replica has not heard.
+        // A position in an incarnation of the log that the replica has never read.
         Assert.True(SseEventId.TryParse(first.LastId, out var id));
         var unheard = id with { Broadcast = new(id.Broadcast!.Value.Incarnation + 1, 5) };
         using var resumed = await client.GetAsync(cluster[0], unheard.ToString());

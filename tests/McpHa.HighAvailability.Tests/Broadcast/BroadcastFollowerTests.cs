@@ -139,7 +139,7 @@ public sealed class BroadcastFollowerTests : IDisposable
     {
         await AppendAsync("before");
         await _follower.ReadAsync(default);
-        // Another log comes and goes that this replica does not hear of. The publisher of what follows has heard of it, or not.
+        // Another incarnation of the log begins and is lost. This replica never reads it. The publisher of what follows knows it, or not.
         _log.Wipe();
         var unheard = await AppendAsync("unheard", "unheard");
         _log.Wipe();

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace McpHa.Tests;
 
-/// <summary>For which replicas one waits before a session counts as unknown.</summary>
+/// <summary>The replicas that must have written back, or be gone, before a session counts as unknown.</summary>
 public sealed class WrittenBackTests
 {
     private readonly FakeTimeProvider _time = new();

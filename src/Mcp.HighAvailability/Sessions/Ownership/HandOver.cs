@@ -128,7 +128,7 @@ internal sealed partial class HandOver(LiveSession session, SessionOffers? offer
         {
             _runner.Run(BroadcastSteps.RecordIfAhead);
             await session.DrainAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
-            // A release goes by the epoch alone. The first one is given once.
+            // A release goes by the epoch alone. A store that has lost a take-over gives its epoch, which is above 1, again.
             if (session.Epoch > 1 && await session.IsAnothersAsync(cancellationToken).ConfigureAwait(false))
                 return;
             var released = await ReleaseAsync(cancellationToken).ConfigureAwait(false);

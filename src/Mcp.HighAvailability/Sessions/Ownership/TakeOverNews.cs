@@ -14,11 +14,11 @@ internal sealed record TakeOverNews(string SessionId, long Epoch, string From, s
 {
     private const string None = "-";
 
-    /// <inheritdoc cref="OwnerNews.AnnounceAsync"/>
+    /// <summary>Tells the cluster. Nothing depends on whether the message arrives.</summary>
     public Task AnnounceAsync(IEventBus bus)
     {
         var microseconds = ((long)Took.TotalMicroseconds).ToString(CultureInfo.InvariantCulture);
-        return OwnerNews.AnnounceAsync(bus, SessionId, To, Epoch, $"{(From.Length > 0 ? From : None)} {Reason} {microseconds}");
+        return OwnerNews.AnnounceAsync(bus, Epoch, SessionId, To, From.Length > 0 ? From : None, Reason, microseconds);
     }
 
     /// <summary>Reads a message; <see langword="null"/> when it is none of these.</summary>

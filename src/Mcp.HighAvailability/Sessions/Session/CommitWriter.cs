@@ -83,7 +83,7 @@ internal sealed partial class CommitWriter(SessionRunner runner, SessionRecord r
         context.Metrics.WrittenBack();
         // A former owner that has not heard of the take-over may have written the session back before.
         if (record.Epoch > 1)
-            _ = OwnerNews.AnnounceAsync(context.Bus, record.Id, record.Owner, record.Epoch);
+            _ = OwnerNews.AnnounceAsync(context.Bus, record.Epoch, record.Id, record.Owner);
         return (pending with { Commit = commit }, result);
     }
 

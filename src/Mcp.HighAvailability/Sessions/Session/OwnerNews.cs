@@ -13,13 +13,16 @@ internal static class OwnerNews
 {
     public const string Topic = "sessions";
 
-    /// <summary>Tells the cluster. Nothing depends on whether it arrives.</summary>
-    public static async Task AnnounceAsync(IEventBus bus, string sessionId, string owner, long epoch, string more = "")
+    /// <summary>Tells the cluster. Nothing depends on whether the message arrives.</summary>
+    /// <param name="bus">Carries the message.</param>
+    /// <param name="epoch">The owner's epoch.</param>
+    /// <param name="words">Session, owner, and what else is to be told.</param>
+    public static async Task AnnounceAsync(IEventBus bus, long epoch, params string[] words)
     {
-        var words = more.Length > 0 ? $"{sessionId} {owner} {more}" : $"{sessionId} {owner}";
-        var message = new byte[sizeof(long) + Encoding.ASCII.GetByteCount(words)];
+        var text = string.Join(' ', words);
+        var message = new byte[sizeof(long) + Encoding.ASCII.GetByteCount(text)];
         BinaryPrimitives.WriteInt64BigEndian(message, epoch);
-        Encoding.ASCII.GetBytes(words, message.AsSpan(sizeof(long)));
+        Encoding.ASCII.GetBytes(text, message.AsSpan(sizeof(long)));
         try
         {
             await bus.PublishAsync(Topic, message).ConfigureAwait(false);
