@@ -149,12 +149,16 @@ public abstract class BroadcastLogContract
         var (log, _) = await EmptyAsync();
         var before = await AppendAsync(log, "before");
 
-        await WipeAsync();
-        var after = await AppendAsync(log, "after");
+        for (var losses = 0; losses < 5; losses++)
+        {
+            await WipeAsync();
+            var after = await AppendAsync(log, "after");
 
-        Assert.InRange(after.Position.Incarnation, before.Position.Incarnation + 1, long.MaxValue);
-        Assert.True(after.Previous.IsNone);
-        Assert.Equal(["after"], await TextsAsync(log, before.Position));
+            Assert.InRange(after.Position.Incarnation, before.Position.Incarnation + 1, long.MaxValue);
+            Assert.True(after.Previous.IsNone);
+            Assert.Equal(["after"], await TextsAsync(log, before.Position));
+            before = after;
+        }
     }
 
     [Theory]

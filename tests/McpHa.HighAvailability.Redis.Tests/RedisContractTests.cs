@@ -4,6 +4,7 @@ using Mcp.HighAvailability.Tasks;
 using Microsoft.AspNetCore.DataProtection.Repositories;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
+using Microsoft.Extensions.Time.Testing;
 using StackExchange.Redis;
 using static McpHa.Tests.SessionSamples;
 
@@ -99,7 +100,10 @@ public class RedisBroadcastLogTests(RedisBackend redis) : BroadcastLogContract, 
         await WipeAsync();
         var client = new RedisClient(redis.Server.ConnectionString);
         _clients.Add(client);
-        RedisBroadcastLog log = new(redis.Connection(), Options.Create(options ?? new()), TimeProvider.System, NullLogger<RedisBroadcastLog>.Instance);
+
+        // A clock that stands shows that incarnations ascend by more than the time.
+        FakeTimeProvider time = new(DateTimeOffset.UtcNow);
+        RedisBroadcastLog log = new(redis.Connection(), Options.Create(options ?? new()), time, NullLogger<RedisBroadcastLog>.Instance);
         return (log, redis.Bus(client.Multiplexer));
     }
 

@@ -10,6 +10,8 @@ namespace Mcp.HighAvailability.Redis;
 internal sealed partial class RedisBroadcastLog(
     RedisConnection redis, IOptions<BroadcastOptions> options, TimeProvider time, ILogger<RedisBroadcastLog> logger) : IBroadcastLog
 {
+    private long _newestIncarnation;
+
     public async ValueTask<BroadcastEntry?> AppendAsync(BroadcastPublication publication, BroadcastPosition known,
         CancellationToken cancellationToken = default)
     {
@@ -25,7 +27,10 @@ internal sealed partial class RedisBroadcastLog(
             cancellationToken))!;
         if (answer.Length == 0)
             return null;
-        return BroadcastEntry.TryRead((byte[])answer[0]!, out var entry) ? entry : throw RedisFaults.InvalidRecord(redis.Keys.Broadcasts);
+        if (!BroadcastEntry.TryRead((byte[])answer[0]!, out var entry))
+            throw RedisFaults.InvalidRecord(redis.Keys.Broadcasts);
+        Note(entry.Position);
+        return entry;
     }
 
     public async ValueTask<BroadcastPage> ReadAsync(BroadcastPosition known, CancellationToken cancellationToken = default)
@@ -34,6 +39,7 @@ internal sealed partial class RedisBroadcastLog(
             RedisBroadcastScripts.Read, redis.Keys.WholeBroadcastLog, [Incarnation(known), known.Number, NextIncarnation(known)], cancellationToken))!;
         if (!BroadcastPosition.TryParse((string)answer[0]!, out var head))
             throw RedisFaults.InvalidRecord(redis.Keys.Broadcasts);
+        Note(head);
         var entries = new List<BroadcastEntry>(answer.Length - 1);
         foreach (var bytes in answer.AsSpan(1))
         {
@@ -46,7 +52,24 @@ internal sealed partial class RedisBroadcastLog(
         return new(head, entries);
     }
 
-    private string NextIncarnation(BroadcastPosition known) => Incarnation(new(known.NextIncarnation(time.GetUtcNow()), 0));
+    private string NextIncarnation(BroadcastPosition known)
+    {
+        var newest = new BroadcastPosition(Math.Max(known.Incarnation, Volatile.Read(ref _newestIncarnation)), 0);
+        return Incarnation(new(newest.NextIncarnation(time.GetUtcNow()), 0));
+    }
+
+    // Incarnations ascend also where the log is lost twice within a millisecond.
+    private void Note(BroadcastPosition position)
+    {
+        var newest = Volatile.Read(ref _newestIncarnation);
+        while (position.Incarnation > newest)
+        {
+            var seen = Interlocked.CompareExchange(ref _newestIncarnation, position.Incarnation, newest);
+            if (seen == newest)
+                return;
+            newest = seen;
+        }
+    }
 
     private static string Incarnation(BroadcastPosition position) => position.Incarnation.ToString("x", System.Globalization.CultureInfo.InvariantCulture);
 
