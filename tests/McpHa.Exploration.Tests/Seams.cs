@@ -17,7 +17,13 @@ internal sealed class GatedStore(ISessionStore inner, string replica, Scheduler 
         });
 
     public ValueTask<SessionOwner?> FindAsync(string sessionId, CancellationToken cancellationToken = default) =>
-        RunAsync("find", () => inner.FindAsync(sessionId, cancellationToken));
+        RunAsync("find", async () =>
+        {
+            var owner = await inner.FindAsync(sessionId, cancellationToken);
+            if (owner is null)
+                World.Current!.LookedInVain(replica);
+            return owner;
+        });
 
     public ValueTask<TakeOver> TakeOverAsync(string sessionId, long expectedEpoch, string newOwner, CancellationToken cancellationToken = default) =>
         RunAsync("take over", async () =>
@@ -25,6 +31,8 @@ internal sealed class GatedStore(ISessionStore inner, string replica, Scheduler 
             var outcome = await inner.TakeOverAsync(sessionId, expectedEpoch, newOwner, CancellationToken.None);
             if (outcome is TakeOver.Taken taken)
                 World.Current!.TakenOver(replica, taken.Snapshot.Record);
+            else if (outcome is TakeOver.Unknown)
+                World.Current!.LookedInVain(replica);
             return outcome;
         });
 

@@ -21,6 +21,7 @@ namespace McpHa.Tests;
 /// </remarks>
 internal sealed class StoreLoss(InMemorySessions sessions, InMemoryBroadcastLog log, EverybodyBeats registry, Ledger ledger, Deliveries deliveries, int most)
 {
+    private readonly HashSet<ExploredReplica> _unaware = [];
     private bool _isUnknown;
 
     /// <summary>How often the store may lose everything yet.</summary>
@@ -74,15 +75,25 @@ internal sealed class StoreLoss(InMemorySessions sessions, InMemoryBroadcastLog 
 
     /// <summary>A replica does not know the session, or what its client has had of it. Returns whether that may be.</summary>
     /// <remarks>
-    /// An owner that lives is unknown to a replica only if the store has lost the session and this replica takes the owner for dead. The owner may have
-    /// written the session back since the replica looked.
+    /// An owner that lives is unknown to a replica only if the store has lost the session and this replica takes the owner for dead. It answers by what it
+    /// found when it looked: since then the owner may have written the session back, and another replica may have taken it over.
     /// </remarks>
     public bool MayLack(ExploredReplica replica)
     {
-        var isUnknown = HasHappened && replica.Id != ledger.Owner && replica.Directory.Find(ledger.Owner) is null;
+        var isUnknown = TakesOwnerForDead(replica) || replica.Id != ledger.Owner && _unaware.Contains(replica);
         _isUnknown |= isUnknown;
         return isUnknown || IsForgotten || IsUnfenced;
     }
+
+    /// <summary>A replica has looked for the session in the store, which does not have it.</summary>
+    public void LookedInVain(ExploredReplica replica)
+    {
+        if (TakesOwnerForDead(replica))
+            _unaware.Add(replica);
+    }
+
+    private bool TakesOwnerForDead(ExploredReplica replica) =>
+        HasHappened && replica.Id != ledger.Owner && replica.Directory.Find(ledger.Owner) is null;
 
     private void Forget()
     {

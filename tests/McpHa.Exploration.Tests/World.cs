@@ -152,6 +152,9 @@ internal sealed class World
     /// <summary>A replica has taken the session over.</summary>
     public void TakenOver(string by, SessionRecord record) => Loss.TakenOver(_replicas.Single(r => r.Id == by), record);
 
+    /// <summary>A replica has looked for the session in the store, which does not have it.</summary>
+    public void LookedInVain(string replica) => Loss.LookedInVain(_replicas.Single(r => r.Id == replica));
+
     /// <summary>What each replica knows of the store's incarnation.</summary>
     public string Incarnations() => _registry.Describe(Living);
 

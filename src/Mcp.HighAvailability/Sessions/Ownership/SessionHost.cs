@@ -96,7 +96,15 @@ internal sealed partial class SessionHost
             {
                 var writtenBack = _rule.WrittenBack;
                 if (await _runtime.Store.FindAsync(sessionId, cancellationToken).ConfigureAwait(false) is not { } record)
-                    return await _rule.OfMissingAsync(sessionId, writtenBack, cancellationToken).ConfigureAwait(false);
+                {
+                    var missing = await _rule.OfMissingAsync(sessionId, writtenBack, cancellationToken).ConfigureAwait(false);
+
+                    // Its owner may have written it back since the look, and given it up. Then this replica may have it by now.
+                    if (missing is Ownership.None && (_takeOvers.Find(sessionId, purpose) is not null || _table.Find(sessionId) is not null))
+                        continue;
+                    return missing;
+                }
+
                 if (_rule.OfRecord(sessionId, record) is { } elsewhere)
                     return elsewhere;
             }

@@ -50,8 +50,9 @@ internal sealed class CommitState(SessionRecord record, CommitContext context, U
     /// <summary>Position of the first entry that the store may not have; <see cref="long.MaxValue"/> if there is none.</summary>
     public long FirstUnwritten => Math.Min(_writing?.FirstPosition ?? long.MaxValue, _gathering?.FirstPosition ?? long.MaxValue);
 
-    /// <summary>Streams with something to show that is not written.</summary>
-    public IEnumerable<EventStream> Unshown => (_writing?.Streams ?? []).Concat(_gathering?.Streams ?? []);
+    /// <summary>Streams with something to show that is not written, or that was not taken to be shown yet.</summary>
+    public IEnumerable<EventStream> Unshown =>
+        [.. _writing?.Streams ?? [], .. _gathering?.Streams ?? [], .. _released?.Select(static effect => effect.Stream) ?? []];
 
     /// <summary>The batch that gathers now.</summary>
     public CommitBatch Open() => _gathering ??= new() { Ticket = ++_tickets, Opened = context.Time.GetTimestamp() };
@@ -157,9 +158,9 @@ internal sealed class CommitState(SessionRecord record, CommitContext context, U
     public void Committed(CommitBatch batch)
     {
         _writing = null;
+        Release(batch.TakeEffects());
         if (Stopped)
             return;
-        Release(batch.TakeEffects());
         Written = batch.Ticket;
         _confirmed = context.Time.GetTimestamp();
     }
@@ -208,16 +209,18 @@ internal sealed class CommitState(SessionRecord record, CommitContext context, U
             ReleaseEarly(batch);
     }
 
-    /// <summary>Effects that are released and not shown yet; <see langword="null"/> if there are none.</summary>
+    /// <summary>Effects that are released and not shown yet; <see langword="null"/> if there are none, or they are not to be shown any more.</summary>
     public List<Effect>? TakeReleased()
     {
+        if (Stopped)
+            return null;
         var released = _released;
         _released = null;
         return released;
     }
 
     /// <summary>Ends writing. What waits is never written, and what is released not shown.</summary>
-    public void Stop() => (Stopped, _released) = (true, null);
+    public void Stop() => Stopped = true;
 
     private void ReleaseEarly(CommitBatch batch)
     {
