@@ -42,6 +42,7 @@ public static class HighAvailabilityMcpServerBuilderExtensions
         services.AddRelay();
         AddOptions(services);
 
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, Rehearsal>());
         services.TryAddSingleton<SelfReplica>();
         services.TryAddSingleton<ISelfReplica>(static p => p.GetRequiredService<SelfReplica>());
         services.TryAddSingleton<IReplicaContext, ReplicaContext>();

@@ -1,0 +1,181 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
+using System.Text;
+using System.Text.Json.Nodes;
+using Mcp.HighAvailability.Broadcast;
+using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.Protocol;
+using Mcp.HighAvailability.Relay;
+using Mcp.HighAvailability.Sessions;
+using Mcp.HighAvailability.Storage;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using ModelContextProtocol;
+using ModelContextProtocol.Protocol;
+using ModelContextProtocol.Server;
+
+namespace Mcp.HighAvailability.Http;
+
+/// <summary>Loses a replica and takes its session over, once per process, in memory, before the server listens.</summary>
+/// <remarks>
+/// The runtime loads and compiles what a failover needs when the first one comes, while a client waits. The rehearsal has it do that before. It has services of
+/// its own: nothing of it reaches the application's tools and hooks, the store or the telemetry.
+/// </remarks>
+internal sealed partial class Rehearsal(IServer server, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<Rehearsal> logger)
+    : IHostedLifecycleService
+{
+    private const string Tool = "rehearse";
+
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(5);
+    private static int _begun;
+
+    /// <inheritdoc/>
+    public async Task StartingAsync(CancellationToken cancellationToken)
+    {
+        if (Interlocked.Exchange(ref _begun, 1) != 0)
+            return;
+        var begun = time.GetTimestamp();
+        try
+        {
+            await RunAsync().WaitAsync(Limit, cancellationToken).ConfigureAwait(false);
+            LogRehearsed((long)time.GetElapsedTime(begun).TotalMilliseconds);
+        }
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+        {
+            LogFailed(e);
+        }
+    }
+
+    /// <inheritdoc/>
+    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    /// <inheritdoc/>
+    public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    /// <inheritdoc/>
+    public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    /// <inheritdoc/>
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    /// <inheritdoc/>
+    public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    /// <summary>A call is in progress at one replica, and goes on at another. Returns what that one has sent.</summary>
+    internal async Task<string> RunAsync()
+    {
+        var working = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var lost = Provide("lost", null, async (context, cancellationToken) =>
+        {
+            await ReportAsync(context, 1, cancellationToken).ConfigureAwait(false);
+            working.SetResult();
+            await Task.Delay(Timeout.InfiniteTimeSpan, cancellationToken).ConfigureAwait(false);
+            return new CallToolResult();
+        });
+        await using var next = Provide("next", lost, async (context, cancellationToken) =>
+        {
+            await ReportAsync(context, 1, cancellationToken).ConfigureAwait(false);
+            await ReportAsync(context, 2, cancellationToken).ConfigureAwait(false);
+            return new CallToolResult { Content = [new TextContentBlock { Text = "rehearsed" }] };
+        });
+        foreach (var replica in (ServiceProvider[])[lost, next])
+        {
+            await replica.GetRequiredService<ReplicaDirectory>().RefreshAsync().ConfigureAwait(false);
+            await replica.GetRequiredService<BroadcastFollower>().ReadAsync(CancellationToken.None).ConfigureAwait(false);
+        }
+
+        var opened = await PostAsync(lost, "", 1, RequestMethods.Initialize, new()
+        {
+            ["protocolVersion"] = McpHeaders.FirstWithPriming,
+            ["capabilities"] = new JsonObject(),
+            ["clientInfo"] = new JsonObject { ["name"] = Tool, ["version"] = "1" },
+        }).ConfigureAwait(false);
+        var session = opened.Response.Headers[McpHeaders.SessionId].ToString();
+        await PostAsync(lost, session, null, NotificationMethods.InitializedNotification, []).ConfigureAwait(false);
+
+        var call = PostAsync(lost, session, 2, RequestMethods.ToolsCall, Call());
+        await working.Task.ConfigureAwait(false);
+        var reported = new SseEventId(SseEventId.NameStream(SseEventId.CallStream, 1, 1), 1);
+        var resumed = await SendAsync(next, session, HttpMethods.Get, "", reported.ToString()).ConfigureAwait(false);
+        await PostAsync(next, session, 3, RequestMethods.ToolsCall, Call()).ConfigureAwait(false);
+
+        foreach (var replica in (ServiceProvider[])[lost, next])
+            replica.GetRequiredService<SessionHost>().Find(session)?.Close();
+        await ((Task)call).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        return Encoding.UTF8.GetString(((MemoryStream)resumed.Response.Body).ToArray());
+    }
+
+    // The tool may run again, so the next replica runs it.
+    private ServiceProvider Provide(
+        string id, ServiceProvider? other, Func<RequestContext<CallToolRequestParams>, CancellationToken, Task<CallToolResult>> work)
+    {
+        var services = new ServiceCollection();
+        services.AddSingleton<ILoggerFactory>(NullLoggerFactory.Instance);
+        services.AddSingleton<IMeterFactory, UnheardMeters>();
+        services.AddSingleton(server);
+        services.AddSingleton(lifetime);
+        if (other is not null)
+            services.AddSingleton(other.GetRequiredService<InMemorySessions>());
+        services.AddMcpServer()
+            .WithHighAvailability(ha => ha.Configure(options => (options.ReplicaId, options.AdvertisedAddress) = (id, new Uri("http://127.0.0.1:1"))))
+            .WithTools([McpServerTool.Create(work, new() { Name = Tool, ReadOnly = true })]);
+        return services.BuildServiceProvider();
+    }
+
+    private static JsonObject Call() => new() { ["name"] = Tool, ["arguments"] = new JsonObject(), ["_meta"] = new JsonObject { ["progressToken"] = Tool } };
+
+    private static Task ReportAsync(RequestContext<CallToolRequestParams> context, int step, CancellationToken cancellationToken) =>
+        context.Server.NotifyProgressAsync(context.Params!.ProgressToken!.Value, new() { Progress = step }, null, cancellationToken);
+
+    private static Task<HttpContext> PostAsync(ServiceProvider replica, string session, int? id, string method, JsonObject parameters)
+    {
+        var message = new JsonObject { ["jsonrpc"] = "2.0", ["method"] = method, ["params"] = parameters };
+        if (id is not null)
+            message["id"] = id;
+        return SendAsync(replica, session, HttpMethods.Post, message.ToJsonString());
+    }
+
+    private static async Task<HttpContext> SendAsync(ServiceProvider replica, string session, string method, string body, string lastEvent = "")
+    {
+        var context = new DefaultHttpContext { Response = { Body = new MemoryStream() } };
+        var request = context.Request;
+        (request.Method, request.ContentType, request.Body) = (method, "application/json", new MemoryStream(Encoding.UTF8.GetBytes(body)));
+        request.Headers.Accept = $"application/json, {McpEndpoint.EventStream}";
+        if (session.Length > 0)
+            (request.Headers[McpHeaders.SessionId], request.Headers[McpHeaders.ProtocolVersion]) = (session, McpHeaders.FirstWithPriming);
+        if (lastEvent.Length > 0)
+            request.Headers[McpHeaders.LastEventId] = lastEvent;
+        var endpoint = replica.GetRequiredService<McpEndpoint>();
+        await (HttpMethods.IsPost(method) ? endpoint.PostAsync(context) : endpoint.GetAsync(context)).ConfigureAwait(false);
+        return context;
+    }
+
+    // Meters of another name than those that telemetry listens to.
+    private sealed class UnheardMeters : IMeterFactory
+    {
+        private readonly ConcurrentBag<Meter> _meters = [];
+
+        public Meter Create(MeterOptions options)
+        {
+            var meter = new Meter(Tool);
+            _meters.Add(meter);
+            return meter;
+        }
+
+        public void Dispose()
+        {
+            foreach (var meter in _meters)
+                meter.Dispose();
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Rehearsed a failover in memory in {Milliseconds} ms.")]
+    private partial void LogRehearsed(long milliseconds);
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "The rehearsal of a failover failed. The first real failover is slower.")]
+    private partial void LogFailed(Exception exception);
+}
