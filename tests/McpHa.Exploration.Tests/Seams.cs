@@ -16,14 +16,18 @@ internal sealed class GatedStore(ISessionStore inner, string replica, Scheduler 
             return created;
         });
 
-    public ValueTask<SessionOwner?> FindAsync(string sessionId, CancellationToken cancellationToken = default) =>
-        RunAsync("find", async () =>
+    public async ValueTask<SessionOwner?> FindAsync(string sessionId, CancellationToken cancellationToken = default)
+    {
+        var takesOwnerForDead = false;
+        var owner = await RunAsync("find", () =>
         {
-            var owner = await inner.FindAsync(sessionId, cancellationToken);
-            if (owner is null)
-                World.Current!.LookedInVain(replica);
-            return owner;
+            takesOwnerForDead = World.Current!.TakesOwnerForDead(replica);
+            return inner.FindAsync(sessionId, cancellationToken);
         });
+        if (owner is null && takesOwnerForDead)
+            World.Current!.LookedInVain(replica);
+        return owner;
+    }
 
     public ValueTask<TakeOver> TakeOverAsync(string sessionId, long expectedEpoch, string newOwner, CancellationToken cancellationToken = default) =>
         RunAsync("take over", async () =>
@@ -31,8 +35,6 @@ internal sealed class GatedStore(ISessionStore inner, string replica, Scheduler 
             var outcome = await inner.TakeOverAsync(sessionId, expectedEpoch, newOwner, CancellationToken.None);
             if (outcome is TakeOver.Taken taken)
                 World.Current!.TakenOver(replica, taken.Snapshot.Record);
-            else if (outcome is TakeOver.Unknown)
-                World.Current!.LookedInVain(replica);
             return outcome;
         });
 

@@ -85,14 +85,14 @@ internal sealed class StoreLoss(InMemorySessions sessions, InMemoryBroadcastLog 
         return isUnknown || IsForgotten || IsUnfenced;
     }
 
-    /// <summary>A replica has looked for the session in the store, which does not have it.</summary>
-    public void LookedInVain(ExploredReplica replica)
-    {
-        if (TakesOwnerForDead(replica))
-            _unaware.Add(replica);
-    }
+    /// <summary>A replica that took the owner for dead when it looked for the session gets the answer that the store does not have it, and decides now.</summary>
+    public void LookedInVain(ExploredReplica replica) => _unaware.Add(replica);
 
-    private bool TakesOwnerForDead(ExploredReplica replica) =>
+    /// <summary>Nothing moves: who had such an answer has decided by it.</summary>
+    public void Decided() => _unaware.Clear();
+
+    /// <summary>Whether the store has lost the session and a replica takes its owner for dead.</summary>
+    public bool TakesOwnerForDead(ExploredReplica replica) =>
         HasHappened && replica.Id != ledger.Owner && replica.Directory.Find(ledger.Owner) is null;
 
     private void Forget()

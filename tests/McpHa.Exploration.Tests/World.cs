@@ -152,7 +152,10 @@ internal sealed class World
     /// <summary>A replica has taken the session over.</summary>
     public void TakenOver(string by, SessionRecord record) => Loss.TakenOver(_replicas.Single(r => r.Id == by), record);
 
-    /// <summary>A replica has looked for the session in the store, which does not have it.</summary>
+    /// <inheritdoc cref="StoreLoss.TakesOwnerForDead"/>
+    public bool TakesOwnerForDead(string replica) => Loss.TakesOwnerForDead(_replicas.Single(r => r.Id == replica));
+
+    /// <inheritdoc cref="StoreLoss.LookedInVain"/>
     public void LookedInVain(string replica) => Loss.LookedInVain(_replicas.Single(r => r.Id == replica));
 
     /// <summary>What each replica knows of the store's incarnation.</summary>
@@ -336,6 +339,7 @@ internal sealed class World
     {
         foreach (var exchange in _exchanges.ToList())
             exchange.Look();
+        Loss.Decided();
     }
 
     private void Call()

@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Mcp.HighAvailability.Broadcast;
 using Mcp.HighAvailability.Cluster;
+using Mcp.HighAvailability.Diagnostics;
 using Mcp.HighAvailability.Protocol;
 using Mcp.HighAvailability.Relay;
 using Mcp.HighAvailability.Sessions;
@@ -11,6 +12,7 @@ using Mcp.HighAvailability.Storage;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -23,7 +25,8 @@ namespace Mcp.HighAvailability.Http;
 /// <summary>Loses a replica and takes its session over, once per process, in memory, before the server listens.</summary>
 /// <remarks>
 /// The runtime loads and compiles what a failover needs when the first one comes, while a client waits. The rehearsal has it do that before. It has services of
-/// its own: nothing of it reaches the application's tools and hooks, the store or the telemetry.
+/// its own: nothing of it reaches the application's tools and hooks or the store. Telemetry that is set up in the usual way listens later. Where traces are
+/// listened to already there is no rehearsal.
 /// </remarks>
 internal sealed partial class Rehearsal(IServer server, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<Rehearsal> logger)
     : IHostedLifecycleService
@@ -36,12 +39,14 @@ internal sealed partial class Rehearsal(IServer server, IHostApplicationLifetime
     /// <inheritdoc/>
     public async Task StartingAsync(CancellationToken cancellationToken)
     {
-        if (Interlocked.Exchange(ref _begun, 1) != 0)
+        if (SessionTrace.IsOn || Interlocked.Exchange(ref _begun, 1) != 0)
             return;
         var begun = time.GetTimestamp();
         try
         {
-            await RunAsync().WaitAsync(Limit, cancellationToken).ConfigureAwait(false);
+            using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            limit.CancelAfter(Limit);
+            await Task.Run(() => RunAsync(limit.Token), limit.Token).ConfigureAwait(false);
             LogRehearsed((long)time.GetElapsedTime(begun).TotalMilliseconds);
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested)
@@ -66,26 +71,26 @@ internal sealed partial class Rehearsal(IServer server, IHostApplicationLifetime
     public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     /// <summary>A call is in progress at one replica, and goes on at another. Returns what that one has sent.</summary>
-    internal async Task<string> RunAsync()
+    internal async Task<string> RunAsync(CancellationToken cancellationToken)
     {
         var working = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        await using var lost = Provide("lost", null, async (context, cancellationToken) =>
+        await using var lost = Provide("lost", null, async (context, stopping) =>
         {
-            await ReportAsync(context, 1, cancellationToken).ConfigureAwait(false);
-            working.SetResult();
-            await Task.Delay(Timeout.InfiniteTimeSpan, cancellationToken).ConfigureAwait(false);
+            await ReportAsync(context, 1, stopping).ConfigureAwait(false);
+            working.TrySetResult();
+            await Task.Delay(Timeout.InfiniteTimeSpan, stopping).ConfigureAwait(false);
             return new CallToolResult();
         });
-        await using var next = Provide("next", lost, async (context, cancellationToken) =>
+        await using var next = Provide("next", lost, async (context, stopping) =>
         {
-            await ReportAsync(context, 1, cancellationToken).ConfigureAwait(false);
-            await ReportAsync(context, 2, cancellationToken).ConfigureAwait(false);
+            await ReportAsync(context, 1, stopping).ConfigureAwait(false);
+            await ReportAsync(context, 2, stopping).ConfigureAwait(false);
             return new CallToolResult { Content = [new TextContentBlock { Text = "rehearsed" }] };
         });
         foreach (var replica in (ServiceProvider[])[lost, next])
         {
-            await replica.GetRequiredService<ReplicaDirectory>().RefreshAsync().ConfigureAwait(false);
-            await replica.GetRequiredService<BroadcastFollower>().ReadAsync(CancellationToken.None).ConfigureAwait(false);
+            await replica.GetRequiredService<ReplicaDirectory>().RefreshAsync(cancellationToken).ConfigureAwait(false);
+            await replica.GetRequiredService<BroadcastFollower>().ReadAsync(cancellationToken).ConfigureAwait(false);
         }
 
         var opened = await PostAsync(lost, "", 1, RequestMethods.Initialize, new()
@@ -93,15 +98,15 @@ internal sealed partial class Rehearsal(IServer server, IHostApplicationLifetime
             ["protocolVersion"] = McpHeaders.FirstWithPriming,
             ["capabilities"] = new JsonObject(),
             ["clientInfo"] = new JsonObject { ["name"] = Tool, ["version"] = "1" },
-        }).ConfigureAwait(false);
+        }, cancellationToken).ConfigureAwait(false);
         var session = opened.Response.Headers[McpHeaders.SessionId].ToString();
-        await PostAsync(lost, session, null, NotificationMethods.InitializedNotification, []).ConfigureAwait(false);
+        await PostAsync(lost, session, null, NotificationMethods.InitializedNotification, [], cancellationToken).ConfigureAwait(false);
 
-        var call = PostAsync(lost, session, 2, RequestMethods.ToolsCall, Call());
-        await working.Task.ConfigureAwait(false);
+        var call = PostAsync(lost, session, 2, RequestMethods.ToolsCall, Call(), cancellationToken);
+        await working.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
         var reported = new SseEventId(SseEventId.NameStream(SseEventId.CallStream, 1, 1), 1);
-        var resumed = await SendAsync(next, session, HttpMethods.Get, "", reported.ToString()).ConfigureAwait(false);
-        await PostAsync(next, session, 3, RequestMethods.ToolsCall, Call()).ConfigureAwait(false);
+        var resumed = await SendAsync(next, session, HttpMethods.Get, "", cancellationToken, reported.ToString()).ConfigureAwait(false);
+        await PostAsync(next, session, 3, RequestMethods.ToolsCall, Call(), cancellationToken).ConfigureAwait(false);
 
         foreach (var replica in (ServiceProvider[])[lost, next])
             replica.GetRequiredService<SessionHost>().Find(session)?.Close();
@@ -123,6 +128,9 @@ internal sealed partial class Rehearsal(IServer server, IHostApplicationLifetime
         services.AddMcpServer()
             .WithHighAvailability(ha => ha.Configure(options => (options.ReplicaId, options.AdvertisedAddress) = (id, new Uri("http://127.0.0.1:1"))))
             .WithTools([McpServerTool.Create(work, new() { Name = Tool, ReadOnly = true })]);
+
+        // It asks peers over the network.
+        services.RemoveAll<PeerProbe>();
         return services.BuildServiceProvider();
     }
 
@@ -131,17 +139,19 @@ internal sealed partial class Rehearsal(IServer server, IHostApplicationLifetime
     private static Task ReportAsync(RequestContext<CallToolRequestParams> context, int step, CancellationToken cancellationToken) =>
         context.Server.NotifyProgressAsync(context.Params!.ProgressToken!.Value, new() { Progress = step }, null, cancellationToken);
 
-    private static Task<HttpContext> PostAsync(ServiceProvider replica, string session, int? id, string method, JsonObject parameters)
+    private static Task<HttpContext> PostAsync(ServiceProvider replica, string session, int? id, string method, JsonObject parameters,
+        CancellationToken cancellationToken)
     {
         var message = new JsonObject { ["jsonrpc"] = "2.0", ["method"] = method, ["params"] = parameters };
         if (id is not null)
             message["id"] = id;
-        return SendAsync(replica, session, HttpMethods.Post, message.ToJsonString());
+        return SendAsync(replica, session, HttpMethods.Post, message.ToJsonString(), cancellationToken);
     }
 
-    private static async Task<HttpContext> SendAsync(ServiceProvider replica, string session, string method, string body, string lastEvent = "")
+    private static async Task<HttpContext> SendAsync(ServiceProvider replica, string session, string method, string body, CancellationToken cancellationToken,
+        string lastEvent = "")
     {
-        var context = new DefaultHttpContext { Response = { Body = new MemoryStream() } };
+        var context = new DefaultHttpContext { RequestAborted = cancellationToken, Response = { Body = new MemoryStream() } };
         var request = context.Request;
         (request.Method, request.ContentType, request.Body) = (method, "application/json", new MemoryStream(Encoding.UTF8.GetBytes(body)));
         request.Headers.Accept = $"application/json, {McpEndpoint.EventStream}";

@@ -16,7 +16,7 @@ public sealed class RehearsalTests
         var lifetime = new ApplicationLifetime(NullLogger<ApplicationLifetime>.Instance);
         var rehearsal = new Rehearsal(server, lifetime, TimeProvider.System, NullLogger<Rehearsal>.Instance);
 
-        var sent = await rehearsal.RunAsync();
+        var sent = await rehearsal.RunAsync(TestContext.Current.CancellationToken);
 
         Assert.DoesNotContain("\"progress\":1", sent, StringComparison.Ordinal);
         Assert.Contains("\"progress\":2", sent, StringComparison.Ordinal);

@@ -52,4 +52,14 @@ public sealed class SessionDataTests
         var definition = type.IsGenericType ? type.GetGenericTypeDefinition() : type;
         return Array.Exists(_forbidden, forbidden => forbidden.IsAssignableFrom(definition));
     }
+
+    [Fact]
+    public void A_new_GET_stream_is_known_also_beside_many_that_are_read()
+    {
+        var streams = new GetStreams(1, single: false);
+        for (var n = 0; n < 40; n++)
+            streams.Open().Attach();
+
+        Assert.Equal(40, streams.Known.Count());
+    }
 }

@@ -6,7 +6,7 @@ namespace Mcp.HighAvailability.Sessions;
 /// <remarks>
 /// Invariants: at most one commit is under way; commits are numbered without a gap; positions ascend and are never used twice; the effects of a batch
 /// are released after its commit, in the order of the commits, and never before, except by <see cref="Durability.Fast"/>. After
-/// <see cref="Stop"/> nothing is written or released.
+/// <see cref="Stop"/> nothing is written or shown: what was to be shown is in <see cref="Unshown"/>.
 /// </remarks>
 internal sealed class CommitState(SessionRecord record, CommitContext context, UnreadEntries unread)
 {

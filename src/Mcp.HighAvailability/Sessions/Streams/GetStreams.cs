@@ -120,7 +120,7 @@ internal sealed class GetStreams
     {
         _known.Remove(stream);
         _known.Add(stream);
-        if (_known.Count > MaxKnown && _known.FindIndex(s => !s.HasReader) is >= 0 and var unread)
+        if (_known.Count > MaxKnown && _known.FindIndex(s => s != stream && !s.HasReader) is >= 0 and var unread)
             _known.RemoveAt(unread);
     }
 }
