@@ -40,12 +40,15 @@ public sealed class DashboardTests(BrowserFixture browser, FailoverStory story) 
     {
         var dashboard = await OpenAsync();
 
-        // The client's GET stream went on as well, with a span and a trace of its own.
-        for (var resumed = 0; !await dashboard.Row("tools/call countdown").IsVisibleAsync(); resumed++)
+        // The client's GET stream went on as well, with a span and a trace of its own. A page is drawn bit by bit, so each is looked at more than once.
+        for (var looks = 0; looks < 12 && !await dashboard.Row("tools/call countdown").IsVisibleAsync(); looks++)
         {
             await dashboard.OpenSessionAsync(story.Session);
-            await dashboard.FollowLinkAsync(dashboard.Rows("resume").Nth(resumed));
+            var resumed = dashboard.Rows("resume");
+            await resumed.First.WaitForAsync();
+            await dashboard.FollowLinkAsync(resumed.Nth(looks % await resumed.CountAsync()));
             await dashboard.Row("balancer1").WaitForAsync();
+            await dashboard.Page.WaitForTimeoutAsync(500);
         }
 
         // The dashboard calls the attempts by what they were.

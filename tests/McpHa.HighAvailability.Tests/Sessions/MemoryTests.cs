@@ -15,14 +15,21 @@ public sealed class MemoryTests(ITestOutputHelper output)
         List<RawClient> clients = [];
         for (var n = 0; n < 20; n++)
             clients.Add(await OpenAsync());
-        var before = GC.GetTotalMemory(forceFullCollection: true);
-        for (var n = 0; n < 200; n++)
-            clients.Add(await OpenAsync());
-        var each = (GC.GetTotalMemory(forceFullCollection: true) - before) / 200;
-        GC.KeepAlive(clients);
-        output.WriteLine($"{each} bytes per idle session");
 
-        Assert.InRange(each, 1, 25 * 1024);
+        // What tests before this one have left may be freed meanwhile, and first sessions allocate what stays for all. So the median counts.
+        List<long> each = [];
+        while (each.Count < 5)
+        {
+            var before = GC.GetTotalMemory(forceFullCollection: true);
+            for (var n = 0; n < 200; n++)
+                clients.Add(await OpenAsync());
+            each.Add((GC.GetTotalMemory(forceFullCollection: true) - before) / 200);
+        }
+
+        GC.KeepAlive(clients);
+        output.WriteLine($"{string.Join(", ", each)} bytes per idle session");
+
+        Assert.InRange(each.Order().ElementAt(2), 1, 25 * 1024);
 
         // One HTTP client for all: only what the server keeps is counted.
         async Task<RawClient> OpenAsync()
