@@ -10,7 +10,6 @@ using Mcp.HighAvailability.Limits;
 using Mcp.HighAvailability.Sessions;
 using Mcp.HighAvailability.Storage;
 using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Hosting.Internal;
@@ -94,18 +93,5 @@ internal sealed class ExploredReplica
         if (rerunAnyway)
             services.PostConfigure<McpServerOptions>(RerunAnyway.Wrap);
         return services.BuildServiceProvider();
-    }
-
-    private sealed class NoServer : IServer
-    {
-        public IFeatureCollection Features { get; } = new FeatureCollection();
-
-        public Task StartAsync<TContext>(IHttpApplication<TContext> application, CancellationToken cancellationToken) where TContext : notnull => Task.CompletedTask;
-
-        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public void Dispose()
-        {
-        }
     }
 }

@@ -25,11 +25,11 @@ namespace Mcp.HighAvailability.Http;
 /// <summary>Loses a replica and takes its session over, once per process, in memory, before the server listens.</summary>
 /// <remarks>
 /// The runtime loads and compiles what a failover needs when the first one comes, while a client waits. The rehearsal has it do that before. It has services of
-/// its own: nothing of it reaches the application's tools and hooks or the store. Telemetry that is set up in the usual way listens later. Where traces are
-/// listened to already there is no rehearsal.
+/// its own: it uses neither the application's tools and hooks nor its store. Telemetry that is set up in the usual way listens later. There is no rehearsal if
+/// something listens to traces already, or if sessions are kept in memory, which no other replica can take over.
 /// </remarks>
-internal sealed partial class Rehearsal(IServer server, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<Rehearsal> logger)
-    : IHostedLifecycleService
+internal sealed partial class Rehearsal(
+    IServer server, IHostApplicationLifetime lifetime, ISessionStore store, TimeProvider time, ILogger<Rehearsal> logger) : IHostedLifecycleService
 {
     private const string Tool = "rehearse";
 
@@ -39,14 +39,14 @@ internal sealed partial class Rehearsal(IServer server, IHostApplicationLifetime
     /// <inheritdoc/>
     public async Task StartingAsync(CancellationToken cancellationToken)
     {
-        if (SessionTrace.IsOn || Interlocked.Exchange(ref _begun, 1) != 0)
+        if (store is InMemorySessionStore || SessionTrace.IsOn || Interlocked.Exchange(ref _begun, 1) != 0)
             return;
         var begun = time.GetTimestamp();
         try
         {
             using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
             limit.CancelAfter(Limit);
-            await Task.Run(() => RunAsync(limit.Token), limit.Token).ConfigureAwait(false);
+            await Task.Run(() => RunAsync(limit.Token), limit.Token).WaitAsync(limit.Token).ConfigureAwait(false);
             LogRehearsed((long)time.GetElapsedTime(begun).TotalMilliseconds);
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested)
@@ -78,6 +78,8 @@ internal sealed partial class Rehearsal(IServer server, IHostApplicationLifetime
         {
             await ReportAsync(context, 1, stopping).ConfigureAwait(false);
             working.TrySetResult();
+
+            // Until the replica is lost.
             await Task.Delay(Timeout.InfiniteTimeSpan, stopping).ConfigureAwait(false);
             return new CallToolResult();
         });
@@ -87,7 +89,8 @@ internal sealed partial class Rehearsal(IServer server, IHostApplicationLifetime
             await ReportAsync(context, 2, stopping).ConfigureAwait(false);
             return new CallToolResult { Content = [new TextContentBlock { Text = "rehearsed" }] };
         });
-        foreach (var replica in (ServiceProvider[])[lost, next])
+        ServiceProvider[] replicas = [lost, next];
+        foreach (var replica in replicas)
         {
             await replica.GetRequiredService<ReplicaDirectory>().RefreshAsync(cancellationToken).ConfigureAwait(false);
             await replica.GetRequiredService<BroadcastFollower>().ReadAsync(cancellationToken).ConfigureAwait(false);
@@ -108,7 +111,7 @@ internal sealed partial class Rehearsal(IServer server, IHostApplicationLifetime
         var resumed = await SendAsync(next, session, HttpMethods.Get, "", cancellationToken, reported.ToString()).ConfigureAwait(false);
         await PostAsync(next, session, 3, RequestMethods.ToolsCall, Call(), cancellationToken).ConfigureAwait(false);
 
-        foreach (var replica in (ServiceProvider[])[lost, next])
+        foreach (var replica in replicas)
             replica.GetRequiredService<SessionHost>().Find(session)?.Close();
         await ((Task)call).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         return Encoding.UTF8.GetString(((MemoryStream)resumed.Response.Body).ToArray());
@@ -186,6 +189,9 @@ internal sealed partial class Rehearsal(IServer server, IHostApplicationLifetime
     [LoggerMessage(Level = LogLevel.Debug, Message = "Rehearsed a failover in memory in {Milliseconds} ms.")]
     private partial void LogRehearsed(long milliseconds);
 
-    [LoggerMessage(Level = LogLevel.Debug, Message = "The rehearsal of a failover failed. The first real failover is slower.")]
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "The rehearsal of a failover failed or took longer than 5 s. This server works, but the first session that it takes over waits longer. " +
+            "Report the exception if the server had enough processor time.")]
     private partial void LogFailed(Exception exception);
 }

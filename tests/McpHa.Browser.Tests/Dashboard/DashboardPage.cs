@@ -30,13 +30,18 @@ internal sealed class DashboardPage(IPage page, Uri dashboard)
         await Row("take over").WaitForAsync();
     }
 
-    /// <summary>Follows a span's first link to another trace.</summary>
-    public async Task FollowLinkAsync(ILocator span)
+    /// <summary>Follows the links of a session's spans, one span after the other, until a trace shows something.</summary>
+    public Task FollowLinksUntilVisibleAsync(string session, string span, ILocator appears)
     {
-        await span.ClickAsync();
-        var here = page.Url.Split('?')[0];
-        await Section("Links").Locator("fluent-button.button-hyperlink").First.ClickAsync();
-        await page.WaitForURLAsync(url => !url.StartsWith(here, StringComparison.Ordinal));
+        var next = 0;
+        return UntilVisibleAsync(
+            async () =>
+            {
+                await OpenSessionAsync(session);
+                await Row(span).WaitForAsync();
+                await FollowLinkAsync(Rows(span).Nth(next++ % await Rows(span).CountAsync()));
+            },
+            appears, 5_000, PageLimit);
     }
 
     /// <summary>A part of the details of the span or record that is open: <c>Span</c>, <c>Links</c>.</summary>
@@ -46,6 +51,15 @@ internal sealed class DashboardPage(IPage page, Uri dashboard)
 
     /// <summary>Opens a page, again and again, until it shows something.</summary>
     public Task OpenUntilVisibleAsync(string path, ILocator appears) => UntilVisibleAsync(() => OpenAsync(path), appears, 15_000, PageLimit);
+
+    // Follows a span's first link to another trace.
+    private async Task FollowLinkAsync(ILocator span)
+    {
+        await span.ClickAsync();
+        var here = page.Url.Split('?')[0];
+        await Section("Links").Locator("fluent-button.button-hyperlink").First.ClickAsync();
+        await page.WaitForURLAsync(url => !url.StartsWith(here, StringComparison.Ordinal));
+    }
 
     private async Task FilterAsync(string session)
     {

@@ -40,16 +40,8 @@ public sealed class DashboardTests(BrowserFixture browser, FailoverStory story) 
     {
         var dashboard = await OpenAsync();
 
-        // The client's GET stream went on as well, with a span and a trace of its own. A page is drawn bit by bit, so each is looked at more than once.
-        for (var looks = 0; looks < 12 && !await dashboard.Row("tools/call countdown").IsVisibleAsync(); looks++)
-        {
-            await dashboard.OpenSessionAsync(story.Session);
-            var resumed = dashboard.Rows("resume");
-            await resumed.First.WaitForAsync();
-            await dashboard.FollowLinkAsync(resumed.Nth(looks % await resumed.CountAsync()));
-            await dashboard.Row("balancer1").WaitForAsync();
-            await dashboard.Page.WaitForTimeoutAsync(500);
-        }
+        // The client's GET stream went on as well, with a span and a trace of its own.
+        await dashboard.FollowLinksUntilVisibleAsync(story.Session, "resume", dashboard.Row("tools/call countdown"));
 
         // The dashboard calls the attempts by what they were.
         await Expect(dashboard.Row("HTTP POST 200", "balancer")).ToBeVisibleAsync();

@@ -1,8 +1,10 @@
 using Mcp.HighAvailability.Http;
-using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Http.Features;
+using Mcp.HighAvailability.Storage;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Hosting.Internal;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
 
 namespace McpHa.Tests;
 
@@ -14,7 +16,8 @@ public sealed class RehearsalTests
     {
         using var server = new NoServer();
         var lifetime = new ApplicationLifetime(NullLogger<ApplicationLifetime>.Instance);
-        var rehearsal = new Rehearsal(server, lifetime, TimeProvider.System, NullLogger<Rehearsal>.Instance);
+        var store = new InMemorySessionStore(new(TimeProvider.System, Options.Create(new SessionStoreOptions())));
+        var rehearsal = new Rehearsal(server, lifetime, store, TimeProvider.System, NullLogger<Rehearsal>.Instance);
 
         var sent = await rehearsal.RunAsync(TestContext.Current.CancellationToken);
 
@@ -23,17 +26,12 @@ public sealed class RehearsalTests
         Assert.Contains("rehearsed", sent, StringComparison.Ordinal);
     }
 
-    private sealed class NoServer : IServer
+    [Fact]
+    public void A_highly_available_server_rehearses()
     {
-        public IFeatureCollection Features { get; } = new FeatureCollection();
+        var services = new ServiceCollection();
+        services.AddMcpServer().WithHighAvailability();
 
-        public Task StartAsync<TContext>(IHttpApplication<TContext> application, CancellationToken cancellationToken)
-            where TContext : notnull => Task.CompletedTask;
-
-        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public void Dispose()
-        {
-        }
+        Assert.Single(services, service => service.ServiceType == typeof(IHostedService) && service.ImplementationType == typeof(Rehearsal));
     }
 }

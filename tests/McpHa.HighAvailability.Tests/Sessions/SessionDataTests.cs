@@ -43,16 +43,6 @@ public sealed class SessionDataTests
         }
     }
 
-    // A type, what it is an array of, and what its type arguments are.
-    private static IEnumerable<Type> Parts(Type type) =>
-        [type, .. type.HasElementType ? Parts(type.GetElementType()!) : [], .. type.GetGenericArguments().SelectMany(Parts)];
-
-    private static bool IsForbidden(Type type)
-    {
-        var definition = type.IsGenericType ? type.GetGenericTypeDefinition() : type;
-        return Array.Exists(_forbidden, forbidden => forbidden.IsAssignableFrom(definition));
-    }
-
     [Fact]
     public void A_new_GET_stream_is_known_also_beside_many_that_are_read()
     {
@@ -61,5 +51,15 @@ public sealed class SessionDataTests
             streams.Open().Attach();
 
         Assert.Equal(40, streams.Known.Count());
+    }
+
+    // A type, what it is an array of, and what its type arguments are.
+    private static IEnumerable<Type> Parts(Type type) =>
+        [type, .. type.HasElementType ? Parts(type.GetElementType()!) : [], .. type.GetGenericArguments().SelectMany(Parts)];
+
+    private static bool IsForbidden(Type type)
+    {
+        var definition = type.IsGenericType ? type.GetGenericTypeDefinition() : type;
+        return Array.Exists(_forbidden, forbidden => forbidden.IsAssignableFrom(definition));
     }
 }
