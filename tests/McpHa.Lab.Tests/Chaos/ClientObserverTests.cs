@@ -58,7 +58,12 @@ public sealed class ClientObserverTests
         Receive("""{"method":"notifications/resources/updated","params":{"uri":"board"}}""");
 
         Assert.Equal(["news", "board"], _history.Snapshot().OfType<StreamReceived>().Select(heard => heard.Text));
-        Assert.Equal("news", _observer.LastAnnouncement);
+        Assert.True(_observer.HasHeardUpdate);
+
+        Receive("""{"method":"notifications/message","params":{"level":"info","data":"more news"}}""");
+
+        Assert.False(_observer.HasHeardUpdate);
+        Assert.Equal("more news", _observer.LastAnnouncement);
     }
 
     private void Send(string message) => _observer.Sent(JsonNode.Parse(message)!.AsObject());

@@ -24,6 +24,9 @@ internal sealed class ClientObserver(HistoryLog history)
     /// <summary>The announcement that was heard last.</summary>
     public string LastAnnouncement { get; private set; } = "";
 
+    /// <summary>Whether an update of the subscribed resource was heard since the last announcement, or since it was set back.</summary>
+    public bool HasHeardUpdate { get; set; }
+
     /// <summary>The JSON-RPC id of a call, as JSON; <see langword="null"/> if it was not sent.</summary>
     public string? IdOf(long call) => _calls.FirstOrDefault(sent => sent.Value == call).Key;
 
@@ -67,10 +70,12 @@ internal sealed class ClientObserver(HistoryLog history)
             case "notifications/message":
                 var text = Text(message["params"]?["data"]);
                 history.Add(at => new StreamReceived(at, Session, "notifications/message", text));
+                HasHeardUpdate = false;
                 LastAnnouncement = text;
                 break;
             case "notifications/resources/updated":
                 history.Add(at => new StreamReceived(at, Session, "notifications/resources/updated", Text(message["params"]?["uri"])));
+                HasHeardUpdate = true;
                 break;
             case { } method when id is not null:
                 _questions[id] = true;

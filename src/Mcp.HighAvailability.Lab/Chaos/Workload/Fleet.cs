@@ -140,17 +140,22 @@ internal sealed class Fleet(FleetOptions options, IReadOnlyList<Uri> route, Hist
     // HashCode.Combine is another one in every process.
     private int Seed(int number) => unchecked((options.Seed * 7919) + number);
 
-    // Streams keep their order: who has heard the last announcement has heard all before it.
+    // Streams keep their order: who has heard the last announcement, and the update that follows it, has heard all before it.
     private async Task DrainAsync(CancellationToken cancellationToken)
     {
         var last = SampleWorkload.Announce(_sessions[0].Context);
         var until = history.Now + EndTimeout;
+        foreach (var session in _sessions)
+            session.Observer.HasHeardUpdate = false;
         if ((await _sessions[0].CallAsync(last)).Kind != OutcomeKind.Result)
             return;
-        var listening = _sessions.Where(session => SampleWorkload.Level(session.Context.Number) != "error").ToList();
-        while (history.Now < until && listening.Any(session => session.Observer.LastAnnouncement != last.Expected.Announcement))
+        while (history.Now < until && !_sessions.TrueForAll(session => HasHeard(session, last.Expected.Announcement!)))
             await Task.Delay(TimeSpan.FromMilliseconds(50), cancellationToken);
     }
+
+    private static bool HasHeard(FleetSession session, string announcement) =>
+        (SampleWorkload.Level(session.Context.Number) == "error" || session.Observer.LastAnnouncement == announcement)
+        && (!SampleWorkload.Subscribes(session.Context.Number) || session.Observer.HasHeardUpdate);
 }
 
 /// <summary>Numbers calls through the whole run.</summary>

@@ -44,11 +44,14 @@ internal sealed class SampleWorkload : IWorkload
         _ => session % 2 == 0 ? "debug" : "info",
     };
 
+    /// <summary>Whether a session subscribes to the resource that shows the last announcement: every other one.</summary>
+    public static bool Subscribes(int session) => session % 2 == 0;
+
     public IEnumerable<PlannedCall> Opening(SessionContext session)
     {
         if (Level(session.Number) is not null)
             yield return SetLevel(session);
-        if (session.Number % 2 == 0)
+        if (Subscribes(session.Number))
             yield return PlannedCall.Request("resources/subscribe", new() { ["uri"] = Board }, Quick);
     }
 
