@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Net;
 using System.Text.Json.Nodes;
 using Mcp.HighAvailability.Lab.Processes;
+using Mcp.HighAvailability.Lab.Sdk;
 using ModelContextProtocol;
 using ModelContextProtocol.Client;
 using ModelContextProtocol.Protocol;
@@ -34,31 +35,30 @@ internal sealed class KillRun(Uri endpoint, string? token, TextWriter output)
     {
         if (!endpoint.IsLoopback)
             throw new LabException($"{endpoint} is not on this machine. 'kill' ends a process, so it needs a cluster on this machine.");
-        await using var client = await ConnectAsync(cancellationToken);
+        var seen = new StepLog(step => Say($"step {step} of {Steps}"));
+        await using var client = await ConnectAsync(seen, cancellationToken);
         var owner = await OwnerAsync(client, cancellationToken);
         output.WriteLine($"Session {client.SessionId} is open at {endpoint}.");
         output.WriteLine($"Its owner is {owner}.");
 
         _started = Stopwatch.GetTimestamp();
-        var kept = await (tool == Deliver ? DeliverAsync(client, owner, cancellationToken) : CountAsync(client, owner, cancellationToken));
+        var kept = await (tool == Deliver ? DeliverAsync(client, owner, cancellationToken) : CountAsync(client, seen, owner, cancellationToken));
 
         var next = await OwnerAsync(client, cancellationToken);
         output.WriteLine($"The session goes on. Its owner is now {next}.");
         return kept && next.ProcessId != owner.ProcessId;
     }
 
-    private async Task<bool> CountAsync(McpClient client, Owner owner, CancellationToken cancellationToken)
+    private async Task<bool> CountAsync(McpClient client, StepLog seen, Owner owner, CancellationToken cancellationToken)
     {
         output.WriteLine($"Calling {Countdown}, which may be rerun: {Steps} steps, one every {IntervalMs} ms.");
-        var seen = new StepLog(step => Say($"step {step} of {Steps}"));
         var call = client.CallToolAsync(
-            Countdown, new Dictionary<string, object?> { ["seconds"] = Steps * IntervalMs / 1000d, ["intervalMs"] = IntervalMs }, seen,
-            cancellationToken: cancellationToken).AsTask();
+            Countdown, new Dictionary<string, object?> { ["seconds"] = Steps * IntervalMs / 1000d, ["intervalMs"] = IntervalMs },
+            options: new() { Meta = new() { ["progressToken"] = Countdown } }, cancellationToken: cancellationToken).AsTask();
 
         await Task.WhenAny(call, seen.WhenAsync(KillAfterStep, StepTimeout, cancellationToken));
         Kill(owner);
         var result = await call;
-        await seen.WhenAsync(Steps, StepTimeout, cancellationToken);
         Say($"result: {Text(result)}");
 
         var kept = seen.Steps.SequenceEqual(Enumerable.Range(1, Steps)) && result.IsError is not true;
@@ -102,7 +102,7 @@ internal sealed class KillRun(Uri endpoint, string? token, TextWriter output)
         }
     }
 
-    private async Task<McpClient> ConnectAsync(CancellationToken cancellationToken)
+    private async Task<McpClient> ConnectAsync(StepLog seen, CancellationToken cancellationToken)
     {
         var transport = new HttpClientTransport(new()
         {
@@ -113,7 +113,8 @@ internal sealed class KillRun(Uri endpoint, string? token, TextWriter output)
         try
         {
             return await McpClient.CreateAsync(
-                transport, new() { ClientInfo = new() { Name = "mcp-ha", Version = "1" }, ProtocolVersion = Revision }, cancellationToken: cancellationToken);
+                new MessageTap(transport, seen.Receive), new() { ClientInfo = new() { Name = "mcp-ha", Version = "1" }, ProtocolVersion = Revision },
+                cancellationToken: cancellationToken);
         }
         catch (HttpRequestException e) when (e.StatusCode == HttpStatusCode.Unauthorized)
         {

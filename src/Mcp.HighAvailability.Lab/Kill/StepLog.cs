@@ -1,10 +1,11 @@
-using ModelContextProtocol;
+using System.Text.Json.Nodes;
+using ModelContextProtocol.Protocol;
 
 namespace Mcp.HighAvailability.Lab.Kill;
 
-/// <summary>Progress steps of one call in the order in which its client got them. Thread-safe.</summary>
+/// <summary>Progress steps of one call in the order in which they reached its client. Thread-safe.</summary>
 /// <param name="onStep">Called for each step.</param>
-internal sealed class StepLog(Action<int> onStep) : IProgress<ProgressNotificationValue>
+internal sealed class StepLog(Action<int> onStep)
 {
     private readonly Lock _lock = new();
     private readonly List<int> _steps = [];
@@ -20,9 +21,12 @@ internal sealed class StepLog(Action<int> onStep) : IProgress<ProgressNotificati
         }
     }
 
-    public void Report(ProgressNotificationValue value)
+    /// <summary>Takes in a message that has arrived.</summary>
+    public void Receive(JsonObject message)
     {
-        var step = (int)value.Progress;
+        if ((string?)message["method"] != NotificationMethods.ProgressNotification)
+            return;
+        var step = (int)(double)message["params"]!["progress"]!;
         onStep(step);
         TaskCompletionSource next;
         lock (_lock)

@@ -9,6 +9,7 @@ internal sealed class Hosts : IDisposable
     private const string NoHost = "02:00:00:00:00:fe";
     private const string Interface = "eth0";
     private const string Delay = "netem delay 500us";
+    private const string LossTable = "loss";
 
     private static int _networks;
 
@@ -29,9 +30,14 @@ internal sealed class Hosts : IDisposable
     /// <summary>Why there can be no such network here; <see langword="null"/> if there can.</summary>
     public static string? Unavailable { get; } = FindObstacle();
 
-    /// <summary>Why packets cannot be delayed or lost here; <see langword="null"/> if they can. They then take a millisecond there and back.</summary>
+    /// <summary>Why packets cannot be delayed here; <see langword="null"/> if they can. They then take a millisecond there and back.</summary>
     public static string? NoDelays { get; } = Unavailable ?? InNamespace(static name =>
         Run("ip", $"netns exec {name} tc qdisc add dev lo root {Delay}") is { Code: not 0 } failed ? $"the kernel has no netem: {failed.Error.Trim()}" : null);
+
+    /// <summary>Why packets cannot be lost here; <see langword="null"/> if they can.</summary>
+    public static string? NoLoss { get; } = Unavailable ?? InNamespace(static name => Run("ip", Nft(name, Loss(1))) is { Code: not 0 } failed
+        ? $"nft cannot drop packets, install it (apt-get install nftables): {failed.Error.Trim()}"
+        : null);
 
     /// <summary>Address of a host.</summary>
     public string AddressOf(string name) => Address(_names.IndexOf(name) + 1);
@@ -55,11 +61,11 @@ internal sealed class Hosts : IDisposable
             Cut(other, one);
     }
 
-    /// <summary>Loses a share of the packets that each host sends, until <see cref="EndLoss"/>.</summary>
-    public void Lose(int percent) => _names.ForEach(name => Ip($"{Tc(name, "change")} loss {percent}%"));
+    /// <summary>Loses a share of the packets that reach each host, until <see cref="EndLoss"/>.</summary>
+    public void Lose(int percent) => _names.ForEach(name => Ip(Nft(Namespace(name), Loss(percent))));
 
     /// <summary>Ends <see cref="Lose"/>.</summary>
-    public void EndLoss() => _names.ForEach(name => Ip(Tc(name, "change")));
+    public void EndLoss() => _names.ForEach(name => TryIp(Nft(Namespace(name), $"delete table inet {LossTable}")));
 
     /// <summary>Ends all cuts of a host.</summary>
     public void Heal(string name)
@@ -89,14 +95,19 @@ internal sealed class Hosts : IDisposable
         Ip($"-n {space} link set {Interface} up");
         Ip($"-n {space} link set lo up");
         if (NoDelays is null)
-            Ip(Tc(name, "add"));
+            Ip($"netns exec {space} tc qdisc add dev {Interface} root {Delay}");
     }
 
     private string Address(int host) => $"10.{198 + (_network / 250)}.{_network % 250}.{host + 1}";
 
-    private string Tc(string name, string command) => $"netns exec {Namespace(name)} tc qdisc {command} dev {Interface} root {Delay}";
-
     private string Namespace(string name) => $"{_prefix}-{name}";
+
+    // Dropped where they arrive: a sender would be told of what is dropped at its own end.
+    private static string Loss(int percent) =>
+        $"add table inet {LossTable}; add chain inet {LossTable} in {{ type filter hook input priority 0; }}; " +
+        $"add rule inet {LossTable} in iifname {Interface} numgen random mod 100 < {percent} drop";
+
+    private static string Nft(string space, string commands) => $"netns exec {space} nft \"{commands}\"";
 
     private static void Ip(string arguments)
     {

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Mcp.HighAvailability.Lab.Chaos.History;
+using Mcp.HighAvailability.Lab.Sdk;
 using ModelContextProtocol;
 using ModelContextProtocol.Client;
 using ModelContextProtocol.Protocol;
@@ -53,7 +54,7 @@ internal sealed class CSharpClient : FleetClient
                 },
             },
         };
-        var client = await McpClient.CreateAsync(new MessageTap(transport, observer), options, cancellationToken: cancellationToken);
+        var client = await McpClient.CreateAsync(new MessageTap(transport, observer.Received, observer.Sent), options, cancellationToken: cancellationToken);
         observer.Session = client.SessionId ?? "";
         return new(http, client, observer);
     }

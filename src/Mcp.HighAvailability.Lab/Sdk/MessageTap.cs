@@ -5,26 +5,31 @@ using ModelContextProtocol;
 using ModelContextProtocol.Client;
 using ModelContextProtocol.Protocol;
 
-namespace Mcp.HighAvailability.Lab.Chaos.Workload;
+namespace Mcp.HighAvailability.Lab.Sdk;
 
-/// <summary>The SDK's own client transport, with an observer beside it.</summary>
-internal sealed class MessageTap(IClientTransport inner, ClientObserver observer) : IClientTransport
+/// <summary>The SDK's own client transport, with an observer that sees every message before the SDK's client does, in the order of the wire.</summary>
+/// <remarks>That client handles messages side by side, and drops the progress of a call whose answer it has handled.</remarks>
+/// <param name="inner">The transport.</param>
+/// <param name="onReceived">Called for each message that has arrived.</param>
+/// <param name="onSent">Called for each message on its way to the server; <see langword="null"/>: not observed.</param>
+internal sealed class MessageTap(IClientTransport inner, Action<JsonObject> onReceived, Action<JsonObject>? onSent = null) : IClientTransport
 {
     public string Name => inner.Name;
 
     public async Task<ITransport> ConnectAsync(CancellationToken cancellationToken = default) =>
-        new Tapped(await inner.ConnectAsync(cancellationToken), observer);
+        new Tapped(await inner.ConnectAsync(cancellationToken), onReceived, onSent);
 
     private sealed class Tapped : ITransport
     {
         private readonly ITransport _inner;
-        private readonly ClientObserver _observer;
+        private readonly Action<JsonObject> _onReceived;
+        private readonly Action<JsonObject>? _onSent;
         private readonly Channel<JsonRpcMessage> _messages = Channel.CreateUnbounded<JsonRpcMessage>(new() { SingleReader = true, SingleWriter = true });
         private readonly Task _pump;
 
-        public Tapped(ITransport inner, ClientObserver observer)
+        public Tapped(ITransport inner, Action<JsonObject> onReceived, Action<JsonObject>? onSent)
         {
-            (_inner, _observer) = (inner, observer);
+            (_inner, _onReceived, _onSent) = (inner, onReceived, onSent);
             _pump = PumpAsync();
         }
 
@@ -34,7 +39,7 @@ internal sealed class MessageTap(IClientTransport inner, ClientObserver observer
 
         public Task SendMessageAsync(JsonRpcMessage message, CancellationToken cancellationToken = default)
         {
-            _observer.Sent(Json(message));
+            _onSent?.Invoke(Json(message));
             return _inner.SendMessageAsync(message, cancellationToken);
         }
 
@@ -51,7 +56,7 @@ internal sealed class MessageTap(IClientTransport inner, ClientObserver observer
             {
                 await foreach (var message in _inner.MessageReader.ReadAllAsync())
                 {
-                    _observer.Received(Json(message));
+                    _onReceived(Json(message));
                     _messages.Writer.TryWrite(message);
                 }
             }
