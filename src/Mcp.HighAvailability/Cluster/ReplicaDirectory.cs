@@ -96,16 +96,28 @@ public sealed partial class ReplicaDirectory : BackgroundService
     internal WrittenBack WrittenBack => RegistryAway ? default : Store.WrittenBackBy(_view.Arrivals, Others);
 
     /// <summary>
+    /// As <see cref="WrittenBack"/>, but of this moment if not all have written back. A replica that has just come says so with its second heartbeat, and
+    /// sessions must not wait for the next regular reading.
+    /// </summary>
+    internal async ValueTask<WrittenBack> WrittenBackNowAsync()
+    {
+        if (WrittenBack is var known && (known.ByAll || known.Incarnation is null))
+            return known;
+        await RefreshAsync().ConfigureAwait(false);
+        return WrittenBack;
+    }
+
+    /// <summary>
     /// Whether the store was whole when it was looked at: all replicas had written back before the look, and the store has lost nothing since.
     /// </summary>
-    /// <param name="before"><see cref="WrittenBack"/> before the look.</param>
+    /// <param name="before"><see cref="WrittenBack"/> before the look. If not all had written back, the next one is of a later reading.</param>
     /// <param name="cancellationToken">Gives up.</param>
     internal async ValueTask<bool> IsWholeAsync(WrittenBack before, CancellationToken cancellationToken = default)
     {
-        if (!before.ByAll || before.Incarnation is null)
+        if (before.Incarnation is null)
             return before.ByAll;
         await RefreshAsync(cancellationToken).ConfigureAwait(false);
-        return WrittenBack == before;
+        return before.ByAll && WrittenBack == before;
     }
 
     /// <summary>A replica that is alive, by id.</summary>

@@ -172,6 +172,24 @@ public sealed class StoreIncarnationTests
         Assert.Equal("y", await other);
     }
 
+    // Its first heartbeat cannot say that it has written back: it does not know the incarnation yet.
+    [Fact]
+    public async Task A_take_over_does_not_wait_for_the_next_look_at_a_replica_that_has_just_come()
+    {
+        await using var cluster = await StartAsync();
+        using var client = await cluster.ConnectAsync();
+        await cluster.CutOffAsync(cluster[0]);
+        var newcomer = FixedRegistry.Info("replica-new", cluster[2].Get<SelfReplica>().Describe()!.Address);
+        await cluster.Registry.BeatAsync(newcomer);
+        await RefreshAsync(cluster, 1, 2);
+        Assert.False(cluster[1].Get<ReplicaDirectory>().WrittenBack.ByAll);
+
+        await cluster.Registry.BeatAsync(newcomer with { WrittenBack = "2" });
+        using var call = await client.PostAsync(cluster[1], client.Call("again", "x"), h => h.TryAddWithoutValidation("Mcp-Ha-Relay", "1"));
+
+        Assert.Equal("x", RawClient.TextOf(await call.AnswerAsync()));
+    }
+
     private static async Task<InProcessCluster> StartAsync()
     {
         var cluster = await InProcessCluster.StartAsync(3);

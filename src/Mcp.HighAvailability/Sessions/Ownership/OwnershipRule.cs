@@ -20,6 +20,9 @@ internal sealed class OwnershipRule(string self, ReplicaDirectory directory)
     /// <inheritdoc cref="ReplicaDirectory.WrittenBack"/>
     public WrittenBack WrittenBack => directory.WrittenBack;
 
+    /// <inheritdoc cref="ReplicaDirectory.WrittenBackNowAsync"/>
+    public ValueTask<WrittenBack> WrittenBackNowAsync() => directory.WrittenBackNowAsync();
+
     /// <summary>Another replica, that is not draining, to serve a key; <see langword="null"/> when there is none.</summary>
     public ReplicaInfo? Successor(string key) => Rendezvous.Choose(key, [.. directory.Alive.Where(r => !r.Draining && r.Id != self)]);
 

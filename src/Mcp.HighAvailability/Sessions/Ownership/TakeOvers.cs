@@ -75,7 +75,7 @@ internal sealed partial class TakeOvers(
             return new Ownership.Local(session);
         try
         {
-            var writtenBack = rule.WrittenBack;
+            var writtenBack = await rule.WrittenBackNowAsync().ConfigureAwait(false);
             if (await runtime.Store.FindAsync(sessionId).ConfigureAwait(false) is not { } before)
                 return await rule.OfMissingAsync(sessionId, writtenBack).ConfigureAwait(false);
             if (rule.OfRecord(sessionId, before) is { } elsewhere)
