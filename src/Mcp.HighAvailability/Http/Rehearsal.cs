@@ -33,7 +33,12 @@ internal sealed partial class Rehearsal(
 {
     private const string Tool = "rehearse";
 
+    private const string Lost = "lost";
+
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(5);
+
+    // Nothing listens there.
+    private static readonly Uri Nowhere = new("http://127.0.0.1:1");
     private static int _begun;
 
     /// <inheritdoc/>
@@ -70,11 +75,12 @@ internal sealed partial class Rehearsal(
     /// <inheritdoc/>
     public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    /// <summary>A call is in progress at one replica, and goes on at another. Returns what that one has sent.</summary>
-    internal async Task<string> RunAsync(CancellationToken cancellationToken)
+    /// <summary>A call is in progress at one replica, and goes on at another, which cannot reach the first one.</summary>
+    /// <returns>What the other one has sent, and the replicas that it takes for alive.</returns>
+    internal async Task<(string Sent, IReadOnlyList<string> Alive)> RunAsync(CancellationToken cancellationToken)
     {
         var working = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        await using var lost = Provide("lost", null, async (context, stopping) =>
+        await using var lost = Provide(Lost, null, async (context, stopping) =>
         {
             await ReportAsync(context, 1, stopping).ConfigureAwait(false);
             working.TrySetResult();
@@ -90,6 +96,14 @@ internal sealed partial class Rehearsal(
             return new CallToolResult { Content = [new TextContentBlock { Text = "rehearsed" }] };
         });
         ServiceProvider[] replicas = [lost, next];
+
+        // Windows takes two seconds to find that nothing listens.
+        if (!OperatingSystem.IsWindows())
+        {
+            await next.GetRequiredService<IReplicaRegistry>().BeatAsync(
+                new(Lost, Nowhere, Draining: false, Sessions: 1, Calls: 1, time.GetUtcNow(), "", Environment.ProcessId), cancellationToken).ConfigureAwait(false);
+        }
+
         foreach (var replica in replicas)
         {
             await replica.GetRequiredService<ReplicaDirectory>().RefreshAsync(cancellationToken).ConfigureAwait(false);
@@ -114,7 +128,8 @@ internal sealed partial class Rehearsal(
         foreach (var replica in replicas)
             replica.GetRequiredService<SessionHost>().Find(session)?.Close();
         await ((Task)call).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        return Encoding.UTF8.GetString(((MemoryStream)resumed.Response.Body).ToArray());
+        return (Encoding.UTF8.GetString(((MemoryStream)resumed.Response.Body).ToArray()),
+            [.. next.GetRequiredService<ReplicaDirectory>().Alive.Select(replica => replica.Id)]);
     }
 
     // The tool may run again, so the next replica runs it.
@@ -129,7 +144,7 @@ internal sealed partial class Rehearsal(
         if (other is not null)
             services.AddSingleton(other.GetRequiredService<InMemorySessions>());
         services.AddMcpServer()
-            .WithHighAvailability(ha => ha.Configure(options => (options.ReplicaId, options.AdvertisedAddress) = (id, new Uri("http://127.0.0.1:1"))))
+            .WithHighAvailability(ha => ha.Configure(options => (options.ReplicaId, options.AdvertisedAddress) = (id, Nowhere)))
             .WithTools([McpServerTool.Create(work, new() { Name = Tool, ReadOnly = true })]);
 
         // It asks peers over the network.

@@ -12,18 +12,19 @@ namespace McpHa.Tests;
 public sealed class RehearsalTests
 {
     [Fact]
-    public async Task A_call_goes_on_at_the_next_replica_behind_what_its_client_has()
+    public async Task A_call_goes_on_behind_what_its_client_has_at_the_next_replica_which_finds_the_first_one_gone()
     {
         using var server = new NoServer();
         var lifetime = new ApplicationLifetime(NullLogger<ApplicationLifetime>.Instance);
         var store = new InMemorySessionStore(new(TimeProvider.System, Options.Create(new SessionStoreOptions())));
         var rehearsal = new Rehearsal(server, lifetime, store, TimeProvider.System, NullLogger<Rehearsal>.Instance);
 
-        var sent = await rehearsal.RunAsync(TestContext.Current.CancellationToken);
+        var (sent, alive) = await rehearsal.RunAsync(TestContext.Current.CancellationToken);
 
         Assert.DoesNotContain("\"progress\":1", sent, StringComparison.Ordinal);
         Assert.Contains("\"progress\":2", sent, StringComparison.Ordinal);
         Assert.Contains("rehearsed", sent, StringComparison.Ordinal);
+        Assert.DoesNotContain("lost", alive);
     }
 
     [Fact]
