@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 using System.Text;
 using System.Text.Json.Nodes;
+using Mcp.HighAvailability.Affinity;
 using Mcp.HighAvailability.Broadcast;
 using Mcp.HighAvailability.Cluster;
 using Mcp.HighAvailability.Diagnostics;
@@ -25,7 +26,7 @@ namespace Mcp.HighAvailability.Http;
 /// <summary>Loses a replica and takes its session over, once per process, in memory, before the server listens.</summary>
 /// <remarks>
 /// The runtime loads and compiles what a failover needs when the first one comes, while a client waits. The rehearsal has it do that before. It has services of
-/// its own: it uses neither the application's tools and hooks nor its store. Telemetry that is set up in the usual way listens later. There is no rehearsal if
+/// its own: it uses neither the application's tools and hooks nor, but for one question, its store. Telemetry that is set up in the usual way listens later. There is no rehearsal if
 /// something listens to traces already, or if sessions are kept in memory, which no other replica can take over.
 /// </remarks>
 internal sealed partial class Rehearsal(
@@ -40,6 +41,7 @@ internal sealed partial class Rehearsal(
     // Nothing listens there.
     private static readonly Uri Nowhere = new("http://127.0.0.1:1");
     private static int _begun;
+    private bool _rehearsed;
 
     /// <inheritdoc/>
     public async Task StartingAsync(CancellationToken cancellationToken)
@@ -52,6 +54,7 @@ internal sealed partial class Rehearsal(
             using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
             limit.CancelAfter(Limit);
             await Task.Run(() => RunAsync(limit.Token), limit.Token).WaitAsync(limit.Token).ConfigureAwait(false);
+            _rehearsed = true;
             LogRehearsed((long)time.GetElapsedTime(begun).TotalMilliseconds);
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested)
@@ -63,8 +66,13 @@ internal sealed partial class Rehearsal(
     /// <inheritdoc/>
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    /// <inheritdoc/>
-    public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    /// <summary>What a take-over asks the real store is asked once, for a session that does not exist. Nothing waits for it.</summary>
+    public Task StartedAsync(CancellationToken cancellationToken)
+    {
+        if (_rehearsed)
+            _ = Task.Run(AskStoreAsync, CancellationToken.None);
+        return Task.CompletedTask;
+    }
 
     /// <inheritdoc/>
     public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
@@ -100,8 +108,9 @@ internal sealed partial class Rehearsal(
         // Windows takes two seconds to find that nothing listens.
         if (!OperatingSystem.IsWindows())
         {
-            await next.GetRequiredService<IReplicaRegistry>().BeatAsync(
-                new(Lost, Nowhere, Draining: false, Sessions: 1, Calls: 1, time.GetUtcNow(), "", Environment.ProcessId), cancellationToken).ConfigureAwait(false);
+            var info = new ReplicaInfo(Lost, Nowhere, Draining: false, Sessions: 1, Calls: 1, time.GetUtcNow(), "", Environment.ProcessId);
+            await next.GetRequiredService<IReplicaRegistry>().BeatAsync(info with { WrittenBack = RehearsedRegistry.Incarnation }, cancellationToken)
+                .ConfigureAwait(false);
         }
 
         foreach (var replica in replicas)
@@ -132,6 +141,20 @@ internal sealed partial class Rehearsal(
             [.. next.GetRequiredService<ReplicaDirectory>().Alive.Select(replica => replica.Id)]);
     }
 
+    private async Task AskStoreAsync()
+    {
+        var nobodys = SessionIds.New(Tool);
+        try
+        {
+            await store.FindAsync(nobodys).ConfigureAwait(false);
+            await store.TakeOverAsync(nobodys, expectedEpoch: 1, Tool).ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            LogNotAsked(e);
+        }
+    }
+
     // The tool may run again, so the next replica runs it.
     private ServiceProvider Provide(
         string id, ServiceProvider? other, Func<RequestContext<CallToolRequestParams>, CancellationToken, Task<CallToolResult>> work)
@@ -143,6 +166,8 @@ internal sealed partial class Rehearsal(
         services.AddSingleton(lifetime);
         if (other is not null)
             services.AddSingleton(other.GetRequiredService<InMemorySessions>());
+        services.AddSingleton<ISessionStore>(static replica => new RehearsedStore(ActivatorUtilities.CreateInstance<InMemorySessionStore>(replica)));
+        services.AddSingleton<IReplicaRegistry>(static replica => new RehearsedRegistry(ActivatorUtilities.CreateInstance<InMemoryReplicaRegistry>(replica)));
         services.AddMcpServer()
             .WithHighAvailability(ha => ha.Configure(options => (options.ReplicaId, options.AdvertisedAddress) = (id, Nowhere)))
             .WithTools([McpServerTool.Create(work, new() { Name = Tool, ReadOnly = true })]);
@@ -203,6 +228,9 @@ internal sealed partial class Rehearsal(
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "Rehearsed a failover in memory in {Milliseconds} ms.")]
     private partial void LogRehearsed(long milliseconds);
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "The store could not be asked for a session that does not exist.")]
+    private partial void LogNotAsked(Exception exception);
 
     [LoggerMessage(
         Level = LogLevel.Warning,
