@@ -17,6 +17,7 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
 using ModelContextProtocol;
 using ModelContextProtocol.Protocol;
 using ModelContextProtocol.Server;
@@ -26,8 +27,9 @@ namespace Mcp.HighAvailability.Http;
 /// <summary>Loses a replica and takes its session over, once per process, in memory, before the server listens.</summary>
 /// <remarks>
 /// The runtime loads and compiles what a failover needs when the first one comes, while a client waits. The rehearsal has it do that before. It has services of
-/// its own: it uses neither the application's tools and hooks nor, but for one question, its store. Telemetry that is set up in the usual way listens later. There is no rehearsal if
-/// something listens to traces already, or if sessions are kept in memory, which no other replica can take over.
+/// its own, and uses neither the application's tools nor its hooks. Its store is in memory; the real one is asked one question after the start. Telemetry that
+/// is set up in the usual way listens later. There is no rehearsal if something listens to traces already, or if sessions are kept in memory, which no other
+/// replica can take over.
 /// </remarks>
 internal sealed partial class Rehearsal(
     IServer server, IHostApplicationLifetime lifetime, ISessionStore store, TimeProvider time, ILogger<Rehearsal> logger) : IHostedLifecycleService
@@ -111,6 +113,8 @@ internal sealed partial class Rehearsal(
             var info = new ReplicaInfo(Lost, Nowhere, Draining: false, Sessions: 1, Calls: 1, time.GetUtcNow(), "", Environment.ProcessId);
             await next.GetRequiredService<IReplicaRegistry>().BeatAsync(info with { WrittenBack = RehearsedRegistry.Incarnation }, cancellationToken)
                 .ConfigureAwait(false);
+            using var probe = new PeerProbe(Options.Create(new ClusterOptions()), time);
+            await probe.ProbeAsync(info, cancellationToken).ConfigureAwait(false);
         }
 
         foreach (var replica in replicas)
@@ -172,7 +176,7 @@ internal sealed partial class Rehearsal(
             .WithHighAvailability(ha => ha.Configure(options => (options.ReplicaId, options.AdvertisedAddress) = (id, Nowhere)))
             .WithTools([McpServerTool.Create(work, new() { Name = Tool, ReadOnly = true })]);
 
-        // It asks peers over the network.
+        // It asks peers all the time.
         services.RemoveAll<PeerProbe>();
         return services.BuildServiceProvider();
     }
