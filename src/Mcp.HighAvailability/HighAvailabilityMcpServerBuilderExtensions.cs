@@ -42,7 +42,7 @@ public static class HighAvailabilityMcpServerBuilderExtensions
         services.AddRelay();
         AddOptions(services);
 
-        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, Rehearsal>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, FailoverWarmUp>());
         services.TryAddSingleton<SelfReplica>();
         services.TryAddSingleton<ISelfReplica>(static p => p.GetRequiredService<SelfReplica>());
         services.TryAddSingleton<IReplicaContext, ReplicaContext>();

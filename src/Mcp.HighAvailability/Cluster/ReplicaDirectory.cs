@@ -24,6 +24,8 @@ public sealed partial class ReplicaDirectory : BackgroundService
     // missed that. Heartbeats of a busy replica are late by less.
     private static readonly TimeSpan MaxLateness = TimeSpan.FromSeconds(2);
 
+    private static readonly TimeSpan MaxViewAge = TimeSpan.FromMilliseconds(50);
+
     private readonly IReplicaRegistry _registry;
     private readonly ISelfReplica? _self;
     private readonly ReplicaNews? _news;
@@ -96,28 +98,28 @@ public sealed partial class ReplicaDirectory : BackgroundService
     internal WrittenBack WrittenBack => RegistryAway ? default : Store.WrittenBackBy(_view.Arrivals, Others);
 
     /// <summary>
-    /// As <see cref="WrittenBack"/>, but of this moment if not all have written back. A replica that has just come says so with its second heartbeat, and
+    /// As <see cref="WrittenBack"/>, but at most 50 ms old if not all have written back. A replica that has just come says so with its second heartbeat, and
     /// sessions must not wait for the next regular reading.
     /// </summary>
     internal async ValueTask<WrittenBack> WrittenBackNowAsync()
     {
         if (WrittenBack is var known && (known.ByAll || known.Incarnation is null))
             return known;
-        await RefreshAsync().ConfigureAwait(false);
+        await ReadSinceAsync(Now - MaxViewAge, CancellationToken.None).ConfigureAwait(false);
         return WrittenBack;
     }
 
     /// <summary>
     /// Whether the store was whole when it was looked at: all replicas had written back before the look, and the store has lost nothing since.
     /// </summary>
-    /// <param name="before"><see cref="WrittenBack"/> before the look. If not all had written back, the next one is of a later reading.</param>
+    /// <param name="before"><see cref="WrittenBack"/> before the look.</param>
     /// <param name="cancellationToken">Gives up.</param>
     internal async ValueTask<bool> IsWholeAsync(WrittenBack before, CancellationToken cancellationToken = default)
     {
-        if (before.Incarnation is null)
+        if (!before.ByAll || before.Incarnation is null)
             return before.ByAll;
         await RefreshAsync(cancellationToken).ConfigureAwait(false);
-        return before.ByAll && WrittenBack == before;
+        return WrittenBack == before;
     }
 
     /// <summary>A replica that is alive, by id.</summary>
@@ -172,20 +174,7 @@ public sealed partial class ReplicaDirectory : BackgroundService
     public void Announce() => _wake.Set();
 
     /// <summary>Reads the registry now, so that the view is at most as old as this call. When the registry is away the view stays as it is.</summary>
-    public async ValueTask RefreshAsync(CancellationToken cancellationToken = default)
-    {
-        var asked = Now;
-        await _reading.WaitAsync(cancellationToken);
-        try
-        {
-            if (_lastReadAsked < asked) // otherwise another reading that began after this call has just ended
-                await BeatAsync(cancellationToken);
-        }
-        finally
-        {
-            _reading.Release();
-        }
-    }
+    public ValueTask RefreshAsync(CancellationToken cancellationToken = default) => ReadSinceAsync(Now, cancellationToken);
 
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -250,6 +239,27 @@ public sealed partial class ReplicaDirectory : BackgroundService
     private TimeSpan Now => _time.GetElapsedTime(_origin);
 
     private IEnumerable<ReplicaInfo> Others => Alive.Where(replica => replica.Id != _self?.Id);
+
+    // Reads the registry, unless a reading that began later than a time has ended.
+    private async ValueTask ReadSinceAsync(TimeSpan time, CancellationToken cancellationToken)
+    {
+        await _reading.WaitAsync(cancellationToken);
+        try
+        {
+            if (_lastReadAsked < time)
+                await BeatAsync(cancellationToken);
+        }
+        catch (OperationCanceledException)
+        {
+            // Others that wait must not take it for a reading.
+            _lastReadAsked = TimeSpan.MinValue;
+            throw;
+        }
+        finally
+        {
+            _reading.Release();
+        }
+    }
 
     // Runs under _reading.
     private async ValueTask BeatAsync(CancellationToken cancellationToken)

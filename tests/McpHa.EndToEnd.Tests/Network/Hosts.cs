@@ -104,8 +104,8 @@ internal sealed class Hosts : IDisposable
 
     // Dropped where they arrive: a sender would be told of what is dropped at its own end.
     private static string Loss(int percent) =>
-        $"add table inet {LossTable}; add chain inet {LossTable} in {{ type filter hook input priority 0; }}; " +
-        $"add rule inet {LossTable} in iifname {Interface} numgen random mod 100 < {percent} drop";
+        $"add table inet {LossTable}; add chain inet {LossTable} arriving {{ type filter hook input priority 0; }}; " +
+        $"add rule inet {LossTable} arriving iifname {Interface} numgen random mod 100 < {percent} drop";
 
     private static string Nft(string space, string commands) => $"netns exec {space} nft \"{commands}\"";
 

@@ -100,6 +100,28 @@ public class ReplicaDirectoryTests
         await directory.StopAsync(default);
     }
 
+    [Fact]
+    public async Task A_reading_that_its_caller_gives_up_counts_for_nobody_who_waits()
+    {
+        var registry = new HeldRegistry();
+        using var directory = Create(TimeSpan.FromMinutes(1), registry: registry);
+        using var end = new CancellationTokenSource();
+        var first = directory.RefreshAsync().AsTask();
+        var givenUp = directory.RefreshAsync(end.Token).AsTask();
+        var waiting = directory.RefreshAsync().AsTask();
+        registry.LetGo(1);
+        await first;
+        await Wait.UntilAsync(() => registry.Begun == 2, "the second reading");
+
+        await end.CancelAsync();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => givenUp);
+        await Wait.UntilAsync(() => registry.Begun == 3 || waiting.IsCompleted, "the third reading");
+        Assert.False(waiting.IsCompleted);
+        registry.LetGo(3);
+        await waiting;
+    }
+
     [Theory]
     [InlineData(0, 3000, "HeartbeatInterval")]
     [InlineData(1000, 1500, "Overdue")]
@@ -115,11 +137,44 @@ public class ReplicaDirectoryTests
         Assert.Contains("set it", result.FailureMessage, StringComparison.Ordinal);
     }
 
-    private ReplicaDirectory Create(TimeSpan interval, ISelfReplica? self = null, IEventBus? bus = null, TimeSpan? overdue = null) => new(
-        _registry,
+    private ReplicaDirectory Create(
+        TimeSpan interval, ISelfReplica? self = null, IEventBus? bus = null, TimeSpan? overdue = null, IReplicaRegistry? registry = null) => new(
+        registry ?? _registry,
         Options.Create(new ClusterOptions { HeartbeatInterval = interval, Overdue = overdue ?? 6 * interval }),
         TimeProvider.System,
         NullLogger<ReplicaDirectory>.Instance,
         self,
         bus);
+
+    // Each reading waits until the test lets it go.
+    private sealed class HeldRegistry : IReplicaRegistry
+    {
+        private readonly List<TaskCompletionSource> _held = [];
+
+        public int Begun
+        {
+            get
+            {
+                lock (_held)
+                    return _held.Count;
+            }
+        }
+
+        public async ValueTask<RegistryReading> BeatAsync(ReplicaInfo? self, CancellationToken cancellationToken = default)
+        {
+            var held = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            lock (_held)
+                _held.Add(held);
+            await held.Task.WaitAsync(cancellationToken);
+            return new([]);
+        }
+
+        public void LetGo(int reading)
+        {
+            lock (_held)
+                _held[reading - 1].SetResult();
+        }
+
+        public ValueTask LeaveAsync(string replicaId, CancellationToken cancellationToken = default) => default;
+    }
 }

@@ -8,8 +8,8 @@ using Microsoft.Extensions.Options;
 
 namespace McpHa.Tests;
 
-/// <summary>The failover that a process rehearses in memory before it listens.</summary>
-public sealed class RehearsalTests
+/// <summary>The failover in memory with which a process warms up before it listens.</summary>
+public sealed class FailoverWarmUpTests
 {
     [Fact]
     public async Task A_call_goes_on_behind_what_its_client_has_at_the_next_replica_which_finds_the_first_one_gone()
@@ -17,22 +17,22 @@ public sealed class RehearsalTests
         using var server = new NoServer();
         var lifetime = new ApplicationLifetime(NullLogger<ApplicationLifetime>.Instance);
         var store = new InMemorySessionStore(new(TimeProvider.System, Options.Create(new SessionStoreOptions())));
-        var rehearsal = new Rehearsal(server, lifetime, store, TimeProvider.System, NullLogger<Rehearsal>.Instance);
+        var warmUp = new FailoverWarmUp(server, lifetime, store, TimeProvider.System, NullLogger<FailoverWarmUp>.Instance);
 
-        var (sent, alive) = await rehearsal.RunAsync(TestContext.Current.CancellationToken);
+        var (sent, alive) = await warmUp.RunAsync(TestContext.Current.CancellationToken);
 
         Assert.DoesNotContain("\"progress\":1", sent, StringComparison.Ordinal);
         Assert.Contains("\"progress\":2", sent, StringComparison.Ordinal);
-        Assert.Contains("rehearsed", sent, StringComparison.Ordinal);
+        Assert.Contains("warm", sent, StringComparison.Ordinal);
         Assert.DoesNotContain("lost", alive);
     }
 
     [Fact]
-    public void A_highly_available_server_rehearses()
+    public void A_highly_available_server_warms_up()
     {
         var services = new ServiceCollection();
         services.AddMcpServer().WithHighAvailability();
 
-        Assert.Single(services, service => service.ServiceType == typeof(IHostedService) && service.ImplementationType == typeof(Rehearsal));
+        Assert.Single(services, service => service.ServiceType == typeof(IHostedService) && service.ImplementationType == typeof(FailoverWarmUp));
     }
 }

@@ -3,7 +3,7 @@ using Mcp.HighAvailability.Storage;
 namespace Mcp.HighAvailability.Http;
 
 /// <summary>A store in memory that answers later, as one across a network does: callers that wait are compiled apart from those that need not.</summary>
-internal sealed class RehearsedStore(ISessionStore inner) : ISessionStore
+internal sealed class DeferredStore(ISessionStore inner) : ISessionStore
 {
     public ValueTask<bool> CreateAsync(SessionRecord record, CancellationToken cancellationToken = default) =>
         LaterAsync(() => inner.CreateAsync(record, cancellationToken));
@@ -38,14 +38,14 @@ internal sealed class RehearsedStore(ISessionStore inner) : ISessionStore
 }
 
 /// <summary>A registry in memory that answers later, as if its store could lose something.</summary>
-internal sealed class RehearsedRegistry(IReplicaRegistry inner) : IReplicaRegistry
+internal sealed class DeferredRegistry(IReplicaRegistry inner) : IReplicaRegistry
 {
     /// <summary>The store's incarnation, which lasts.</summary>
-    public const string Incarnation = "rehearsed";
+    public const string Incarnation = "lasting";
 
     public async ValueTask<RegistryReading> BeatAsync(ReplicaInfo? self, CancellationToken cancellationToken = default)
     {
-        var reading = await RehearsedStore.LaterAsync(() => inner.BeatAsync(self, cancellationToken)).ConfigureAwait(false);
+        var reading = await DeferredStore.LaterAsync(() => inner.BeatAsync(self, cancellationToken)).ConfigureAwait(false);
         return new(reading) { Incarnation = Incarnation, IncarnationAge = TimeSpan.FromDays(1) };
     }
 

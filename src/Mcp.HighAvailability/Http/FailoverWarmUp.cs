@@ -26,15 +26,15 @@ namespace Mcp.HighAvailability.Http;
 
 /// <summary>Loses a replica and takes its session over, once per process, in memory, before the server listens.</summary>
 /// <remarks>
-/// The runtime loads and compiles what a failover needs when the first one comes, while a client waits. The rehearsal has it do that before. It has services of
-/// its own, and uses neither the application's tools nor its hooks. Its store is in memory; the real one is asked one question after the start. Telemetry that
-/// is set up in the usual way listens later. There is no rehearsal if something listens to traces already, or if sessions are kept in memory, which no other
+/// The runtime loads and compiles what a failover needs when the first one comes, while a client waits. This has it do that before. It has services of its
+/// own, and uses neither the application's tools nor its hooks, nor its store; that one is asked after the start for a session that does not exist. Telemetry
+/// that is set up in the usual way listens later. It does nothing if something listens to traces already, or if sessions are kept in memory, which no other
 /// replica can take over.
 /// </remarks>
-internal sealed partial class Rehearsal(
-    IServer server, IHostApplicationLifetime lifetime, ISessionStore store, TimeProvider time, ILogger<Rehearsal> logger) : IHostedLifecycleService
+internal sealed partial class FailoverWarmUp(
+    IServer server, IHostApplicationLifetime lifetime, ISessionStore store, TimeProvider time, ILogger<FailoverWarmUp> logger) : IHostedLifecycleService
 {
-    private const string Tool = "rehearse";
+    private const string Tool = "warm-up";
 
     private const string Lost = "lost";
 
@@ -43,7 +43,7 @@ internal sealed partial class Rehearsal(
     // Nothing listens there.
     private static readonly Uri Nowhere = new("http://127.0.0.1:1");
     private static int _begun;
-    private bool _rehearsed;
+    private bool _done;
 
     /// <inheritdoc/>
     public async Task StartingAsync(CancellationToken cancellationToken)
@@ -56,8 +56,8 @@ internal sealed partial class Rehearsal(
             using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
             limit.CancelAfter(Limit);
             await Task.Run(() => RunAsync(limit.Token), limit.Token).WaitAsync(limit.Token).ConfigureAwait(false);
-            _rehearsed = true;
-            LogRehearsed((long)time.GetElapsedTime(begun).TotalMilliseconds);
+            _done = true;
+            LogDone((long)time.GetElapsedTime(begun).TotalMilliseconds);
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested)
         {
@@ -71,7 +71,7 @@ internal sealed partial class Rehearsal(
     /// <summary>What a take-over asks the real store is asked once, for a session that does not exist. Nothing waits for it.</summary>
     public Task StartedAsync(CancellationToken cancellationToken)
     {
-        if (_rehearsed)
+        if (_done)
             _ = Task.Run(AskStoreAsync, CancellationToken.None);
         return Task.CompletedTask;
     }
@@ -103,20 +103,11 @@ internal sealed partial class Rehearsal(
         {
             await ReportAsync(context, 1, stopping).ConfigureAwait(false);
             await ReportAsync(context, 2, stopping).ConfigureAwait(false);
-            return new CallToolResult { Content = [new TextContentBlock { Text = "rehearsed" }] };
+            return new CallToolResult { Content = [new TextContentBlock { Text = "warm" }] };
         });
         ServiceProvider[] replicas = [lost, next];
 
-        // Windows takes two seconds to find that nothing listens.
-        if (!OperatingSystem.IsWindows())
-        {
-            var info = new ReplicaInfo(Lost, Nowhere, Draining: false, Sessions: 1, Calls: 1, time.GetUtcNow(), "", Environment.ProcessId);
-            await next.GetRequiredService<IReplicaRegistry>().BeatAsync(info with { WrittenBack = RehearsedRegistry.Incarnation }, cancellationToken)
-                .ConfigureAwait(false);
-            using var probe = new PeerProbe(Options.Create(new ClusterOptions()), time);
-            await probe.ProbeAsync(info, cancellationToken).ConfigureAwait(false);
-        }
-
+        await AddLostAsync(next.GetRequiredService<IReplicaRegistry>(), cancellationToken).ConfigureAwait(false);
         foreach (var replica in replicas)
         {
             await replica.GetRequiredService<ReplicaDirectory>().RefreshAsync(cancellationToken).ConfigureAwait(false);
@@ -145,6 +136,20 @@ internal sealed partial class Rehearsal(
             [.. next.GetRequiredService<ReplicaDirectory>().Alive.Select(replica => replica.Id)]);
     }
 
+    // The next replica then finds that it refuses connections, as the one of a killed process does. Windows takes two seconds to refuse one.
+    private async Task AddLostAsync(IReplicaRegistry registry, CancellationToken cancellationToken)
+    {
+        if (OperatingSystem.IsWindows())
+            return;
+        var info = new ReplicaInfo(Lost, Nowhere, Draining: false, Sessions: 1, Calls: 1, time.GetUtcNow(), "", Environment.ProcessId)
+        {
+            WrittenBack = DeferredRegistry.Incarnation,
+        };
+        using var probe = new PeerProbe(Options.Create(new ClusterOptions()), time);
+        if (await probe.ProbeAsync(info, cancellationToken).ConfigureAwait(false) is ProbeAnswer.Unreachable { Refused: true })
+            await registry.BeatAsync(info, cancellationToken).ConfigureAwait(false);
+    }
+
     private async Task AskStoreAsync()
     {
         var nobodys = SessionIds.New(Tool);
@@ -170,8 +175,8 @@ internal sealed partial class Rehearsal(
         services.AddSingleton(lifetime);
         if (other is not null)
             services.AddSingleton(other.GetRequiredService<InMemorySessions>());
-        services.AddSingleton<ISessionStore>(static replica => new RehearsedStore(ActivatorUtilities.CreateInstance<InMemorySessionStore>(replica)));
-        services.AddSingleton<IReplicaRegistry>(static replica => new RehearsedRegistry(ActivatorUtilities.CreateInstance<InMemoryReplicaRegistry>(replica)));
+        services.AddSingleton<ISessionStore>(static replica => new DeferredStore(ActivatorUtilities.CreateInstance<InMemorySessionStore>(replica)));
+        services.AddSingleton<IReplicaRegistry>(static replica => new DeferredRegistry(ActivatorUtilities.CreateInstance<InMemoryReplicaRegistry>(replica)));
         services.AddMcpServer()
             .WithHighAvailability(ha => ha.Configure(options => (options.ReplicaId, options.AdvertisedAddress) = (id, Nowhere)))
             .WithTools([McpServerTool.Create(work, new() { Name = Tool, ReadOnly = true })]);
@@ -230,15 +235,15 @@ internal sealed partial class Rehearsal(
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Debug, Message = "Rehearsed a failover in memory in {Milliseconds} ms.")]
-    private partial void LogRehearsed(long milliseconds);
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Warmed up for a failover in {Milliseconds} ms.")]
+    private partial void LogDone(long milliseconds);
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "The store could not be asked for a session that does not exist.")]
     private partial void LogNotAsked(Exception exception);
 
     [LoggerMessage(
         Level = LogLevel.Warning,
-        Message = "The rehearsal of a failover failed or took longer than 5 s. This server works, but the first session that it takes over waits longer. " +
+        Message = "The warm-up for a failover failed or took longer than 5 s. This server works, but the first session that it takes over waits longer. " +
             "Report the exception if the server had enough processor time.")]
     private partial void LogFailed(Exception exception);
 }
