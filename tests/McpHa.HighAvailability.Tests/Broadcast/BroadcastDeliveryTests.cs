@@ -155,8 +155,10 @@ public sealed class BroadcastDeliveryTests
         Assert.Equal("6", await HeardAsync(secondAgain));
     }
 
-    [Fact]
-    public async Task Who_comes_back_after_the_retention_is_told_that_there_is_a_gap()
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Who_comes_back_after_the_retention_is_told_that_there_is_a_gap_and_once(bool theOtherReplicaHearsAll)
     {
         await using var cluster = await InProcessCluster.StartAsync();
         cluster.BroadcastBounds.MaxEntries = 3;
@@ -167,7 +169,10 @@ public sealed class BroadcastDeliveryTests
         var seen = first.LastId;
         first.Dispose();
         await Wait.UntilAsync(() => cluster[0].Session(client.SessionId!)!.ReaderCount == 0, "the stream to end");
+        cluster[1].Bus.Cut = !theOtherReplicaHearsAll;
         await SayAsync(cluster[0], "2", "3", "4", "5");
+        if (theOtherReplicaHearsAll)
+            await Wait.UntilAsync(() => cluster[1].Get<BroadcastFollower>().Last.Position.Number == 5, "the other replica to hear them");
 
         using var resumed = await client.GetAsync(cluster[0], seen);
         var told = await resumed.MessageAsync();

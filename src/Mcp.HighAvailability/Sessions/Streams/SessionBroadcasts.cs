@@ -133,7 +133,9 @@ internal sealed class SessionBroadcasts
                 Cursor = next.Cursor;
             }
 
-            var gap = next.AfterGap || at.Gap || next.Ordinal > at.Ordinal + 1;
+            // What this replica may have missed, the reader may have had elsewhere.
+            var missed = next.AfterGap && (next.Entry.Previous.IsNone || !at.Position.Covers(next.Entry.Previous));
+            var gap = missed || at.Gap || next.Ordinal > at.Ordinal + 1;
             at = next.Cursor;
             return new(next, Gap: gap);
         }
