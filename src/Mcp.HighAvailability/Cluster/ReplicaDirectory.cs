@@ -24,7 +24,8 @@ public sealed partial class ReplicaDirectory : BackgroundService
     // missed that. Heartbeats of a busy replica are late by less.
     private static readonly TimeSpan MaxLateness = TimeSpan.FromSeconds(2);
 
-    private static readonly TimeSpan MaxViewAge = TimeSpan.FromMilliseconds(50);
+    /// <summary>A view that is younger is not read anew while replicas have not written back.</summary>
+    internal static readonly TimeSpan MaxViewAge = TimeSpan.FromMilliseconds(50);
 
     private readonly IReplicaRegistry _registry;
     private readonly ISelfReplica? _self;
@@ -98,8 +99,8 @@ public sealed partial class ReplicaDirectory : BackgroundService
     internal WrittenBack WrittenBack => RegistryAway ? default : Store.WrittenBackBy(_view.Arrivals, Others);
 
     /// <summary>
-    /// As <see cref="WrittenBack"/>, but at most 50 ms old if not all have written back. A replica that has just come says so with its second heartbeat, and
-    /// sessions must not wait for the next regular reading.
+    /// As <see cref="WrittenBack"/>, but at most <see cref="MaxViewAge"/> old if not all have written back. A replica that has just come says so with its
+    /// second heartbeat, and sessions must not wait for the next regular reading.
     /// </summary>
     internal async ValueTask<WrittenBack> WrittenBackNowAsync()
     {
@@ -240,13 +241,13 @@ public sealed partial class ReplicaDirectory : BackgroundService
 
     private IEnumerable<ReplicaInfo> Others => Alive.Where(replica => replica.Id != _self?.Id);
 
-    // Reads the registry, unless a reading that began later than a time has ended.
-    private async ValueTask ReadSinceAsync(TimeSpan time, CancellationToken cancellationToken)
+    // Reads the registry, unless the last reading began at that time or later.
+    private async ValueTask ReadSinceAsync(TimeSpan since, CancellationToken cancellationToken)
     {
         await _reading.WaitAsync(cancellationToken);
         try
         {
-            if (_lastReadAsked < time)
+            if (_lastReadAsked < since)
                 await BeatAsync(cancellationToken);
         }
         catch (OperationCanceledException)

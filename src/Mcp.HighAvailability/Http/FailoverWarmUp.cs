@@ -27,7 +27,7 @@ namespace Mcp.HighAvailability.Http;
 /// <summary>Loses a replica and takes its session over, once per process, in memory, before the server listens.</summary>
 /// <remarks>
 /// The runtime loads and compiles what a failover needs when the first one comes, while a client waits. This has it do that before. It has services of its
-/// own, and uses neither the application's tools nor its hooks, nor its store; that one is asked after the start for a session that does not exist. Telemetry
+/// own, and uses neither the application's tools and hooks nor its store. After the start, the store is asked for a session that does not exist. Telemetry
 /// that is set up in the usual way listens later. It does nothing if something listens to traces already, or if sessions are kept in memory, which no other
 /// replica can take over.
 /// </remarks>
@@ -35,13 +35,13 @@ internal sealed partial class FailoverWarmUp(
     IServer server, IHostApplicationLifetime lifetime, ISessionStore store, TimeProvider time, ILogger<FailoverWarmUp> logger) : IHostedLifecycleService
 {
     private const string Tool = "warm-up";
-
     private const string Lost = "lost";
 
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(5);
 
     // Nothing listens there.
     private static readonly Uri Nowhere = new("http://127.0.0.1:1");
+
     private static int _begun;
     private bool _done;
 
@@ -86,8 +86,8 @@ internal sealed partial class FailoverWarmUp(
     public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     /// <summary>A call is in progress at one replica, and goes on at another, which cannot reach the first one.</summary>
-    /// <returns>What the other one has sent, and the replicas that it takes for alive.</returns>
-    internal async Task<(string Sent, IReadOnlyList<string> Alive)> RunAsync(CancellationToken cancellationToken)
+    /// <returns>What the other one has sent, and whether it has found the first one gone.</returns>
+    internal async Task<(string Sent, bool FoundGone)> RunAsync(CancellationToken cancellationToken)
     {
         var working = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await using var lost = Provide(Lost, null, async (context, stopping) =>
@@ -106,7 +106,6 @@ internal sealed partial class FailoverWarmUp(
             return new CallToolResult { Content = [new TextContentBlock { Text = "warm" }] };
         });
         ServiceProvider[] replicas = [lost, next];
-
         await AddLostAsync(next.GetRequiredService<IReplicaRegistry>(), cancellationToken).ConfigureAwait(false);
         foreach (var replica in replicas)
         {
@@ -125,6 +124,8 @@ internal sealed partial class FailoverWarmUp(
 
         var call = PostAsync(lost, session, 2, RequestMethods.ToolsCall, Call(), cancellationToken);
         await working.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
+        var directory = next.GetRequiredService<ReplicaDirectory>();
+        var wasAlive = directory.Find(Lost) is not null;
         var reported = new SseEventId(SseEventId.NameStream(SseEventId.CallStream, 1, 1), 1);
         var resumed = await SendAsync(next, session, HttpMethods.Get, "", cancellationToken, reported.ToString()).ConfigureAwait(false);
         await PostAsync(next, session, 3, RequestMethods.ToolsCall, Call(), cancellationToken).ConfigureAwait(false);
@@ -132,8 +133,7 @@ internal sealed partial class FailoverWarmUp(
         foreach (var replica in replicas)
             replica.GetRequiredService<SessionHost>().Find(session)?.Close();
         await ((Task)call).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        return (Encoding.UTF8.GetString(((MemoryStream)resumed.Response.Body).ToArray()),
-            [.. next.GetRequiredService<ReplicaDirectory>().Alive.Select(replica => replica.Id)]);
+        return (Encoding.UTF8.GetString(((MemoryStream)resumed.Response.Body).ToArray()), wasAlive && directory.Find(Lost) is null);
     }
 
     // The next replica then finds that it refuses connections, as the one of a killed process does. Windows takes two seconds to refuse one.
@@ -152,11 +152,11 @@ internal sealed partial class FailoverWarmUp(
 
     private async Task AskStoreAsync()
     {
-        var nobodys = SessionIds.New(Tool);
+        var unknown = SessionIds.New(Tool);
         try
         {
-            await store.FindAsync(nobodys).ConfigureAwait(false);
-            await store.TakeOverAsync(nobodys, expectedEpoch: 1, Tool).ConfigureAwait(false);
+            await store.FindAsync(unknown).ConfigureAwait(false);
+            await store.TakeOverAsync(unknown, expectedEpoch: 1, Tool).ConfigureAwait(false);
         }
         catch (Exception e)
         {

@@ -185,7 +185,7 @@ public sealed class StoreIncarnationTests
         Assert.False(cluster[1].Get<ReplicaDirectory>().WrittenBack.ByAll);
 
         await cluster.Registry.BeatAsync(newcomer with { WrittenBack = "2" });
-        await Task.Delay(TimeSpan.FromMilliseconds(60)); // a view that is younger is not read anew
+        await Task.Delay(ReplicaDirectory.MaxViewAge + TimeSpan.FromMilliseconds(10));
         using var call = await client.PostAsync(cluster[1], client.Call("again", "x"), h => h.TryAddWithoutValidation("Mcp-Ha-Relay", "1"));
 
         Assert.Equal("x", RawClient.TextOf(await call.AnswerAsync()));
